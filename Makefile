@@ -1,0 +1,57 @@
+# make            build .venv and run the main experiment
+# make test       the whole test suite       make lint    style and types
+# make ui         the MLflow UI              make lock    new locks from requirements*.in
+# make bench      speed, side by side        make check   lint and test
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export MLFLOW_DISABLE_TELEMETRY ?= true
+UI_PORT ?= 5000
+
+.DELETE_ON_ERROR:
+.PHONY: run env test lint check lock ui bench clean
+
+run: $(VENV)/.installed
+	mlflow run . --env-manager local
+
+env: $(VENV)/.installed
+
+# uv comes from the same lock as everything else: its lines are cut out for pip, hashes included.
+$(BIN)/uv: requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v[:2] == (3, 11) or sys.exit(f"expected Python 3.11, found {v[0]}.{v[1]} at {sys.executable}; run: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	awk '/^uv==/ {take = 1} take {print} take && !/\\$$/ {exit}' requirements.txt > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
+	touch $@
+
+$(VENV)/.installed: $(BIN)/uv
+	uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.txt
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode --requirement requirements-dev.txt
+	touch $@
+
+test: $(VENV)/.installed-dev
+	python -m pytest $(TESTS)
+
+lint: $(VENV)/.installed-dev
+	ruff check .
+	ruff format --check .
+	mypy
+
+check: lint test
+
+lock: $(VENV)/.installed
+	python -m reprise.lock
+
+ui: $(VENV)/.installed
+	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --port $(UI_PORT)
+
+bench: $(VENV)/.installed
+	python -m bench.pipeline
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,47 @@
+"""Writes the locks from requirements*.in, and conda.yaml with the lock's digest.
+
+MLflow names a conda environment after the text of conda.yaml alone, so a new lock must change it.
+"""
+
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+from reprise.digest import sha256_file
+
+_PAIRS = (("requirements.in", "requirements.txt"), ("requirements-dev.in", "requirements-dev.txt"))
+_PLATFORM = "x86_64-manylinux_2_28"
+_LOCKED = re.compile(r"(- -r requirements\.txt) # sha256:[0-9a-f]{64}")
+
+
+def conda_yaml(text: str, lock_sha256: str) -> str:
+    """Write a lock's digest into the text of a conda.yaml, beside the line that names the lock."""
+    changed, count = _LOCKED.subn(rf"\1 # sha256:{lock_sha256}", text)
+    if count != 1:
+        raise ValueError(f"expected one line '- -r requirements.txt # sha256:…', found {count}")
+    return changed
+
+
+def python_version(text: str) -> str:
+    """Return the patch release of Python that a conda.yaml pins."""
+    match = re.search(r"- python=(\d+\.\d+\.\d+)\b", text)
+    if match is None:
+        raise ValueError("expected '- python=X.Y.Z' in conda.yaml, found none")
+    return match[1]
+
+
+def main() -> None:
+    """Compile both locks, then bring conda.yaml up to date."""
+    conda = Path("conda.yaml")
+    text = conda.read_text(encoding="utf-8")
+    for source, lock in _PAIRS:
+        command = ["uv", "pip", "compile", "--quiet", "--upgrade", "--generate-hashes", "--no-header"]
+        command += ["--python-version", python_version(text), "--python-platform", _PLATFORM]
+        subprocess.run([*command, source, "--output-file", lock], check=True)
+    conda.write_text(conda_yaml(text, sha256_file(Path("requirements.txt"))), encoding="utf-8")
+    print(f"locked for Python {python_version(text)} on {_PLATFORM}; this is {platform.python_version()}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
