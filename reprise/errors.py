@@ -1,0 +1,60 @@
+"""Errors a user can cause, each a single line: what was expected, what was found, what to do.
+
+A step turns any of these into that line on stderr, a FAILED run and a non-zero exit code.
+Anything else is a defect of ours and keeps its traceback.
+"""
+
+
+class RepriseError(Exception):
+    """Base of every error that is the user's to mend; its text is one line."""
+
+    exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class ParameterError(RepriseError):
+    """A parameter is unknown, missing, of the wrong type or out of bounds."""
+
+
+class ExperimentFileError(RepriseError):
+    """An experiment file cannot be read, or does not say what it must."""
+
+
+class DataError(RepriseError):
+    """A data source cannot be read, or cannot be used for a classification."""
+
+
+class DigestMismatchError(RepriseError):
+    """Something stored is not what was recorded."""
+
+    def __init__(self, name: str, *, recorded: str, found: str) -> None:
+        super().__init__(
+            f"{name} changed since it was recorded: SHA-256 was {recorded}, is {found}. "
+            "Restore the original, or run load_data again to start from the present data."
+        )
+
+
+class RecordError(RepriseError):
+    """A run's record is missing, unreadable or newer than this version."""
+
+
+class CodeError(RepriseError):
+    """The project's git repository cannot be read."""
+
+
+class TrackingError(RepriseError):
+    """The tracking server refused, cannot be reached, or lacks what was asked for."""
+
+
+class ModelError(RepriseError):
+    """A stored model is missing, altered, or of a type that is not trusted."""
+
+
+class BelowMinimumError(RepriseError):
+    """A model was evaluated, and is not good enough."""
+
+
+class RunFailedError(RepriseError):
+    """A run that another run started has failed."""

@@ -1,0 +1,165 @@
+"""Typed parameters: one pydantic model per entry point is the source of names, types and bounds.
+
+Values arrive as text, as `mlflow run -P name=value` hands them over. `parse` turns them into a
+typed, frozen model, or raises one line that says what was expected, found, and what to do.
+"""
+
+import difflib
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from reprise.errors import ParameterError
+
+_BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+_NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+class Parameters(BaseModel):
+    """Base of every entry point's parameters.
+
+    A field whose default is None takes an empty value as "not given", because an MLproject
+    cannot leave a parameter out.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    entry_point: ClassVar[str]
+    locations: ClassVar[frozenset[str]] = frozenset()  # parameters that only say where data is
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_means_not_given(cls, values: Any) -> Any:
+        fields = cls.model_fields
+        return {
+            name: None if value == "" and name in fields and fields[name].default is None else value
+            for name, value in values.items()
+        }
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Self:
+        """Check and convert raw values.
+
+        Parameters
+        ----------
+        raw : mapping of str to str
+            Values as text, keyed by parameter name; what is left out takes its default.
+
+        Raises
+        ------
+        ParameterError
+            One line that names every wrong value and every unknown name.
+        """
+        try:
+            return cls(**raw)
+        except ValidationError as error:
+            problems = [cls._problem(dict(detail)) for detail in error.errors()]
+        raise ParameterError(f"{cls.entry_point}: " + " ".join(dict.fromkeys(problems)))
+
+    def raw(self) -> dict[str, str]:
+        """Return the values as the text that `parse` turns back into an equal model."""
+        return {name: as_text(value) for name, value in self}
+
+    def typed(self) -> dict[str, Any]:
+        """Return the checked values, JSON-able, keyed by name."""
+        return self.model_dump(mode="json")
+
+    def values(self) -> dict[str, Any]:
+        """Return the typed values that can change a result: all but where the data is found."""
+        return self.model_dump(mode="json", exclude=set(self.locations))
+
+    @classmethod
+    def _problem(cls, detail: dict[str, Any]) -> str:
+        name = str(detail["loc"][0])
+        if detail["type"] == "extra_forbidden":
+            names = list(cls.model_fields)
+            hint = "".join(f"did you mean {m!r}? " for m in difflib.get_close_matches(name, names, 1))
+            return f"there is no parameter {name!r}; {hint}It takes: {', '.join(names)}."
+        field = cls.model_fields[name]
+        example = as_text((field.examples or [field.default])[0])
+        return (
+            f"{name} must be {expected(field)}; found {detail['input']!r}. "
+            f"For example: -P {name}={example}."
+        )
+
+
+def as_text(value: Any) -> str:
+    """Write a value as an MLproject does: None is empty, true and false are lower case."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def expected(field: FieldInfo) -> str:
+    """Describe in words what a parameter takes, e.g. "a whole number >= 1, or empty"."""
+    if isinstance(field.json_schema_extra, dict) and "expected" in field.json_schema_extra:
+        return str(field.json_schema_extra["expected"])
+    kind, optional = _unwrap(field.annotation)
+    if get_origin(kind) is Literal:
+        noun = "one of " + ", ".join(map(str, get_args(kind)))
+    else:
+        noun = _NOUNS[kind]
+    bounds = [
+        f"{sign} {getattr(constraint, bound)}"
+        for constraint in field.metadata
+        for bound, sign in _BOUNDS.items()
+        if getattr(constraint, bound, None) is not None
+    ]
+    words = " ".join([noun, " and ".join(bounds)]).strip()
+    return words + (", or empty" if optional else "")
+
+
+def help_text(model: type[Parameters]) -> str:
+    """Explain an entry point and each of its parameters, a line each."""
+    lines = [str(model.__doc__), "", f"usage: python -m steps.{model.entry_point} [--name value ...]", ""]
+    for name, field in model.model_fields.items():
+        default = as_text(field.default) or "empty"
+        lines.append(f"  --{name}  {field.description} ({expected(field)}; default: {default})")
+    return "\n".join(lines)
+
+
+def mlproject_type(field: FieldInfo) -> str:
+    """Name the MLproject type of a parameter: `float` for numbers, else `string`."""
+    kind, _ = _unwrap(field.annotation)
+    return "float" if kind in (int, float) else "string"
+
+
+def parse_argv(argv: Sequence[str], entry_point: str) -> dict[str, str]:
+    """Read `--name value` and `--name=value` pairs; a value may be empty or start with a dash.
+
+    Raises
+    ------
+    ParameterError
+        If a word stands where a name should, a value is missing, or a name comes twice.
+    """
+    raw: dict[str, str] = {}
+    words = iter(argv)
+    for word in words:
+        if not word.startswith("--"):
+            raise ParameterError(
+                f"{entry_point}: expected --name value pairs, found {word!r}. "
+                f"Write -P name=value to mlflow run, or --name value to the module."
+            )
+        name, equals, value = word[2:].partition("=")
+        if not equals:
+            try:
+                value = next(words)
+            except StopIteration:
+                raise ParameterError(
+                    f"{entry_point}: expected a value after {word}, found none. Write {word} <value>."
+                ) from None
+        if name in raw:
+            raise ParameterError(f"{entry_point}: expected {name!r} once, found it twice. Drop one.")
+        raw[name] = value
+    return raw
+
+
+def _unwrap(annotation: Any) -> tuple[Any, bool]:
+    """Split `X | None` into X and whether None is allowed."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        kinds = [kind for kind in get_args(annotation) if kind is not types.NoneType]
+        return kinds[0], len(kinds) < len(get_args(annotation))
+    return annotation, False

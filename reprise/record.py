@@ -1,0 +1,172 @@
+"""The record of a run: everything it depended on, and everything it must produce again.
+
+One `provenance.json` per run, written before the work starts and completed after it. `outputs`
+hold only what is equal when the run is made again: metrics and digests; no times, ids or paths.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from reprise.digest import canonical_json, sha256_json
+from reprise.errors import RecordError
+
+FORMAT_VERSION = 1
+FILE_NAME = "provenance.json"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Code(_Frozen):
+    """The source a run was made with: always one commit, also of a working tree with edits."""
+
+    repository: str | None  # URL of origin without credentials; None: no remote
+    project: str  # folder of the project within the repository; "" is its root
+    commit: str | None  # the commit whose tree is what ran; None: not a git repository
+    tree: str | None
+    base_commit: str | None  # HEAD; differs from commit where the tree is dirty
+    dirty: bool
+    changed_files: tuple[str, ...] = ()
+
+
+class Step(_Frozen):
+    """What was run: an entry point and its parameters, as given and as understood."""
+
+    entry_point: str
+    raw_parameters: dict[str, str]
+    parameters: dict[str, Any]
+
+
+class InputData(_Frozen):
+    """Data that a run read, by the digest of its content."""
+
+    name: str
+    uri: str
+    sha256: str
+    rows: int | None = None
+    columns: int | None = None
+
+
+class Environment(_Frozen):
+    """The interpreter and packages a run was made with."""
+
+    python: str
+    implementation: str
+    manager: str
+    platform: str
+    lock_sha256: str | None  # None: the project has no requirements.txt
+    deviations: tuple[str, ...]  # where what is installed is not what the lock says
+    packages: dict[str, str]
+
+
+class Numerics(_Frozen):
+    """What decides the last bits of floating-point results."""
+
+    baseline: bool  # True: as on every x86-64 machine with AVX2
+    variables: dict[str, str]
+    threads: int
+    blas: tuple[str, ...]
+    simd: tuple[str, ...]
+    cpu: str
+    architecture: str
+    c_library: str
+    float_bits: int
+
+
+class Outputs(_Frozen):
+    """What a run produced, as far as it must be equal when the run is made again."""
+
+    metrics: dict[str, float]
+    model: str | None = None  # digest of the fitted arrays
+    predictions: dict[str, str] = {}  # digests of "labels" and "probabilities"
+    artifacts: dict[str, str] = {}  # digests of content, by name
+
+
+class RunRecord(_Frozen):
+    """Everything a run depended on and produced."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    code: Code
+    step: Step
+    inputs: tuple[InputData, ...] = ()
+    environment: Environment
+    numerics: Numerics
+    seeds: dict[str, int] = {}
+    replays: str | None = None  # id of the run that this one replays
+    outputs: Outputs | None = None  # None: the run has not finished
+
+    def to_json(self) -> str:
+        """Write the record as canonical JSON."""
+        return canonical_json({"format_version": self.format_version, **self.model_dump(mode="python")})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a record.
+
+        Raises
+        ------
+        RecordError
+            If the text is no record, or one of a newer format.
+        """
+        try:
+            values = json.loads(text)
+            version = values["format_version"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise RecordError(
+                f"expected a run's {FILE_NAME}, found something else ({error}). The artifact is damaged."
+            ) from None
+        if not isinstance(version, int) or version > FORMAT_VERSION:
+            raise RecordError(
+                f"expected a record of format {FORMAT_VERSION} or older, found format {version}. "
+                "Update the project to read it."
+            )
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise RecordError(
+                f"expected a complete {FILE_NAME}, found a bad field {where}: {first['msg']}. "
+                "The artifact is damaged."
+            ) from None
+
+
+def run_key(
+    *,
+    tree: str,
+    entry_point: str,
+    parameters: Mapping[str, Any],
+    data: Mapping[str, str],
+    lock_sha256: str,
+    python: str,
+) -> str:
+    """Name a planned run by what decides its results: equal keys, equal results.
+
+    Parameters
+    ----------
+    tree : str
+        Git tree of the code.
+    parameters : mapping
+        Typed parameters.
+    data : mapping of str to str
+        Digest of each input, by name.
+
+    Returns
+    -------
+    str
+        SHA-256, 64 hex digits.
+    """
+    return sha256_json(
+        {
+            "tree": tree,
+            "entry_point": entry_point,
+            "parameters": dict(parameters),
+            "data": dict(data),
+            "lock_sha256": lock_sha256,
+            "python": python,
+        }
+    )
