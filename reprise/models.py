@@ -1,0 +1,132 @@
+"""Stored models: MLflow's scikit-learn format, saved with skops, loaded without pickle."""
+
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from mlflow.models import Model, infer_signature
+
+from reprise import tracking
+from reprise.digest import sha256_model
+from reprise.errors import DigestMismatchError, ModelError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reprise.run import RecordedRun
+
+NAME = "model"
+FILE = "model.skops"
+# Reviewed: data holders without code of their own. Anything else in a model file is refused.
+TRUSTED_TYPES = ("numpy.dtype", "sklearn.tree._tree.Tree")
+_REQUIREMENTS = ("scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
+
+
+def log_model(run: "RecordedRun", model: Any, example: "pd.DataFrame") -> str:
+    """Log a fitted estimator with its signature, an example, and explicit requirements.
+
+    MLflow's `log_model` would ask for every metric's history and score the example in a server
+    of its own; these are the same public calls, without that.
+
+    Returns
+    -------
+    str
+        Digest of the fitted estimator.
+    """
+    import mlflow.sklearn
+
+    client: MlflowClient = tracking.client()
+    logged = client.create_logged_model(
+        run.experiment_id,
+        name=NAME,
+        source_run_id=run.run_id,
+        params=run.record.step.raw_parameters,
+        model_type=run.record.step.entry_point,
+    )
+    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+        mlflow.sklearn.save_model(
+            model,
+            f"{folder}/{NAME}",
+            mlflow_model=Model(
+                artifact_path=logged.artifact_location,
+                run_id=run.run_id,
+                model_id=logged.model_id,
+                model_uuid=logged.model_id,
+            ),
+            serialization_format="skops",
+            skops_trusted_types=list(TRUSTED_TYPES),
+            signature=infer_signature(example, model.predict(example)),
+            input_example=example,
+            pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
+        )
+        client.log_model_artifacts(logged.model_id, f"{folder}/{NAME}")
+    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+    client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    digest = sha256_model(model)
+    run.log_model_digest(digest, model_id=logged.model_id)
+    return digest
+
+
+def model_id_of(run_id: str) -> str:
+    """Return the id of the model that a run logged.
+
+    Raises
+    ------
+    ModelError
+        If it logged none.
+    """
+    outputs = tracking.get_run(run_id).outputs
+    if outputs is None or not outputs.model_outputs:
+        raise ModelError(
+            f"expected a training run with a model, found run {run_id} without one. "
+            "Name a finished train_lr or train_dt run."
+        )
+    return str(outputs.model_outputs[-1].model_id)
+
+
+def load_model(run_id: str, *, recorded: str | None) -> Any:
+    """Load the model of a run, never unpickling, and verify that it is the one recorded.
+
+    Raises
+    ------
+    ModelError
+        If its file is missing, of another format, or holds a type that is not trusted.
+    DigestMismatchError
+        If its fitted arrays are not what the run recorded.
+    """
+    model_id = model_id_of(run_id)
+    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+        tracking.download_model(model_id, folder)
+        path = Path(folder, FILE)
+        if not path.is_file():
+            raise ModelError(
+                f"expected {FILE} in model {model_id}, found "
+                f"{', '.join(sorted(p.name for p in Path(folder).iterdir())) or 'nothing'}. "
+                "Models in other formats are not loaded; train again with this project."
+            )
+        model = load_file(path)
+    found = sha256_model(model)
+    if recorded is not None and found != recorded:
+        raise DigestMismatchError(f"model {model_id} of run {run_id}", recorded=recorded, found=found)
+    return model
+
+
+def load_file(path: Path) -> Any:
+    """Load a .skops file that holds nothing but trusted types."""
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        return skops.io.load(path, trusted=list(TRUSTED_TYPES))
+    except UntrustedTypesFoundException as error:
+        raise ModelError(
+            f"expected a model of trusted types only, found {error} "
+            "It was not made by this project; do not load it."
+        ) from None
+    except (OSError, KeyError, ValueError) as error:
+        raise ModelError(
+            f"expected a model file, found one that cannot be read ({error}). Train the model again."
+        ) from None

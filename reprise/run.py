@@ -1,0 +1,287 @@
+"""A recorded run: what a step is given to read its inputs and log its outputs.
+
+`launch` is the frame of every step. It attaches to the run, checks the parameters, puts the
+inputs on the record before anything is computed, completes the record afterwards, and turns an
+error of the user's into one line, a FAILED run and a non-zero exit code.
+"""
+
+import contextlib
+import gc
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+
+from mlflow.exceptions import MlflowException
+
+from reprise import code, environment, numerics, tracking
+from reprise.digest import sha256_array
+from reprise.errors import ParameterError, RepriseError
+from reprise.parameters import Parameters, help_text, parse_argv
+from reprise.record import (
+    FILE_NAME,
+    InputData,
+    Numerics,
+    Outputs,
+    RunRecord,
+    Step,
+    run_key,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from mlflow.entities import Run
+
+P = TypeVar("P", bound=Parameters)
+_INTERRUPTED = 130
+
+
+class RecordedRun:
+    """One run of one entry point, and its record.
+
+    Attributes
+    ----------
+    run_id, experiment_id : str
+        MLflow's ids.
+    record : RunRecord
+        What is on the record so far.
+    """
+
+    def __init__(
+        self,
+        run: "Run",
+        record: RunRecord,
+        *,
+        parameters: Parameters | None,
+        tags: Mapping[str, str],
+    ) -> None:
+        self._run = run
+        self._parameters = parameters
+        self.run_id: str = run.info.run_id
+        self.experiment_id: str = run.info.experiment_id
+        self.record = record
+        self.model_id: str | None = None
+        self.metrics: dict[str, float] = {}
+        self._tags: dict[str, str] = dict(tags)
+        self._digests: dict[str, Any] = {"model": None, "predictions": {}, "artifacts": {}}
+
+    def add_input(self, data: InputData, *, context: str) -> None:
+        """Put an input on the record, before anything is computed from it."""
+        self._update(inputs=(*self.record.inputs, data))
+        tracking.log_inputs(self.run_id, [data], context=context)
+        self.write_record()
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Log metrics; they must be equal when the run is made again."""
+        self.metrics |= metrics
+
+    def log_predictions(
+        self, labels: "np.ndarray[Any, Any]", probabilities: "np.ndarray[Any, Any]"
+    ) -> None:
+        """Put the digests of predictions on the record.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n_samples,)
+        probabilities : ndarray of shape (n_samples, n_classes)
+        """
+        self._digests["predictions"] = {
+            "labels": sha256_array(labels),
+            "probabilities": sha256_array(probabilities),
+        }
+
+    def log_model_digest(self, digest: str, *, model_id: str) -> None:
+        """Put a model's digest on the record, and link the run's metrics to the logged model."""
+        self._digests["model"] = digest
+        self._tags[tracking.MODEL_DIGEST] = digest
+        self.model_id = model_id
+
+    def log_digest(self, name: str, digest: str) -> None:
+        """Put the digest of something that must be equal when the run is made again on the record."""
+        self._digests["artifacts"][name] = digest
+
+    def log_folder(self, folder: Path, name: str | None = None) -> None:
+        """Store the files of a folder as artifacts."""
+        tracking.log_folder(self.run_id, folder, name)
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Tag the run."""
+        self._tags |= tags
+
+    def key(self, parameters: Parameters, inputs: Sequence[InputData]) -> str | None:
+        """Name a run of this code and environment by what decides its results.
+
+        None where the code is not known, or what is installed is not what the lock says.
+        """
+        tree, installed = self.record.code.tree, self.record.environment
+        if tree is None or installed.lock_sha256 is None or installed.deviations:
+            return None
+        return run_key(
+            tree=tree,
+            entry_point=parameters.entry_point,
+            parameters=parameters.values(),
+            data={data.name: data.sha256 for data in inputs},
+            lock_sha256=installed.lock_sha256,
+            python=installed.python,
+        )
+
+    def create_child(self, parameters: Parameters) -> str:
+        """Make a run below this one for another process to do, and return its id."""
+        created = tracking.create_run(self._run, parameters.entry_point, parameters.raw())
+        return str(created.info.run_id)
+
+    @contextlib.contextmanager
+    def nested(self, parameters: Parameters) -> Iterator["RecordedRun"]:
+        """Make, record and end a run below this one, in this process."""
+        raw = parameters.raw()
+        run = tracking.open_nested_run(self._run, parameters.entry_point, raw)
+        with _ended_truthfully(run):
+            step = Step(
+                entry_point=parameters.entry_point,
+                raw_parameters=raw,
+                parameters=parameters.typed(),
+            )
+            record = RunRecord(
+                code=self.record.code,
+                step=step,
+                environment=self.record.environment,
+                numerics=self.record.numerics,
+                seeds=_seeds(step.parameters),
+            )
+            tags = tracking.describe_source(run, record.code)
+            child = RecordedRun(run, record, parameters=parameters, tags=tags)
+            with child.recorded():
+                yield child
+
+    @contextlib.contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Write the record before the work and complete it after; keep what a failure leaves."""
+        self.write_record()
+        try:
+            yield
+        except BaseException:
+            self._flush()
+            raise
+        self._update(outputs=Outputs(metrics=dict(sorted(self.metrics.items())), **self._digests))
+        key = self.key(self._parameters, self.record.inputs) if self._parameters else None
+        if key:
+            self._tags[tracking.KEY] = key
+        self._flush()
+        self.write_record()
+
+    def write_record(self) -> None:
+        """Store the record as it is so far."""
+        tracking.log_text(self.run_id, FILE_NAME, self.record.to_json())
+
+    def _flush(self) -> None:
+        tracking.log(self.run_id, metrics=self.metrics, tags=self._tags, model_id=self.model_id)
+
+    def _update(self, **changes: Any) -> None:
+        self.record = self.record.model_copy(update=changes)
+
+
+def launch(model: type[P], main: Callable[[P, RecordedRun], None]) -> NoReturn:
+    """Run a step as the command line asks: `--name value` for each parameter.
+
+    Parameters
+    ----------
+    model : type of Parameters
+        The entry point's parameters.
+    main : callable
+        The step: takes the checked parameters and the recorded run.
+    """
+    gc.enable()
+    gc.freeze()
+    signal.signal(signal.SIGTERM, _interrupt)
+    arguments = sys.argv[1:]
+    if "--help" in arguments:
+        print(help_text(model))  # noqa: T201
+        sys.exit(0)
+    try:
+        with tracking.one_line_errors():
+            _record(model, main, arguments)
+    except RepriseError as error:
+        print(f"{model.entry_point}: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print(f"{model.entry_point}: interrupted", file=sys.stderr)  # noqa: T201
+        sys.exit(_INTERRUPTED)
+    sys.exit(0)
+
+
+def _record(
+    model: type[P], main: Callable[[P, RecordedRun], None], arguments: Sequence[str]
+) -> None:
+    """Attach to the run, put code, parameters and environment on the record, and do the step."""
+    run, made_here = tracking.open_run()
+    with _ended_truthfully(run):
+        raw: dict[str, str] = {}
+        parameters: P | None = None
+        wrong: ParameterError | None = None
+        try:
+            raw = parse_argv(arguments, model.entry_point)
+            parameters = model.parse(raw)
+        except ParameterError as error:
+            wrong = error
+        record = _begin_record(run, model.entry_point, raw, parameters)
+        tags = tracking.describe_source(run, record.code)
+        if made_here:
+            tags[tracking.ENTRY_POINT] = model.entry_point
+            tracking.log(run.info.run_id, params=parameters.raw() if parameters else raw)
+        recorded = RecordedRun(run, record, parameters=parameters, tags=tags)
+        with recorded.recorded():
+            if wrong:
+                raise wrong
+            main(cast("P", parameters), recorded)
+
+
+def _begin_record(
+    run: "Run", entry_point: str, raw: Mapping[str, str], parameters: Parameters | None
+) -> RunRecord:
+    """Describe what the process in this folder is about to run with."""
+    project = Path.cwd()
+    typed = parameters.typed() if parameters else {}
+    return RunRecord(
+        code=code.capture(project),
+        step=Step(entry_point=entry_point, raw_parameters=dict(raw), parameters=typed),
+        environment=environment.describe(
+            project, manager=run.data.tags.get(tracking.PROJECT_ENVIRONMENT)
+        ),
+        numerics=Numerics.model_validate(numerics.describe()),
+        seeds=_seeds(typed),
+    )
+
+
+@contextlib.contextmanager
+def _ended_truthfully(run: "Run") -> Iterator[None]:
+    """End a run as FINISHED, FAILED with its error, or KILLED, whichever it is."""
+    try:
+        yield
+    except RepriseError as error:
+        _end(run, "FAILED", str(error))
+        raise
+    except KeyboardInterrupt:
+        _end(run, "KILLED", "interrupted")
+        raise
+    except BaseException as error:
+        _end(run, "FAILED", f"{type(error).__name__}: {error}")
+        raise
+    tracking.end_run(run.info.run_id, "FINISHED")
+
+
+def _end(run: "Run", status: str, error: str) -> None:
+    """End a run that failed; say so where even that fails, so as not to hide the first error."""
+    try:
+        tracking.log(run.info.run_id, tags={tracking.ERROR: error[: tracking.LONGEST_ERROR]})
+        tracking.end_run(run.info.run_id, status)
+    except MlflowException as refused:
+        print(f"the run could not be marked {status}: {refused}", file=sys.stderr)  # noqa: T201
+
+
+def _seeds(typed: Mapping[str, Any]) -> dict[str, int]:
+    return {name: value for name, value in typed.items() if name == "seed"}
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,306 @@
+"""The only module that talks to MLflow tracking: runs, metrics, artifacts, records, datasets."""
+
+import contextlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a team's runs are its own business
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+    SourceType,
+)
+from mlflow.exceptions import MlflowException
+from mlflow.utils import mlflow_tags
+
+from reprise.errors import RecordError, TrackingError
+from reprise.record import FILE_NAME, InputData, RunRecord
+
+if TYPE_CHECKING:
+    from reprise.record import Code
+
+COMMIT = "reprise.commit"
+TREE = "reprise.tree"
+DIRTY = "reprise.dirty"
+KEY = "reprise.key"
+ERROR = "reprise.error"
+DATA_DIGEST = "reprise.data_digest"
+STORED_IN = "reprise.stored_in"
+MODEL_DIGEST = "reprise.model_digest"
+TEST_DIGEST = "reprise.test_digest"
+PROJECT_ENVIRONMENT = mlflow_tags.MLFLOW_PROJECT_ENV
+PARENT = mlflow_tags.MLFLOW_PARENT_RUN_ID
+ENTRY_POINT = mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT
+
+LONGEST_ERROR = 4000  # characters of a tag
+_DATASET_DIGEST_LENGTH = 36  # what MLflow's schema holds
+_USER_ERRORS = frozenset(
+    {"PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_DOES_NOT_EXIST", "TEMPORARILY_UNAVAILABLE"}
+)
+
+
+def client() -> MlflowClient:
+    """Return a client of the tracking server that MLFLOW_TRACKING_URI names."""
+    return MlflowClient()
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn a server's refusal, or its absence, into a `TrackingError`; defects pass through."""
+    try:
+        yield
+    except MlflowException as error:
+        text = str(error)
+        if error.error_code in _USER_ERRORS or "API request to" in text:
+            where = mlflow.get_tracking_uri().rpartition("@")[2]
+            raise TrackingError(
+                f"the tracking server at {where} did not do what was asked: {text.splitlines()[0]} "
+                "Check MLFLOW_TRACKING_URI, your login and the id."
+            ) from error
+        raise
+
+
+def open_run() -> tuple[Run, bool]:
+    """Attach to the run that `mlflow run` or an executor made for this process, else make one.
+
+    Returns
+    -------
+    Run, bool
+        The run, and whether it was made here (so that its parameters are still to be logged).
+    """
+    given = os.environ.get("MLFLOW_RUN_ID")
+    return mlflow.start_run(run_id=given), not given
+
+
+def open_nested_run(parent: Run, entry_point: str, raw: Mapping[str, str]) -> Run:
+    """Make and enter a run below another, as `mlflow run` would make it."""
+    created = create_run(parent, entry_point, raw)
+    return mlflow.start_run(run_id=created.info.run_id, nested=True)
+
+
+def create_run(parent: Run, entry_point: str, raw: Mapping[str, str]) -> Run:
+    """Make a run of an entry point below a parent, as `mlflow run` would: tags, then parameters."""
+    inherited = (
+        mlflow_tags.MLFLOW_USER,
+        mlflow_tags.MLFLOW_SOURCE_NAME,
+        mlflow_tags.MLFLOW_GIT_COMMIT,
+        mlflow_tags.MLFLOW_GIT_REPO_URL,
+        mlflow_tags.MLFLOW_PROJECT_ENV,
+    )
+    tags = {name: parent.data.tags[name] for name in inherited if name in parent.data.tags}
+    tags |= {
+        mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(SourceType.PROJECT),
+        ENTRY_POINT: entry_point,
+        PARENT: parent.info.run_id,
+    }
+    created = client().create_run(
+        parent.info.experiment_id, tags=tags, run_name=f"{entry_point}-{time.time_ns() % 10**6:06d}"
+    )
+    if raw:
+        log(created.info.run_id, params=raw)
+    return created
+
+
+def log(
+    run_id: str,
+    *,
+    params: Mapping[str, str] | None = None,
+    metrics: Mapping[str, float] | None = None,
+    tags: Mapping[str, str] | None = None,
+    model_id: str | None = None,
+) -> None:
+    """Log parameters, metrics and tags of a run in one call."""
+    now = int(time.time() * 1000)
+    client().log_batch(
+        run_id,
+        params=[Param(name, value) for name, value in (params or {}).items()],
+        metrics=[
+            Metric(name, value, now, 0, model_id=model_id)
+            for name, value in (metrics or {}).items()
+        ],
+        tags=[RunTag(name, value) for name, value in (tags or {}).items()],
+    )
+
+
+def log_inputs(run_id: str, inputs: Sequence[InputData], *, context: str) -> None:
+    """Show inputs as datasets of a run in the MLflow UI; the record holds their full digests."""
+    datasets = [
+        DatasetInput(
+            Dataset(
+                name=data.name,
+                digest=data.sha256[:_DATASET_DIGEST_LENGTH],
+                **_dataset_source(data.uri),
+                profile=json.dumps({"num_rows": data.rows, "num_columns": data.columns}),
+            ),
+            tags=[InputTag("mlflow.data.context", context)],
+        )
+        for data in inputs
+    ]
+    client().log_inputs(run_id, datasets)
+
+
+def _dataset_source(uri: str) -> dict[str, str]:
+    """Name a URI as one of MLflow's kinds of dataset source, so that MLflow can load it again."""
+    scheme = uri.partition(":")[0]
+    kind, field = {"http": ("http", "url"), "https": ("http", "url"), "s3": ("s3", "uri")}.get(
+        scheme, ("local", "uri")
+    )
+    return {"source_type": kind, "source": json.dumps({field: uri})}
+
+
+def describe_source(run: Run, code: "Code") -> dict[str, str]:
+    """Return the tags that say what code a run was made with, for search and for the MLflow UI."""
+    from reprise.code import without_credentials
+
+    name = run.data.tags.get(mlflow_tags.MLFLOW_SOURCE_NAME, "")
+    tags = {
+        DIRTY: str(code.dirty).lower(),
+        COMMIT: code.commit or "",
+        TREE: code.tree or "",
+        mlflow_tags.MLFLOW_GIT_DIRTY: str(code.dirty).lower(),
+        mlflow_tags.MLFLOW_SOURCE_NAME: without_credentials(name),
+    }
+    if code.base_commit:
+        tags[mlflow_tags.MLFLOW_GIT_COMMIT] = code.base_commit
+    if code.repository:
+        tags[mlflow_tags.MLFLOW_GIT_REPO_URL] = code.repository
+    return {name: value for name, value in tags.items() if run.data.tags.get(name) != value}
+
+
+def log_text(run_id: str, name: str, text: str) -> None:
+    """Store a text as an artifact of a run, replacing an earlier one of that name."""
+    client().log_text(run_id, text, name)
+
+
+def log_folder(run_id: str, folder: Path, name: str | None = None) -> None:
+    """Store the files of a folder as artifacts of a run, below a name."""
+    client().log_artifacts(run_id, str(folder), name)
+
+
+@contextlib.contextmanager
+def artifact(run_id: str, name: str) -> Iterator[Path]:
+    """Fetch an artifact into a temporary folder.
+
+    Raises
+    ------
+    TrackingError
+        If the run has no such artifact, or it cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+        try:
+            path = client().download_artifacts(run_id, name, folder)
+        except (MlflowException, OSError) as error:
+            raise TrackingError(
+                f"expected the artifact {name} of run {run_id}, found none that can be read: "
+                f"{str(error).splitlines()[0]} It was deleted, or the artifact store cannot be reached."
+            ) from None
+        yield Path(path)
+
+
+def get_run(run_id: str) -> Run:
+    """Return a run by id, also written `runs:/<id>`.
+
+    Raises
+    ------
+    TrackingError
+        If there is no such run.
+    """
+    try:
+        return client().get_run(run_id.removeprefix("runs:/"))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise TrackingError(
+            f"expected the id of a run on {mlflow.get_tracking_uri().rpartition('@')[2]}, "
+            f"found {run_id}, which is not there. Copy the id from the MLflow UI, or set "
+            "MLFLOW_TRACKING_URI to the server that has it."
+        ) from None
+
+
+def read_record(run_id: str) -> RunRecord:
+    """Return the record of a run.
+
+    Raises
+    ------
+    RecordError
+        If it has none, or one that cannot be read.
+    """
+    try:
+        with artifact(run_id, FILE_NAME) as path:
+            text = path.read_text(encoding="utf-8")
+    except TrackingError:
+        raise RecordError(
+            f"expected a run made by this project, found run {run_id} without {FILE_NAME}. "
+            "Name a run that one of this project's entry points has made."
+        ) from None
+    return RunRecord.from_json(text)
+
+
+def find_runs(
+    experiment_id: str,
+    *,
+    tags: Mapping[str, str],
+    order_by: Sequence[str] = ("attributes.start_time ASC",),
+    limit: int = 1,
+) -> list[Run]:
+    """Return the finished runs of an experiment that carry all these tags, first in order."""
+    wanted = ["attributes.status = 'FINISHED'"]
+    wanted += [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
+    return list(
+        client().search_runs(
+            [experiment_id], " AND ".join(wanted), max_results=limit, order_by=list(order_by)
+        )
+    )
+
+
+def end_run(run_id: str, status: str) -> None:
+    """Give the active run its final status: FINISHED, FAILED or KILLED."""
+    active = mlflow.active_run()
+    if active is None or active.info.run_id != run_id:
+        raise AssertionError(f"run {run_id} is not the active one")
+    mlflow.end_run(status)
+
+
+def close(run_id: str, status: str, error: str) -> None:
+    """Give a run whose process is gone a final status, if it has none yet."""
+    if get_run(run_id).info.status in ("RUNNING", "SCHEDULED"):
+        log(run_id, tags={ERROR: error[:LONGEST_ERROR]})
+        client().set_terminated(run_id, status)
+
+
+def environment(experiment_id: str) -> dict[str, str]:
+    """Return the variables that make another process log where this one does."""
+    return {
+        "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(),
+        "MLFLOW_EXPERIMENT_ID": experiment_id,
+    }
+
+
+def download_model(model_id: str, folder: str) -> None:
+    """Fetch the files of a logged model into a folder.
+
+    Raises
+    ------
+    TrackingError
+        If they are gone, or the artifact store cannot be reached.
+    """
+    try:
+        mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=folder)
+    except (MlflowException, OSError) as error:
+        raise TrackingError(
+            f"expected the files of model {model_id}, found none that can be read: "
+            f"{str(error).splitlines()[0]} Train the model again."
+        ) from None
