@@ -1,0 +1,176 @@
+"""Judge a trained model on the test split, and register it if it is good enough."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reprise import console, data, registry, tracking
+from reprise.errors import BelowMinimumError, TrackingError
+from reprise.models import load_model, model_id_of
+from reprise.record import InputData
+from reprise.run import RecordedRun, launch
+from steps import dataset, metrics, models, plots
+from steps.parameters import ENTRY_POINTS, EvaluateParameters, TrainingParameters
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+    from sklearn.pipeline import Pipeline
+
+TRAINING_STEPS = tuple(
+    name for name, model in ENTRY_POINTS.items() if issubclass(model, TrainingParameters)
+)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model's predictions of the test part, next to the truth."""
+
+    model: "Pipeline"
+    truth: "np.ndarray[Any, Any]"
+    labels: "np.ndarray[Any, Any]"
+    probabilities: "np.ndarray[Any, Any]"
+
+
+def main(parameters: EvaluateParameters, run: RecordedRun) -> None:
+    """Score the model, log to both runs, and register it where asked."""
+    trained = parameters.run_id or best_run(run.experiment_id, parameters.metric)
+    trained = trained.removeprefix("runs:/")
+    judged, test_digest = judge(trained, run)
+    scores = metrics.score(
+        judged.truth, judged.labels, judged.probabilities, judged.model.classes_
+    ) | metrics.score_by_class(judged.truth, judged.labels, judged.model.classes_)
+    test_scores = {f"test_{name}": value for name, value in scores.items()}
+    run.log_metrics(test_scores)
+    run.log_predictions(judged.labels, judged.probabilities)
+    run.set_tags({tracking.TEST_DIGEST: test_digest})
+    tracking.log(
+        trained,
+        metrics=test_scores,
+        tags={tracking.TEST_DIGEST: test_digest},
+        model_id=model_id_of(trained),
+    )
+    log_plots(judged, run)
+    check_minimum(scores, parameters, trained)
+    if parameters.register_as:
+        registry.register(
+            parameters.register_as,
+            trained,
+            score=scores[parameters.metric],
+            metric=parameters.metric,
+            greater_is_better=metrics.GREATER_IS_BETTER[parameters.metric],
+            test_digest=test_digest,
+        )
+    console.done(run, ["main", f"evaluate -P run_id={trained} -P register_as=<name>"])
+
+
+def judge(trained: str, run: RecordedRun) -> tuple[Judged, str]:
+    """Load and verify the model and the test part that belongs to its training part; predict."""
+    record = tracking.read_record(trained)
+    training = [item for item in record.inputs if item.name == data.TRAIN]
+    if not training or record.outputs is None or record.outputs.model is None:
+        raise TrackingError(
+            f"expected a finished training run, found run {trained} ({record.step.entry_point}). "
+            f"Name a finished run of {' or '.join(TRAINING_STEPS)}."
+        )
+    model = load_model(trained, recorded=record.outputs.model)
+    run.add_input(
+        InputData(name="model", uri=f"runs:/{trained}/model", sha256=record.outputs.model),
+        context="model",
+    )
+    load_run_id = training[0].uri.removeprefix("runs:/").partition("/")[0]
+    test = data.read(run, load_run_id, data.TEST)
+    X, y = dataset.features_and_labels(test)
+    judged = Judged(model, truth=y, labels=model.predict(X), probabilities=model.predict_proba(X))
+    return judged, run.record.inputs[-1].sha256
+
+
+def best_run(experiment_id: str, metric: str) -> str:
+    """Return the id of the finished training run that is best by a cross-validated metric.
+
+    Raises
+    ------
+    TrackingError
+        If the experiment has none.
+    """
+    name = f"cv_{metric}_mean"
+    order = "DESC" if metrics.GREATER_IS_BETTER[metric] else "ASC"
+    candidates = [
+        run
+        for step in TRAINING_STEPS
+        for run in tracking.find_runs(
+            experiment_id,
+            tags={tracking.ENTRY_POINT: step},
+            order_by=(f"metrics.`{name}` {order}", "attributes.start_time ASC"),
+        )
+        if name in run.data.metrics
+    ]
+    if not candidates:
+        raise TrackingError(
+            f"expected a finished training run with {name} in experiment {experiment_id}, found "
+            "none. Train one first (mlflow run . -e train_dt), or name a run with -P run_id=<id>."
+        )
+    sign = -1 if metrics.GREATER_IS_BETTER[metric] else 1
+    best = min(candidates, key=lambda r: (sign * r.data.metrics[name], r.info.start_time))
+    return str(best.info.run_id)
+
+
+def check_minimum(scores: dict[str, float], parameters: EvaluateParameters, trained: str) -> None:
+    """Refuse a model that is worse than the minimum; 0 sets no limit.
+
+    Raises
+    ------
+    BelowMinimumError
+    """
+    metric, minimum = parameters.metric, parameters.minimum
+    if metric not in scores:
+        raise BelowMinimumError(
+            f"expected {metric} of the test part, which is not defined where only one class is in "
+            "it. Choose another metric, or load the data with a larger test_size."
+        )
+    greater = metrics.GREATER_IS_BETTER[metric]
+    good = scores[metric] >= minimum if greater else scores[metric] <= minimum
+    if minimum != 0 and not good:
+        raise BelowMinimumError(
+            f"expected a test {metric} of at {'least' if greater else 'most'} {minimum:g}, found "
+            f"{scores[metric]:.6g} for run {trained}. Nothing was registered; train a better model."
+        )
+
+
+def log_plots(judged: Judged, run: RecordedRun) -> None:
+    """Draw what explains the model and its mistakes, and log it as PNG files."""
+    y, probabilities, classes = judged.truth, judged.probabilities, list(judged.model.classes_)
+    figures: dict[str, Figure] = {
+        "confusion_matrix": plots.confusion_matrix(y, judged.labels, classes),
+        "roc": plots.roc(y, probabilities, classes),
+        "precision_recall": plots.precision_recall(y, probabilities, classes),
+        "calibration": plots.calibration(y, probabilities, classes),
+        **explain(judged.model),
+    }
+    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+        plots.save_all(figures, Path(folder))
+        run.log_folder(Path(folder), "plots")
+
+
+def explain(model: "Pipeline") -> "dict[str, Figure]":
+    """Draw what a fitted pipeline's classifier has learnt, by what it offers."""
+    classifier, names = model.named_steps["classifier"], models.feature_names(model)
+    classes = list(model.classes_)
+    figures: dict[str, Figure] = {}
+    if hasattr(classifier, "coef_"):
+        figures["coefficients"] = plots.coefficients(names, classifier.coef_, classes)
+    if hasattr(classifier, "feature_importances_"):
+        figures["importances"] = plots.importances(
+            names,
+            classifier.feature_importances_,
+            title="What the tree decides by",
+            label="share of the impurity removed",
+        )
+    if hasattr(classifier, "tree_"):
+        figures["tree"] = plots.tree(classifier, names, classes)
+    return figures
+
+
+if __name__ == "__main__":
+    launch(EvaluateParameters, main)

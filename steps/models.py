@@ -1,0 +1,95 @@
+"""The models: scikit-learn pipelines that impute, encode and, where it matters, scale."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from steps.parameters import TrainDecisionTreeParameters, TrainLogisticRegressionParameters
+
+
+def logistic_regression(
+    parameters: "TrainLogisticRegressionParameters", features: "pd.DataFrame"
+) -> Pipeline:
+    """Build a logistic regression for the columns of a frame.
+
+    Parameters
+    ----------
+    parameters : TrainLogisticRegressionParameters
+    features : DataFrame of shape (n_samples, n_features)
+        Only its column names and types are looked at.
+
+    Returns
+    -------
+    Pipeline
+        Not fitted. Solved by L-BFGS for a pure L2 penalty, by SAGA where L1 has a part.
+    """
+    classifier = LogisticRegression(
+        C=parameters.C,
+        l1_ratio=parameters.l1_ratio,
+        max_iter=parameters.max_iter,
+        tol=parameters.tol,
+        class_weight=parameters.class_weight,
+        solver="saga" if parameters.l1_ratio > 0 else "lbfgs",
+        random_state=parameters.seed,
+    )
+    return Pipeline(
+        [("columns", _columns(features, scale=parameters.scale)), ("classifier", classifier)]
+    )
+
+
+def decision_tree(parameters: "TrainDecisionTreeParameters", features: "pd.DataFrame") -> Pipeline:
+    """Build a decision tree for the columns of a frame.
+
+    Parameters
+    ----------
+    parameters : TrainDecisionTreeParameters
+    features : DataFrame of shape (n_samples, n_features)
+        Only its column names and types are looked at.
+
+    Returns
+    -------
+    Pipeline
+        Not fitted.
+    """
+    classifier = DecisionTreeClassifier(
+        criterion=parameters.criterion,
+        max_depth=parameters.max_depth,
+        min_samples_split=parameters.min_samples_split,
+        min_samples_leaf=parameters.min_samples_leaf,
+        ccp_alpha=parameters.ccp_alpha,
+        class_weight=parameters.class_weight,
+        random_state=parameters.seed,
+    )
+    return Pipeline([("columns", _columns(features, scale=False)), ("classifier", classifier)])
+
+
+def feature_names(model: Pipeline) -> list[str]:
+    """Return the names of what the classifier of a fitted pipeline sees."""
+    return [str(name) for name in model.named_steps["columns"].get_feature_names_out()]
+
+
+def _columns(features: "pd.DataFrame", *, scale: bool) -> ColumnTransformer:
+    """Impute numbers by the mean and, if asked, standardise them; encode text as indicators."""
+    numbers = list(features.select_dtypes("number").columns)
+    text = [name for name in features.columns if name not in numbers]
+    number_steps: list[tuple[str, Any]] = [("impute", SimpleImputer(strategy="mean"))]
+    if scale:
+        number_steps.append(("scale", StandardScaler(copy=False)))
+    text_steps: Sequence[tuple[str, Any]] = [
+        ("impute", SimpleImputer(strategy="constant", fill_value="missing", missing_values=None)),
+        ("encode", OneHotEncoder(handle_unknown="ignore", sparse_output=False)),
+    ]
+    groups = [("numbers", number_steps, numbers), ("text", text_steps, text)]
+    return ColumnTransformer(
+        [(name, Pipeline(list(steps)), columns) for name, steps, columns in groups if columns],
+        verbose_feature_names_out=False,
+    )

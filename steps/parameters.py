@@ -1,0 +1,156 @@
+"""The parameters of every entry point: names, types, bounds, defaults and help, in one place.
+
+MLproject and the README's tables are tested against these models.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from reprise.parameters import Parameters
+
+
+def _none_or_two(folds: int) -> int:
+    if folds == 1:
+        raise ValueError
+    return folds
+
+
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Folds = Annotated[
+    int,
+    Field(ge=0, json_schema_extra={"expected": "0 (no cross-validation) or a whole number >= 2"}),
+    AfterValidator(_none_or_two),
+]
+Metric = Literal["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc", "mcc"]
+_RUN_ID = r"^(runs:/)?[0-9a-f]{32}$"
+
+
+class MainParameters(Parameters):
+    """Run an experiment file: load the data, train every model of it, evaluate the best."""
+
+    entry_point: ClassVar[str] = "main"
+
+    params: str = Field("params/iris.yaml", description="the experiment file")
+
+
+class LoadDataParameters(Parameters):
+    """Read, check, split and store a data set, so that training steps can verify it."""
+
+    entry_point: ClassVar[str] = "load_data"
+    locations: ClassVar[frozenset[str]] = frozenset({"source"})
+
+    source: str = Field(
+        "iris",
+        min_length=1,
+        description="iris, wine, breast_cancer, digits; a CSV, TSV (also .gz) or Parquet file; "
+        "an http(s) URL; or s3://bucket/key[?versionId=…]",
+        json_schema_extra={"expected": "a data set's name, a file, a URL or an s3:// URI"},
+    )
+    target: str | None = Field(
+        None,
+        description="the column to predict; empty: the source's own, else the last column",
+        examples=["species"],
+    )
+    features: str | None = Field(
+        None,
+        description="columns to predict from, comma-separated; empty: all others",
+        examples=["sepal_length,petal_length"],
+    )
+    test_size: float = Field(0.33, gt=0, lt=1, description="fraction of the rows held out for evaluate")
+    stratify: bool = Field(True, description="keep the proportion of the classes in both parts")
+    seed: Seed = Field(2, description="seed of the split")
+
+    def feature_names(self) -> list[str] | None:
+        """Return the names of `features`, or None for all columns."""
+        return None if self.features is None else [f.strip() for f in self.features.split(",")]
+
+
+class TrainingParameters(Parameters):
+    """What every training step takes."""
+
+    locations: ClassVar[frozenset[str]] = frozenset({"data"})
+
+    data: str = Field(
+        "iris",
+        min_length=1,
+        description="a load_data run (its id or runs:/<id>), or a source as load_data takes it",
+        json_schema_extra={"expected": "a load_data run, a data set's name, a file or a URI"},
+    )
+
+
+class TrainLogisticRegressionParameters(TrainingParameters):
+    """Train a logistic regression on a stored split and log it as one run."""
+
+    entry_point: ClassVar[str] = "train_lr"
+
+    C: float = Field(1.0, gt=0, description="inverse of the regularisation strength")
+    l1_ratio: float = Field(0.0, ge=0, le=1, description="0 is an L2 penalty, 1 is L1, between: elastic net")
+    max_iter: int = Field(100, ge=1, description="most iterations of the solver")
+    tol: float = Field(1e-4, gt=0, description="tolerance at which the solver stops")
+    class_weight: Literal["balanced"] | None = Field(
+        None,
+        description="balanced: weigh classes by inverse frequency; empty: all alike",
+        examples=["balanced"],
+    )
+    scale: bool = Field(True, description="standardise numeric columns first")
+    cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
+    seed: Seed = Field(0, description="seed of the folds and of the solver")
+
+
+class TrainDecisionTreeParameters(TrainingParameters):
+    """Train a decision tree on a stored split and log it as one run."""
+
+    entry_point: ClassVar[str] = "train_dt"
+
+    criterion: Literal["gini", "entropy", "log_loss"] = Field(
+        "gini", description="quality of a split: gini, entropy or log_loss"
+    )
+    max_depth: int | None = Field(
+        None, ge=1, description="most levels of the tree; empty: unlimited", examples=[5]
+    )
+    min_samples_split: int = Field(2, ge=2, description="fewest rows of a node that is split")
+    min_samples_leaf: int = Field(1, ge=1, description="fewest rows of a leaf")
+    ccp_alpha: float = Field(0.0, ge=0, description="cost-complexity pruning; 0: none")
+    class_weight: Literal["balanced"] | None = Field(
+        None,
+        description="balanced: weigh classes by inverse frequency; empty: all alike",
+        examples=["balanced"],
+    )
+    cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
+    seed: Seed = Field(1, description="seed of the folds and of ties between splits")
+
+
+class EvaluateParameters(Parameters):
+    """Judge a trained model on the test split, and register it if it is good enough."""
+
+    entry_point: ClassVar[str] = "evaluate"
+
+    run_id: str | None = Field(
+        None,
+        pattern=_RUN_ID,
+        description="the training run; empty: the experiment's best by cross-validated `metric`",
+        examples=["0123456789abcdef0123456789abcdef"],
+        json_schema_extra={"expected": "a run id (32 hex digits, also as runs:/<id>), or empty"},
+    )
+    metric: Metric = Field("accuracy", description=" ".join(["what decides:", "accuracy, balanced_accuracy, f1_macro, log_loss, roc_auc or mcc"]))
+    minimum: float = Field(0.0, description="the worst acceptable value of `metric` on the test split (for log_loss the greatest; 0: no limit)")
+    register_as: str | None = Field(
+        None,
+        pattern=r"^[^/:]+$",
+        description="name to register the model under; empty: do not register",
+        examples=["iris"],
+        json_schema_extra={"expected": "a name without / and :, or empty"},
+    )
+
+
+ENTRY_POINTS: dict[str, type[Parameters]] = {
+    model.entry_point: model
+    for model in (
+        MainParameters,
+        LoadDataParameters,
+        TrainLogisticRegressionParameters,
+        TrainDecisionTreeParameters,
+        EvaluateParameters,
+    )
+}

@@ -1,0 +1,23 @@
+"""Train a decision tree on a stored split and log it as one run."""
+
+from functools import partial
+
+from reprise.run import RecordedRun, launch
+from steps import models
+from steps.parameters import TrainDecisionTreeParameters
+from steps.training import train
+
+
+def main(parameters: TrainDecisionTreeParameters, run: RecordedRun) -> None:
+    """Fit the tree and log it."""
+    train(
+        run,
+        data_named=parameters.data,
+        build=partial(models.decision_tree, parameters),
+        folds=parameters.cv,
+        seed=parameters.seed,
+    )
+
+
+if __name__ == "__main__":
+    launch(TrainDecisionTreeParameters, main)

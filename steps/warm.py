@@ -1,0 +1,32 @@
+"""What the steps import, and a first dummy save: preloaded once by the warm executor."""
+
+import gc
+import tempfile
+
+import matplotlib.figure  # noqa: F401
+import mlflow.sklearn
+import mlflow.store.artifact.mlflow_artifacts_repo
+import mlflow.store.tracking.rest_store
+import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+import pandas as pd
+import pyarrow.parquet  # noqa: F401
+import sklearn.metrics
+import sklearn.model_selection
+import skops.io  # noqa: F401
+from sklearn.tree import DecisionTreeClassifier
+
+import reprise.run
+import steps.evaluate
+import steps.load_data
+import steps.training  # noqa: F401
+from reprise.models import TRUSTED_TYPES
+
+with tempfile.TemporaryDirectory(prefix="reprise-") as _folder:
+    mlflow.sklearn.save_model(
+        DecisionTreeClassifier().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0, 1]),
+        f"{_folder}/model",
+        pip_requirements=[],
+        skops_trusted_types=list(TRUSTED_TYPES),
+    )
+gc.collect()
+gc.freeze()  # forks share these objects; collecting them would copy their pages
