@@ -1,7 +1,6 @@
 """Stored splits: written once per content, and verified by digest before anything is computed."""
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +8,11 @@ from reprise import tracking
 from reprise.digest import canonical_json, sha256_file, sha256_json, sha256_table
 from reprise.errors import DataError, DigestMismatchError
 from reprise.record import InputData
+from reprise.tables import give_memory_back, read_parquet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pyarrow as pa
 
     from reprise.run import RecordedRun
@@ -20,36 +22,44 @@ TEST = "test"
 FOLDER = "data"
 SCHEMA = "schema.json"
 _COMPRESSION = "zstd"
+_ROW_GROUP = 1 << 17  # rows; what is written and read at a time
 
 
-@dataclass(frozen=True)
-class Split:
-    """A training and a test part of one data set, target last, and what they hold."""
+def store(
+    run: "RecordedRun", parts: "Iterable[tuple[str, pa.Table]]", schema: dict[str, Any]
+) -> None:
+    """Log a split as artifacts of this run, or refer to the run that has the same content already.
 
-    train: "pa.Table"
-    test: "pa.Table"
-    schema: dict[str, Any]
-
-
-def store(run: "RecordedRun", split: Split) -> str:
-    """Log a split, as artifacts of this run or as a reference to the run that has it already.
-
-    Returns
-    -------
-    str
-        Id of the run whose artifacts hold the split.
+    Parameters
+    ----------
+    run : RecordedRun
+    parts : iterable of (name, Table)
+        "train" and "test"; each is written and let go before the next is asked for.
+    schema : dict
+        What the parts hold, JSON-able.
     """
-    digests = {TRAIN: sha256_table(split.train), TEST: sha256_table(split.test)}
-    for part, digest in digests.items():
-        run.log_digest(part, digest)
-    digest = sha256_json({**digests, "schema": split.schema})
-    run.log_digest("schema", sha256_json(split.schema))
-    holder = find_holder(run.experiment_id, digest)
-    if holder is None:
-        holder = run.run_id
-        _write(run, split, digests)
-    run.set_tags({tracking.DATA_DIGEST: digest, tracking.STORED_IN: holder})
-    return holder
+    import pyarrow.parquet as pq
+
+    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+        folder = Path(name)
+        files: dict[str, Any] = {}
+        for part, table in parts:
+            path = folder / f"{part}.parquet"
+            pq.write_table(table, path, compression=_COMPRESSION, row_group_size=_ROW_GROUP)
+            files[part] = {"content_sha256": sha256_table(table), "rows": table.num_rows}
+            del table
+            give_memory_back()
+            files[part]["sha256"] = sha256_file(path)
+            run.log_digest(part, files[part]["content_sha256"])
+        run.log_digest("schema", sha256_json(schema))
+        digest = sha256_json([schema, {part: f["content_sha256"] for part, f in files.items()}])
+        holder = find_holder(run.experiment_id, digest)
+        if holder is None:
+            text = canonical_json({**schema, "files": files})
+            (folder / SCHEMA).write_text(text, encoding="utf-8")
+            run.log_folder(folder, FOLDER)
+    run.set_tags({tracking.DATA_DIGEST: digest, tracking.STORED_IN: holder or run.run_id})
+    run.log_metrics({f"rows_{part}": found["rows"] for part, found in files.items()})
 
 
 def find_holder(experiment_id: str, digest: str) -> str | None:
@@ -79,7 +89,6 @@ def read(run: "RecordedRun", load_run_id: str, part: str) -> "pa.Table":
         If the stored data is not what was recorded.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     loaded = tracking.get_run(load_run_id)
     record = tracking.read_record(load_run_id)
@@ -93,8 +102,8 @@ def read(run: "RecordedRun", load_run_id: str, part: str) -> "pa.Table":
     name = f"{FOLDER}/{part}.parquet"
     with tracking.artifact(holder, name) as path:
         try:
-            table = pq.read_table(path, memory_map=False)
-        except pa.ArrowInvalid:
+            table = read_parquet(path)
+        except (pa.ArrowException, OSError):
             raise DigestMismatchError(
                 f"{name} of run {holder}", recorded=recorded, found="that of no Parquet file"
             ) from None
@@ -104,7 +113,7 @@ def read(run: "RecordedRun", load_run_id: str, part: str) -> "pa.Table":
     run.add_input(
         InputData(
             name=part,
-            uri=f"runs:/{load_run_id}/{name}" if holder == load_run_id else f"runs:/{holder}/{name}",
+            uri=f"runs:/{load_run_id}/{name}",
             sha256=found,
             rows=table.num_rows,
             columns=table.num_columns,
@@ -112,23 +121,3 @@ def read(run: "RecordedRun", load_run_id: str, part: str) -> "pa.Table":
         context={TRAIN: "training", TEST: "testing"}[part],
     )
     return table
-
-
-def _write(run: "RecordedRun", split: Split, digests: dict[str, str]) -> None:
-    import pyarrow.parquet as pq
-
-    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
-        folder = Path(name)
-        files = {}
-        for part, table in ((TRAIN, split.train), (TEST, split.test)):
-            path = folder / f"{part}.parquet"
-            pq.write_table(table, path, compression=_COMPRESSION)
-            files[path.name] = {
-                "sha256": sha256_file(path),
-                "content_sha256": digests[part],
-                "rows": table.num_rows,
-            }
-        (folder / SCHEMA).write_text(
-            canonical_json({**split.schema, "files": files}), encoding="utf-8"
-        )
-        run.log_folder(folder, FOLDER)

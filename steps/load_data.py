@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reprise import console, data, sources, tracking
+from reprise import console, data, sources, tables, tracking
 from reprise.digest import sha256_table
 from reprise.record import InputData
 from reprise.run import RecordedRun, launch
@@ -19,45 +19,51 @@ if TYPE_CHECKING:
 _RUN = re.compile(r"^(runs:/)?[0-9a-f]{32}$")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Opened:
     """A source that has been read: its table, the target it names itself, its digest."""
 
-    table: "pa.Table"
+    table: "pa.Table | None"
     target: str | None
     description: InputData
+
+    def take_table(self) -> "pa.Table":
+        """Hand the table over: kept here too, it would double what a load needs of memory."""
+        table, self.table = self.table, None
+        return table
 
 
 def main(parameters: LoadDataParameters, run: RecordedRun) -> None:
     """Load a source into this run."""
     with opened(parameters.source) as source:
         load(parameters, run, source)
-    console.done(run, ["train_lr -P data={run_id}", "train_dt -P data={run_id}"])
+    data_run = f"runs:/{run.run_id}"
+    console.done(
+        run,
+        {
+            f"{console.RUN} train_lr -P data={data_run}": "a logistic regression on it",
+            f"{console.RUN} train_dt -P data={data_run}": "a decision tree on it",
+        },
+    )
 
 
 def load(parameters: LoadDataParameters, run: RecordedRun, source: Opened) -> None:
     """Check, split and store a source; what is stored already is referred to."""
     run.add_input(source.description, context="source")
     table = dataset.prepare(
-        source.table,
+        source.take_table(),
         target=parameters.target or source.target,
         features=parameters.feature_names(),
     )
-    train, test = dataset.split(
+    parts = dataset.split(
         table, test_size=parameters.test_size, stratify=parameters.stratify, seed=parameters.seed
     )
-    data.store(run, data.Split(train, test, dataset.profile(table)))
-    run.log_metrics(
-        {
-            "rows_train": train.num_rows,
-            "rows_test": test.num_rows,
-            "features": table.num_columns - 1,
-        }
-    )
+    data.store(run, zip((data.TRAIN, data.TEST), parts, strict=True), dataset.profile(table))
+    run.log_metrics({"features": table.num_columns - 1})
 
 
 def ensure_loaded(named: str, run: RecordedRun) -> str:
-    """Return the id of a load_data run: the one named, one done already, or a new one below `run`."""
+    """Return the id of a load_data run: as named, done already, or made now below `run`."""
     if _RUN.match(named):
         return named.removeprefix("runs:/")
     parameters = LoadDataParameters(source=named)
@@ -76,17 +82,20 @@ def opened(source: str) -> Iterator[Opened]:
     """Read a source: a data set by name, a file, a URL or an object in S3."""
     if source in dataset.NAMED:
         table, target = dataset.named(source)
-        yield Opened(table, target, _describe(source, f"sklearn:{source}", sha256_table(table), table))
+        yield _opened(table, target, uri=f"sklearn:{source}", sha256=sha256_table(table))
         return
     with sources.fetch(source, known=dataset.NAMED) as fetched:
-        table = sources.read_table(fetched.path, name=fetched.uri)
-        yield Opened(table, None, _describe("source", fetched.uri, fetched.sha256, table))
+        table = tables.read_table(fetched.path, name=fetched.uri)
+        opening = _opened(table, None, uri=fetched.uri, sha256=fetched.sha256)
+        del table
+        yield opening
 
 
-def _describe(name: str, uri: str, sha256: str, table: "pa.Table") -> InputData:
-    return InputData(
-        name=name, uri=uri, sha256=sha256, rows=table.num_rows, columns=table.num_columns
+def _opened(table: "pa.Table", target: str | None, *, uri: str, sha256: str) -> Opened:
+    description = InputData(
+        name="source", uri=uri, sha256=sha256, rows=table.num_rows, columns=table.num_columns
     )
+    return Opened(table, target, description)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,457 @@
+"""Tables for classification: named data sets, preparing, splitting, and what models are fitted on.
+
+A prepared table has its features first and its target last. Features are float32, float64 or
+text, the target is text, int64 or bool, and missing values are nulls.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from reprise.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+NAMED = ("iris", "wine", "breast_cancer", "digits")
+
+_TARGETS = {"iris": "species", "wine": "cultivar", "breast_cancer": "diagnosis", "digits": "digit"}
+_UNITS_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+_SHOWN = 10  # names in a message
+
+
+def named(name: str) -> tuple[pa.Table, str]:
+    """Load one of scikit-learn's bundled data sets.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMED`.
+
+    Returns
+    -------
+    table : pyarrow.Table
+        Features as float64 under lower_snake names, the target last: class names as text, or
+        int64 for digits.
+    target : str
+        Name of the target.
+
+    Raises
+    ------
+    DataError
+        If there is no data set of that name.
+
+    References
+    ----------
+    https://scikit-learn.org/stable/datasets/toy_dataset.html
+    """
+    import pyarrow as pa
+    from sklearn import datasets
+
+    if name not in NAMED:
+        raise DataError(f"Expected a named data set, found {name!r}. {_choices(name, NAMED)}")
+    bunch = getattr(datasets, f"load_{name}")()
+    table = {
+        _snake(feature): pa.array(column)
+        for feature, column in zip(bunch.feature_names, bunch.data.T, strict=True)
+    }
+    labels = bunch.target if name == "digits" else bunch.target_names[bunch.target].astype(str)
+    table[_TARGETS[name]] = pa.array(labels)
+    return pa.table(table), _TARGETS[name]
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"[^0-9a-z]+", "_", re.sub(r"\(.*?\)", "", name.lower())).strip("_")
+
+
+def prepare(table: pa.Table, *, target: str | None, features: Sequence[str] | None) -> pa.Table:
+    """Select and convert the columns that a classifier is fitted on.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Data as read. Columns that need no conversion and are contiguous are not copied.
+    target : str or None
+        Column to predict; None is the last one.
+    features : sequence of str or None
+        Columns to predict it from, in that order; None is all but the target.
+
+    Returns
+    -------
+    pyarrow.Table
+        Features, then the target, each one chunk, without metadata. Features: float32 and float64
+        stay; integers, booleans and decimals become float64; dates and times become float64 days
+        since 1970-01-01 UTC; text and dictionary-encoded columns become text. NaN becomes null.
+        Target: text, int64 or bool.
+
+    Raises
+    ------
+    DataError
+        If columns are missing, duplicate, infinite or of another type, labels are missing or
+        fractional, or there are not two classes.
+    """
+    import pyarrow as pa
+
+    _refuse_duplicates("columns", table.column_names)
+    if table.num_rows == 0:
+        raise DataError("Expected rows of data, found none. Check the data source.")
+    target = table.column_names[-1] if target is None else target
+    _require_column("target", target, table.column_names)
+    if features is None:
+        features = [name for name in table.column_names if name != target]
+    _check_features(features, target, table.column_names)
+    columns = {name: _feature(name, table.column(name)) for name in features}
+    empty = [name for name, column in columns.items() if column.null_count == len(column)]
+    if empty:
+        raise DataError(
+            f"Expected values in every feature, found none in {_listed(empty)}. "
+            "Leave them out by naming the other columns in `features`."
+        )
+    return pa.table(columns | {target: _labels(target, table.column(target))})
+
+
+def _check_features(features: Sequence[str], target: str, columns: list[str]) -> None:
+    if not features:
+        raise DataError(
+            f"Expected at least one feature besides the target {target!r}, found none. "
+            "Name one in `features`, or check the separator of the file."
+        )
+    _refuse_duplicates("`features`", features)
+    for feature in features:
+        _require_column("feature", feature, columns)
+    if target in features:
+        raise DataError(
+            f"Expected features other than the target, found {target!r} as both. "
+            "Remove it from `features`, or name another target."
+        )
+
+
+def _refuse_duplicates(where: str, names: Sequence[str]) -> None:
+    twice = list(dict.fromkeys(name for name in names if list(names).count(name) > 1))
+    if twice:
+        raise DataError(
+            f"Expected different names in {where}, found more than one {_listed(twice)}. "
+            "Rename or remove them."
+        )
+
+
+def _require_column(role: str, name: str, columns: list[str]) -> None:
+    if name not in columns:
+        raise DataError(
+            f"Expected a column for {role} {name!r}, found none. {_choices(name, columns)}"
+        )
+
+
+def _choices(name: str, names: Sequence[str]) -> str:
+    by_lower = {each.lower(): each for each in names}
+    nearest = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    advice = f"Did you mean {by_lower[nearest[0]]!r}? " if nearest else ""
+    return f"{advice}Choose from {_listed(names)}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _contiguous(column: pa.ChunkedArray) -> pa.Array:
+    # combine_chunks copies even a single chunk
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _feature(name: str, column: pa.ChunkedArray) -> pa.Array:
+    import pyarrow as pa
+    from pyarrow import types
+
+    kind, column = column.type, _contiguous(column)
+    if types.is_float32(kind) or types.is_float64(kind):
+        return _finite_or_missing(name, column)
+    if types.is_null(kind) or types.is_boolean(kind) or types.is_integer(kind):
+        return column.cast(pa.float64(), safe=False)  # beyond 2**53 rounded, like any float
+    if types.is_decimal(kind) or types.is_floating(kind):
+        return _finite_or_missing(name, column.cast(pa.float64()))
+    if types.is_date(kind) or types.is_timestamp(kind):
+        return _days(column)
+    if _is_text(kind):
+        return column.cast(pa.string())
+    raise DataError(
+        f"Expected numbers, booleans, dates or text in column {name!r}, found {kind}. "
+        "Convert it, or leave it out of `features`."
+    )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return _is_text(kind.value_type) or types.is_integer(kind.value_type)
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _finite_or_missing(name: str, column: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    infinite = pc.sum(pc.is_inf(column)).as_py()
+    if infinite:
+        raise DataError(
+            f"Expected finite numbers in column {name!r}, found {infinite} infinite. "
+            "Replace them, or do without the column."
+        )
+    missing = pc.is_nan(column)
+    if not pc.any(missing).as_py():
+        return column
+    return pc.if_else(missing, pa.scalar(None, column.type), column)
+
+
+def _days(column: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    if types.is_date32(column.type):
+        return column.cast(pa.int32()).cast(pa.float64())
+    unit = "ms" if types.is_date64(column.type) else column.type.unit
+    units = column.cast(pa.int64()).cast(pa.float64(), safe=False)  # since 1970, in UTC
+    return pc.divide(units, float(_UNITS_PER_DAY[unit]))
+
+
+def _labels(name: str, column: pa.ChunkedArray) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    kind, labels = column.type, _contiguous(column)
+    if types.is_floating(kind) or types.is_decimal(kind):
+        labels = _finite_or_missing(name, labels.cast(pa.float64()))
+    elif _is_text(kind):
+        labels = labels.cast(pa.string())
+    elif not (types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind)):
+        raise DataError(
+            f"Expected text, whole numbers or booleans in target {name!r}, found {kind}. "
+            "Name another target."
+        )
+    if labels.null_count:
+        first = pc.index(labels.is_null(), value=True).as_py() + 1
+        raise DataError(
+            f"Expected a label in every row of target {name!r}, found {labels.null_count} of "
+            f"{len(labels)} missing, the first in row {first} below the column names. "
+            "Remove those rows, or name another target."
+        )
+    if types.is_floating(labels.type) or types.is_integer(labels.type):
+        labels = _whole(name, labels)
+    if pc.count_distinct(labels).as_py() == 1:
+        raise DataError(
+            f"Expected two or more classes in target {name!r}, found only {labels[0]}. "
+            "Name another target, or add rows of another class."
+        )
+    return labels
+
+
+def _whole(name: str, labels: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    # floor would turn integers into floats, and has nothing to find in them
+    is_float = types.is_floating(labels.type)
+    fractional = labels.filter(pc.not_equal(labels, pc.floor(labels))) if is_float else []
+    if len(fractional):
+        raise DataError(
+            f"Expected classes in target {name!r}, found {pc.count_distinct(fractional)} distinct "
+            "fractional values. This is a classification: name another target, or bin its values."
+        )
+    try:
+        return labels.cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"Expected 64-bit whole numbers in target {name!r}, found {pc.max(pc.abs(labels))}. "
+            "Name another target, or store its labels as text."
+        ) from error
+
+
+def split(table: pa.Table, *, test_size: float, stratify: bool, seed: int) -> Iterator[pa.Table]:
+    """Split a prepared table at random into rows to train on and rows to test on.
+
+    The parts are copied when they are asked for, so that a large table's need not be held at once.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        A prepared table.
+    test_size : float
+        Fraction of the rows to test on, in (0, 1); their number is rounded up.
+    stratify : bool
+        Keep the proportions of the classes in both parts.
+    seed : int
+        Seed of the shuffle.
+
+    Returns
+    -------
+    iterator of pyarrow.Table
+        The training part, then the test part: the rows that
+        ``train_test_split(X, y, test_size=..., random_state=seed)`` selects.
+
+    Raises
+    ------
+    DataError
+        If a part would be empty, or a class would be absent from the training part.
+
+    References
+    ----------
+    https://scikit-learn.org/stable/modules/generated/sklearn.model_selection.train_test_split.html
+    """
+    import numpy as np
+    import pyarrow as pa
+    from sklearn.model_selection import train_test_split
+
+    rows = table.num_rows
+    n_test = math.ceil(test_size * rows)  # as scikit-learn rounds
+    if not 0 < n_test < rows:
+        raise DataError(
+            f"Expected rows in both parts, found {rows - n_test} to train and {n_test} to test on. "
+            "Change -P test_size, or add rows."
+        )
+    classes, codes = _classes(table)
+    if stratify:
+        _check_stratified(classes, np.bincount(codes), train=rows - n_test, test=n_test)
+    train, test = train_test_split(
+        np.arange(rows),
+        test_size=test_size,
+        random_state=seed,
+        stratify=codes if stratify else None,
+    )
+    absent = np.flatnonzero(np.bincount(codes[train], minlength=len(classes)) == 0)
+    if absent.size:
+        names = _listed([classes[i] for i in absent])
+        raise DataError(
+            f"Expected every class in the training part, found no row of {names}. "
+            "Lower -P test_size, change -P seed, or remove rare classes."
+        )
+    return (table.take(pa.array(part)) for part in (train, test))
+
+
+def _classes(table: pa.Table) -> tuple[list[str], np.ndarray]:
+    """Give the sorted classes as text, and each row's place among them."""
+    import pyarrow.compute as pc
+
+    labels = _contiguous(table.column(-1))
+    codes = pc.subtract(pc.rank(labels, tiebreaker="dense"), 1).to_numpy().astype("int64")
+    return [str(label) for label in sorted(pc.unique(labels).to_pylist())], codes
+
+
+def _check_stratified(classes: list[str], counts: np.ndarray, *, train: int, test: int) -> None:
+    rare = [f"{name} ({n})" for name, n in zip(classes, counts, strict=True) if n < 2]  # noqa: PLR2004
+    if rare:
+        raise DataError(
+            f"Expected two or more rows of every class, found one of {_listed(rare)}. "
+            "Say -P stratify=false, or remove them."
+        )
+    for part, rows in (("train", train), ("test", test)):
+        if rows < len(classes):
+            raise DataError(
+                f"Expected a row of every class in both parts, found {rows} rows to {part} on for "
+                f"{len(classes)} classes. Change -P test_size, or say -P stratify=false."
+            )
+
+
+def profile(table: pa.Table) -> dict[str, Any]:
+    """Describe the columns and classes of a prepared table, ready for JSON.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        A prepared table.
+
+    Returns
+    -------
+    dict
+        ``target``, ``rows``, ``classes`` (rows by label), and ``columns``: name, type and number
+        of missing values of each, with min, max and mean of numbers, and the number of distinct
+        values of text and of the target. A statistic that is not finite is None.
+    """
+    import numpy as np
+
+    classes, codes = _classes(table)
+    return {
+        "target": table.column_names[-1],
+        "rows": table.num_rows,
+        "classes": dict(zip(classes, np.bincount(codes).tolist(), strict=True)),
+        "columns": [_describe(name, table.column(name)) for name in table.column_names],
+    }
+
+
+def _describe(name: str, column: pa.ChunkedArray) -> dict[str, Any]:
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    kind = {"double": "float64", "float": "float32"}.get(str(column.type), str(column.type))
+    facts: dict[str, Any] = {"name": name, "type": kind, "missing": column.null_count}
+    if not types.is_floating(column.type):  # text, and labels of any type
+        return facts | {"distinct": pc.count_distinct(column).as_py()}
+    statistics = pc.min_max(column).as_py() | {"mean": pc.mean(column).as_py()}
+    return facts | {
+        key: value if value is not None and math.isfinite(value) else None
+        for key, value in statistics.items()
+    }
+
+
+def features_and_labels(table: pa.Table) -> tuple[pd.DataFrame, np.ndarray]:
+    """Give a prepared table the form that scikit-learn's estimators are fitted on.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        A prepared table.
+
+    Returns
+    -------
+    features : DataFrame of shape (n_samples, n_features)
+        Numbers as float32 or float64, text as objects; missing values are NaN in both, which is
+        what SimpleImputer looks for. A copy: it may be changed.
+    labels : ndarray of shape (n_samples,)
+        Labels as str (of dtype object), int64 or bool.
+    """
+    import pandas as pd
+    from pyarrow import types
+
+    features = table.select(table.column_names[:-1])
+    text = {f.name: i for i, f in enumerate(features.schema) if types.is_string(f.type)}
+    frame = _number_frame(features.drop_columns(list(text)))
+    for name, place in text.items():
+        values = pd.Series(_text(features.column(name)), dtype=object)  # not pandas' own str
+        frame.insert(place, name, values)
+    labels = table.column(-1)
+    return frame, _text(labels) if types.is_string(labels.type) else labels.to_numpy().copy()
+
+
+def _number_frame(numbers: pa.Table) -> pd.DataFrame:
+    """Copy columns of numbers into a frame, by rows: estimators copy by rows what is by columns."""
+    import numpy as np
+    import pandas as pd
+
+    if len(set(numbers.schema.types)) != 1:
+        return cast("pd.DataFrame", numbers.to_pandas(ignore_metadata=True))
+    dtype = numbers.schema.types[0].to_pandas_dtype()
+    values = np.empty((numbers.num_rows, numbers.num_columns), dtype)
+    for place, column in enumerate(numbers.columns):
+        values[:, place] = column.to_numpy()
+    return pd.DataFrame(values, columns=numbers.column_names, copy=False)
+
+
+def _text(column: pa.ChunkedArray) -> np.ndarray:
+    """Give text as one object for each distinct value, however many rows have it."""
+    import numpy as np
+
+    encoded = _contiguous(column).dictionary_encode()
+    values = np.array([*encoded.dictionary.to_pylist(), np.nan], dtype=object)
+    codes = encoded.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
+    texts: np.ndarray = values[codes]
+    return texts
