@@ -1,0 +1,12 @@
+"""The engine that makes runs repeatable. It knows nothing about any particular model.
+
+A tour, from a command to its record. `startup` pins the numerics (`numerics`) before NumPy can
+load. `run.launch` attaches to the MLflow run, checks the parameters (`parameters`), and writes
+down what the run depends on: its code (`code`), its environment (`environment`), what decides the
+last bits (`numerics`), its inputs (`sources`, `tables`, `data`). The step computes. Its metrics
+and the digests (`digest`) of model and predictions complete the record (`record`), through the
+one module that talks to MLflow tracking (`tracking`; `models` and `registry` for models).
+
+`experiment` expands an experiment file into planned runs; `executor` makes them in processes
+forked from a warm one, and `plan` closes each truthfully. `errors` are the user's to mend.
+"""

@@ -3,7 +3,9 @@
 In a log, where output is no terminal, there is no progress and no colour.
 """
 
-from collections.abc import Sequence
+import math
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -11,7 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
+from reprise.parameters import as_text
+
 if TYPE_CHECKING:
+    from reprise.parameters import Parameters
     from reprise.plan import Outcome
     from reprise.run import RecordedRun
 
@@ -57,57 +62,88 @@ class Progress:
         )
 
 
-def done(run: "RecordedRun", commands: Sequence[str]) -> None:
+def done(run: "RecordedRun", commands: Mapping[str, str]) -> None:
     """Say what a step has made, and what to run next.
 
     Parameters
     ----------
     run : RecordedRun
-    commands : sequence of str
-        Entry points and their parameters; `{run_id}` stands for this run's id.
+    commands : mapping of str to str
+        What each command is for, keyed by the command.
     """
-    print(f"\n{run.record.step.entry_point}: run {run.run_id}")  # noqa: T201
+    print(f"{run.record.step.entry_point}: run {run.run_id}")
     headlines = [name for name in _HEADLINES if name in run.metrics] or list(run.metrics)
-    print("  " + "  ".join(f"{name} {run.metrics[name]:.6g}" for name in headlines))  # noqa: T201
-    next_commands([f"{RUN} {command.format(run_id=run.run_id)}" for command in commands])
+    print("  " + "  ".join(f"{name} {run.metrics[name]:.6g}" for name in headlines))
+    next_commands(commands)
 
 
-def next_commands(commands: Sequence[str]) -> None:
-    """Print the commands that make sense next."""
-    print("Next:")  # noqa: T201
-    for command in commands:
-        print(f"  {command}")  # noqa: T201
+def next_commands(commands: Mapping[str, str]) -> None:
+    """Print the commands that make sense next, each below what it is for."""
+    print("Next:")
+    for command, purpose in commands.items():
+        print(f"  # {purpose}\n  {command}")
 
 
-def leaderboard(run: "RecordedRun", outcomes: "Sequence[Outcome]", *, metric: str) -> None:
-    """Print runs in order of a metric: id, step, the parameters that vary, metrics."""
-    from reprise import tracking
+def command(parameters: "Parameters") -> str:
+    """Write the command that makes a run with these parameters."""
+    fields = type(parameters).model_fields
+    given = [
+        f" -P {name}={shlex.quote(value)}"
+        for name, value in parameters.raw().items()
+        if value != as_text(fields[name].default)
+    ]
+    return f"{RUN} {parameters.entry_point}" + "".join(given)
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_LOG_WIDTH)
-    runs = {o.run.info.run_id: tracking.get_run(o.run.info.run_id) for o in outcomes}
-    rows = [(o, runs[o.run.info.run_id].data.metrics) for o in outcomes]
-    columns = [f"cv_{metric}_mean", f"cv_{metric}_std", f"train_{metric}", f"test_{metric}"]
-    columns = [name for name in columns if any(name in metrics for _, metrics in rows)]
-    varying = varying_parameters([o for o in outcomes])
-    table = Table(title=f"Runs of {run.run_id}", title_justify="left")
+
+def leaderboard(title: str, outcomes: "Sequence[Outcome]", *, metric: str, ascending: bool) -> None:
+    """Print runs in order of a metric: id, step, the parameters that vary, metrics.
+
+    Parameters
+    ----------
+    title : str
+    outcomes : sequence of Outcome
+        Best first once printed; failed ones last, with their error.
+    metric : str
+        Its cross-validated mean decides the order, else its value on the training part.
+    ascending : bool
+        Whether less is better.
+    """
+    headings = {
+        f"cv_{metric}_mean": f"cv {metric}",
+        f"cv_{metric}_std": "± std",
+        f"train_{metric}": "train",
+        f"test_{metric}": "test",
+    }
+    shown = {n: h for n, h in headings.items() if any(n in o.run.data.metrics for o in outcomes)}
+    varying = varying_parameters(outcomes)
+    table = Table(title=title, title_justify="left")
     table.add_column("run id", no_wrap=True)
     for name in ["step", *varying]:
         table.add_column(name)
-    for name in columns:
-        table.add_column(name, justify="right")
-    descending = metric != "log_loss"
-    rows.sort(key=lambda row: row[1].get(columns[0], 0.0) if columns else 0.0, reverse=descending)
-    for outcome, metrics in rows:
-        raw = outcome.parameters.raw()
+    for heading in shown.values():
+        table.add_column(heading, justify="right")
+    decides = next(iter(shown), "")
+    for outcome in ranked(outcomes, decides, ascending=ascending):
+        raw, metrics = outcome.parameters.raw(), outcome.run.data.metrics
         table.add_row(
             outcome.run.info.run_id,
-            outcome.parameters.entry_point,
+            outcome.parameters.entry_point + (" (failed)" if outcome.error else ""),
             *(raw.get(name, "") for name in varying),
-            *(f"{metrics[name]:.4f}" if name in metrics else "" for name in columns),
+            *(f"{metrics[name]:.4f}" if name in metrics else "" for name in shown),
         )
-    console.print(table)
+    console = Console()
+    (console if console.is_terminal else Console(width=_LOG_WIDTH)).print(table)
+
+
+def ranked(outcomes: "Sequence[Outcome]", name: str, *, ascending: bool) -> "list[Outcome]":
+    """Order outcomes by a metric, best first; those without it come last; ties keep their order."""
+    sign = 1 if ascending else -1
+
+    def rank(outcome: "Outcome") -> tuple[bool, float]:
+        value = outcome.run.data.metrics.get(name, math.nan)
+        return math.isnan(value), 0.0 if math.isnan(value) else sign * value
+
+    return sorted(outcomes, key=rank)
 
 
 def varying_parameters(outcomes: "Sequence[Outcome]") -> list[str]:
@@ -117,16 +153,3 @@ def varying_parameters(outcomes: "Sequence[Outcome]") -> list[str]:
         for name, value in outcome.parameters.raw().items():
             seen.setdefault((outcome.parameters.entry_point, name), set()).add(value)
     return list(dict.fromkeys(name for (_, name), values in seen.items() if len(values) > 1))
-
-
-def after_main(outcomes: "Sequence[Outcome]") -> None:
-    """Print what to try after an experiment: the UI, one training, one evaluation."""
-    first = outcomes[0]
-    data = first.parameters.raw()["data"]
-    next_commands(
-        [
-            "make ui",
-            f"{RUN} train_dt -P data={data} -P max_depth=5",
-            f"{RUN} evaluate -P run_id={first.run.info.run_id}",
-        ]
-    )

@@ -99,7 +99,7 @@ class _Hasher:
     def raw(self, array: "np.ndarray[Any, Any]") -> None:
         import numpy as np
 
-        self._sha256.update(memoryview(np.ascontiguousarray(array)).cast("B") if array.size else b"")
+        self._sha256.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
     def hexdigest(self) -> str:
         return self._sha256.hexdigest()
@@ -111,6 +111,8 @@ def _hash_column(hasher: _Hasher, column: "pa.Array") -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
     hasher.text("string" if pa.types.is_large_string(column.type) else str(column.type))
     hasher.raw(np.packbits(column.is_valid().to_numpy(zero_copy_only=False)))
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
@@ -128,7 +130,9 @@ def _hash_column(hasher: _Hasher, column: "pa.Array") -> None:
         raise TypeError(f"cannot digest a column of type {column.type}")
 
 
-def _hash_object(hasher: _Hasher, value: Any, depth: int) -> None:
+def _hash_object(  # noqa: C901, PLR0912 - a branch per kind of value
+    hasher: _Hasher, value: Any, depth: int
+) -> None:
     """Add any value that scikit-learn stores in a fitted estimator."""
     import numpy as np
 
@@ -189,12 +193,10 @@ def _hash_array(hasher: _Hasher, array: "np.ndarray[Any, Any]", depth: int) -> N
 
 def _state(value: Any) -> Any:
     """Return what an object holds: its attributes, or what it would be pickled from."""
-    if hasattr(value, "__dict__") and vars(value):
-        return dict(vars(value))
-    state = value.__reduce_ex__(2)
-    if isinstance(state, str):
-        raise TypeError(f"cannot digest {type(value)}: it does not show what it holds")
-    return state[1:3]
+    state = value.__reduce_ex__(2)  # raises TypeError where there is more than attributes
+    if isinstance(state, str):  # it is a module's own, and has a name there
+        return f"{getattr(value, '__module__', '')}.{state}"
+    return dict(vars(value)) if getattr(value, "__dict__", None) else state[1:3]
 
 
 def _finite(value: Any) -> Any:

@@ -10,7 +10,7 @@ from reprise.digest import sha256_file
 from reprise.record import Environment
 
 LOCK = "requirements.txt"
-_PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*?)==([^\s;\\]+)", re.MULTILINE)
+_PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*?)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
 def describe(project: Path, *, manager: str | None = None) -> Environment:

@@ -74,32 +74,42 @@ class WarmExecutor:
         environment : mapping of str to str
             Variables of the tasks' processes, on top of this one's.
         """
+        stopped = threading.Event()
         with ThreadPoolExecutor(self._workers) as pool:
-            futures = [pool.submit(self._run_one, task, environment) for task in tasks]
+            futures = [pool.submit(self._run_one, task, environment, stopped) for task in tasks]
             try:
                 for future in as_completed(futures):
                     yield future.result()
             finally:
+                stopped.set()
                 for future in futures:
                     future.cancel()
                 for process in list(self._alive):  # interrupted: each marks its run as KILLED
                     process.terminate()
 
-    def _run_one(self, task: Task, environment: Mapping[str, str]) -> Result:
+    def _run_one(
+        self, task: Task, environment: Mapping[str, str], stopped: threading.Event
+    ) -> Result:
         started = time.monotonic()
         with tempfile.NamedTemporaryFile(prefix="reprise-", suffix=".log") as log:
             process = self._context.Process(
                 target=_run_module,
                 args=(
                     task.module,
-                    [word for name, value in task.raw_parameters.items() for word in (f"--{name}", value)],
-                    {**environment, "MLFLOW_RUN_ID": task.run_id},
+                    [
+                        word
+                        for name, value in task.raw_parameters.items()
+                        for word in (f"--{name}", value)
+                    ],
+                    {**os.environ, **environment, "MLFLOW_RUN_ID": task.run_id},
                     str(Path.cwd()),
                     log.name,
                 ),
             )
             process.start()
             self._alive.add(process)
+            if stopped.is_set():  # while it started, so that nobody else has ended it
+                process.terminate()
             process.join()
             self._alive.discard(process)
             output = Path(log.name).read_text(encoding="utf-8", errors="replace")

@@ -1,6 +1,7 @@
 """An experiment file: data, steps with their parameters, and how the result is judged."""
 
 import difflib
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ class PlannedStep(BaseModel):
         for name, value in values.items():
             if value == []:
                 raise ValueError(f"{name} is an empty list")
-            if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(v, list | dict) for v in value)):
+            if isinstance(value, dict) or (
+                isinstance(value, list) and any(isinstance(v, list | dict) for v in value)
+            ):
                 raise ValueError(f"{name} is neither a value nor a list of values")
         return values
 
@@ -53,14 +56,16 @@ def read(path: Path) -> Experiment:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ExperimentFileError(
-            f"expected an experiment file, found no file {path}. Files of this project are in params/."
+            f"expected an experiment file, found no file {path}. params/ holds some."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ExperimentFileError(
-            f"expected an experiment file that can be read, found {path}: {error}. Name a YAML file."
+            f"expected a YAML file that can be read, found {path}: {error}. Name another."
         ) from None
-    except yaml.YAMLError as error:
-        raise ExperimentFileError(f"expected YAML in {path}, found a mistake: {error} Mend it.") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
+        raise ExperimentFileError(
+            f"expected YAML in {path}, found a mistake: {error} Mend it."
+        ) from None
     if not isinstance(values, dict):
         raise ExperimentFileError(
             f"expected the keys data, steps and evaluation in {path}, found "
@@ -70,11 +75,15 @@ def read(path: Path) -> Experiment:
         return Experiment.model_validate(values)
     except ValidationError as error:
         raise ExperimentFileError(
-            f"{path}: " + " ".join(_problem(dict(e)) for e in error.errors()) + " See params/iris.yaml."
+            f"{path}: "
+            + " ".join(_problem(dict(e)) for e in error.errors())
+            + " See params/iris.yaml."
         ) from None
 
 
-def check(name: str, values: Mapping[str, Any], models: Mapping[str, type[Parameters]]) -> Parameters:
+def check(
+    name: str, values: Mapping[str, Any], models: Mapping[str, type[Parameters]]
+) -> Parameters:
     """Check a step's name and its parameters as the step itself would.
 
     Raises
@@ -111,15 +120,14 @@ def expand(
     ParameterError, ExperimentFileError
         With every wrong point of the grid.
     """
-    from sklearn.model_selection import ParameterGrid
-
     grid = {
         name: value if isinstance(value, list) else [value]
         for name, value in planned.parameters.items()
     }
     runs: dict[str, Parameters] = {}
     problems: list[str] = []
-    for point in ParameterGrid(grid):
+    for values in itertools.product(*grid.values()):
+        point = dict(zip(grid, values, strict=True))
         try:
             parameters = check(planned.step, {**point, **fixed}, models)
             runs.setdefault(repr(parameters), parameters)
@@ -133,7 +141,9 @@ def expand(
 def _problem(detail: dict[str, Any]) -> str:
     where = ".".join(map(str, detail["loc"]))
     if detail["type"] == "extra_forbidden":
-        nearest = difflib.get_close_matches(str(detail["loc"][-1]), ["data", "steps", "evaluation", "step", "parameters"], 1)
+        nearest = difflib.get_close_matches(
+            str(detail["loc"][-1]), ["data", "steps", "evaluation", "step", "parameters"], 1
+        )
         hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
         return f"there is no key {where!r}{hint}"
     return f"{where}: {detail['msg']}, found {detail['input']!r}."

@@ -3,7 +3,6 @@
 MLflow names a conda environment after the text of conda.yaml alone, so a new lock must change it.
 """
 
-import platform
 import re
 import subprocess
 from pathlib import Path
@@ -36,11 +35,19 @@ def main() -> None:
     conda = Path("conda.yaml")
     text = conda.read_text(encoding="utf-8")
     for source, lock in _PAIRS:
-        command = ["uv", "pip", "compile", "--quiet", "--upgrade", "--generate-hashes", "--no-header"]
+        command = [
+            "uv",
+            "pip",
+            "compile",
+            "--quiet",
+            "--upgrade",
+            "--generate-hashes",
+            "--no-header",
+        ]
         command += ["--python-version", python_version(text), "--python-platform", _PLATFORM]
         subprocess.run([*command, source, "--output-file", lock], check=True)
     conda.write_text(conda_yaml(text, sha256_file(Path("requirements.txt"))), encoding="utf-8")
-    print(f"locked for Python {python_version(text)} on {_PLATFORM}; this is {platform.python_version()}")  # noqa: T201
+    print(f"locked for Python {python_version(text)} on {_PLATFORM}")
 
 
 if __name__ == "__main__":

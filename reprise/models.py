@@ -5,7 +5,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, infer_signature
 
@@ -38,7 +37,7 @@ def log_model(run: "RecordedRun", model: Any, example: "pd.DataFrame") -> str:
     """
     import mlflow.sklearn
 
-    client: MlflowClient = tracking.client()
+    client = tracking.client()
     logged = client.create_logged_model(
         run.experiment_id,
         name=NAME,
@@ -110,7 +109,9 @@ def load_model(run_id: str, *, recorded: str | None) -> Any:
         model = load_file(path)
     found = sha256_model(model)
     if recorded is not None and found != recorded:
-        raise DigestMismatchError(f"model {model_id} of run {run_id}", recorded=recorded, found=found)
+        raise DigestMismatchError(
+            f"model {model_id} of run {run_id}", recorded=recorded, found=found
+        )
     return model
 
 
@@ -128,5 +129,5 @@ def load_file(path: Path) -> Any:
         ) from None
     except (OSError, KeyError, ValueError) as error:
         raise ModelError(
-            f"expected a model file, found one that cannot be read ({error}). Train the model again."
+            f"expected a model file, found a damaged one ({error}). Train the model again."
         ) from None

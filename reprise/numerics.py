@@ -52,7 +52,7 @@ def pins(flags: frozenset[str]) -> dict[str, str]:
 
     Kernel pins need AVX2 and FMA: forced on a CPU without them, they would crash the process.
     """
-    return _SINGLE_THREAD | (_KERNELS if _NEEDED_FLAGS <= flags else {})
+    return _SINGLE_THREAD | (_KERNELS if flags >= _NEEDED_FLAGS else {})
 
 
 def pinned(environment: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
@@ -96,18 +96,24 @@ def describe() -> dict[str, object]:
         Fields of `reprise.record.Numerics`.
     """
     import numpy as np
-    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__  # type: ignore
+    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__  # type: ignore[import-not-found]
     from threadpoolctl import threadpool_info
 
     cpuinfo = read_cpuinfo()
     wanted = pins(cpu_flags(cpuinfo))
     libraries = threadpool_info()
     blas = sorted(
-        {f"{x['internal_api']} {x['version']} {x.get('architecture')}" for x in libraries
-         if x["user_api"] == "blas"}
+        {
+            f"{x['internal_api']} {x['version']} {x.get('architecture')}"
+            for x in libraries
+            if x["user_api"] == "blas"
+        }
     )
     threads = max((x["num_threads"] for x in libraries), default=THREADS)
-    kernels_hold = all(name.endswith(" Haswell") for name in blas)
+    simd = [name for name in __cpu_dispatch__ if __cpu_features__.get(name)]
+    kernels_hold = all(name.endswith(" Haswell") for name in blas) and set(simd).isdisjoint(
+        _KERNELS["NPY_DISABLE_CPU_FEATURES"].split()
+    )
     return {
         "baseline": (
             "OPENBLAS_CORETYPE" in wanted
@@ -116,10 +122,12 @@ def describe() -> dict[str, object]:
             and threads == THREADS
             and not sys.flags.hash_randomization
         ),
-        "variables": {name: os.environ.get(name, "") for name in sorted({*_SINGLE_THREAD, *_KERNELS})},
+        "variables": {
+            name: os.environ.get(name, "") for name in sorted({*_SINGLE_THREAD, *_KERNELS})
+        },
         "threads": threads,
         "blas": blas,
-        "simd": [name for name in __cpu_dispatch__ if __cpu_features__.get(name)],
+        "simd": simd,
         "cpu": cpu_name(cpuinfo),
         "architecture": platform.machine(),
         "c_library": " ".join(platform.libc_ver()),

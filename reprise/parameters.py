@@ -76,7 +76,9 @@ class Parameters(BaseModel):
         name = str(detail["loc"][0])
         if detail["type"] == "extra_forbidden":
             names = list(cls.model_fields)
-            hint = "".join(f"did you mean {m!r}? " for m in difflib.get_close_matches(name, names, 1))
+            hint = "".join(
+                f"did you mean {m!r}? " for m in difflib.get_close_matches(name, names, 1)
+            )
             return f"there is no parameter {name!r}; {hint}It takes: {', '.join(names)}."
         field = cls.model_fields[name]
         example = as_text((field.examples or [field.default])[0])
@@ -114,7 +116,12 @@ def expected(field: FieldInfo) -> str:
 
 def help_text(model: type[Parameters]) -> str:
     """Explain an entry point and each of its parameters, a line each."""
-    lines = [str(model.__doc__), "", f"usage: python -m steps.{model.entry_point} [--name value ...]", ""]
+    lines = [
+        str(model.__doc__),
+        "",
+        f"usage: python -m steps.{model.entry_point} [--name value ...]",
+        "",
+    ]
     for name, field in model.model_fields.items():
         default = as_text(field.default) or "empty"
         lines.append(f"  --{name}  {field.description} ({expected(field)}; default: {default})")
@@ -149,10 +156,12 @@ def parse_argv(argv: Sequence[str], entry_point: str) -> dict[str, str]:
                 value = next(words)
             except StopIteration:
                 raise ParameterError(
-                    f"{entry_point}: expected a value after {word}, found none. Write {word} <value>."
+                    f"{entry_point}: expected a value after {word}, found none. Write one."
                 ) from None
         if name in raw:
-            raise ParameterError(f"{entry_point}: expected {name!r} once, found it twice. Drop one.")
+            raise ParameterError(
+                f"{entry_point}: expected {name!r} once, found it twice. Drop one."
+            )
         raw[name] = value
     return raw
 

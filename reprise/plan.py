@@ -1,7 +1,7 @@
 """Makes planned runs: each an ordinary nested run, in a warm process, closed truthfully."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reprise import tracking
@@ -64,6 +64,11 @@ def run_all(
         for run_id in tasks:  # interrupted: none may be left RUNNING
             tracking.close(run_id, "KILLED", "interrupted")
     return [outcome for _, outcome in sorted(outcomes, key=lambda pair: pair[0])]
+
+
+def refreshed(outcome: Outcome) -> Outcome:
+    """Return an outcome with what later runs have logged to its run."""
+    return replace(outcome, run=tracking.get_run(outcome.run.info.run_id))
 
 
 def _close(parameters: Parameters, result: Result) -> Outcome:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from reprise.digest import canonical_json, sha256_json
 from reprise.errors import RecordError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Literal[1] = 1
 FILE_NAME = "provenance.json"
 
 
@@ -101,7 +101,9 @@ class RunRecord(_Frozen):
 
     def to_json(self) -> str:
         """Write the record as canonical JSON."""
-        return canonical_json({"format_version": self.format_version, **self.model_dump(mode="python")})
+        return canonical_json(
+            {"format_version": self.format_version, **self.model_dump(mode="python")}
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -117,7 +119,7 @@ class RunRecord(_Frozen):
             version = values["format_version"]
         except (ValueError, TypeError, KeyError) as error:
             raise RecordError(
-                f"expected a run's {FILE_NAME}, found something else ({error}). The artifact is damaged."
+                f"expected a {FILE_NAME}, found something else ({error}). It is damaged."
             ) from None
         if not isinstance(version, int) or version > FORMAT_VERSION:
             raise RecordError(

@@ -49,7 +49,7 @@ def register(
     wins, why = _compare(_champion(name), score, metric, test_digest, greater=greater_is_better)
     if wins:
         client.set_registered_model_alias(name, CHAMPION, version.version)
-    print(f"Registered {name} version {version.version} as {CANDIDATE}; {why}.")  # noqa: T201
+    print(f"Registered {name} version {version.version} as {CANDIDATE}; {why}.")
     return wins
 
 

@@ -6,16 +6,13 @@ error of the user's into one line, a FAILED run and a non-zero exit code.
 """
 
 import contextlib
-import gc
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from mlflow.exceptions import MlflowException
-
-from reprise import code, environment, numerics, tracking
+from reprise import code, environment, numerics, startup, tracking
 from reprise.digest import sha256_array
 from reprise.errors import ParameterError, RepriseError
 from reprise.parameters import Parameters, help_text, parse_argv
@@ -98,7 +95,7 @@ class RecordedRun:
         self.model_id = model_id
 
     def log_digest(self, name: str, digest: str) -> None:
-        """Put the digest of something that must be equal when the run is made again on the record."""
+        """Put the digest of content that must be equal next time on the record."""
         self._digests["artifacts"][name] = digest
 
     def log_folder(self, folder: Path, name: str | None = None) -> None:
@@ -191,22 +188,23 @@ def launch(model: type[P], main: Callable[[P, RecordedRun], None]) -> NoReturn:
     main : callable
         The step: takes the checked parameters and the recorded run.
     """
-    gc.enable()
-    gc.freeze()
+    startup.imported()
     signal.signal(signal.SIGTERM, _interrupt)
     arguments = sys.argv[1:]
     if "--help" in arguments:
-        print(help_text(model))  # noqa: T201
+        print(help_text(model))
         sys.exit(0)
     try:
         with tracking.one_line_errors():
             _record(model, main, arguments)
     except RepriseError as error:
-        print(f"{model.entry_point}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"{model.entry_point}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print(f"{model.entry_point}: interrupted", file=sys.stderr)  # noqa: T201
+        print(f"{model.entry_point}: interrupted", file=sys.stderr)
         sys.exit(_INTERRUPTED)
+    finally:
+        startup.ending()
     sys.exit(0)
 
 
@@ -259,24 +257,15 @@ def _ended_truthfully(run: "Run") -> Iterator[None]:
     try:
         yield
     except RepriseError as error:
-        _end(run, "FAILED", str(error))
+        tracking.end_failed(run.info.run_id, "FAILED", str(error))
         raise
     except KeyboardInterrupt:
-        _end(run, "KILLED", "interrupted")
+        tracking.end_failed(run.info.run_id, "KILLED", "interrupted")
         raise
     except BaseException as error:
-        _end(run, "FAILED", f"{type(error).__name__}: {error}")
+        tracking.end_failed(run.info.run_id, "FAILED", f"{type(error).__name__}: {error}")
         raise
     tracking.end_run(run.info.run_id, "FINISHED")
-
-
-def _end(run: "Run", status: str, error: str) -> None:
-    """End a run that failed; say so where even that fails, so as not to hide the first error."""
-    try:
-        tracking.log(run.info.run_id, tags={tracking.ERROR: error[: tracking.LONGEST_ERROR]})
-        tracking.end_run(run.info.run_id, status)
-    except MlflowException as refused:
-        print(f"the run could not be marked {status}: {refused}", file=sys.stderr)  # noqa: T201
 
 
 def _seeds(typed: Mapping[str, Any]) -> dict[str, int]:

@@ -3,15 +3,18 @@
 import contextlib
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a team's runs are its own business
 
+# skops searches every loaded module for the types it knows, so it loads before MLflow does.
 import mlflow
+import skops.io  # noqa: F401  # isort: split
 from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
@@ -205,7 +208,7 @@ def artifact(run_id: str, name: str) -> Iterator[Path]:
         except (MlflowException, OSError) as error:
             raise TrackingError(
                 f"expected the artifact {name} of run {run_id}, found none that can be read: "
-                f"{str(error).splitlines()[0]} It was deleted, or the artifact store cannot be reached."
+                f"{str(error).splitlines()[0]} It was deleted, or its store cannot be reached."
             ) from None
         yield Path(path)
 
@@ -272,6 +275,15 @@ def end_run(run_id: str, status: str) -> None:
     if active is None or active.info.run_id != run_id:
         raise AssertionError(f"run {run_id} is not the active one")
     mlflow.end_run(status)
+
+
+def end_failed(run_id: str, status: str, error: str) -> None:
+    """End the active run with its error; say so where even that fails, hiding nothing."""
+    try:
+        log(run_id, tags={ERROR: error[:LONGEST_ERROR]})
+        end_run(run_id, status)
+    except MlflowException as refused:
+        print(f"run {run_id} could not be marked {status}: {refused}", file=sys.stderr)
 
 
 def close(run_id: str, status: str, error: str) -> None:

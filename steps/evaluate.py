@@ -62,7 +62,8 @@ def main(parameters: EvaluateParameters, run: RecordedRun) -> None:
             greater_is_better=metrics.GREATER_IS_BETTER[parameters.metric],
             test_digest=test_digest,
         )
-    console.done(run, ["main", f"evaluate -P run_id={trained} -P register_as=<name>"])
+    again = f"{console.RUN} evaluate -P run_id={trained} -P register_as=<name>"
+    console.done(run, {again: "register the model", "make ui": "see its plots"})
 
 
 def judge(trained: str, run: RecordedRun) -> tuple[Judged, str]:

@@ -1,7 +1,6 @@
 """Run an experiment file: load the data, train every model of it, evaluate the best."""
 
 import os
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,8 @@ from steps.parameters import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reprise.parameters import Parameters
     from reprise.plan import Outcome
     from reprise.run import RecordedRun
@@ -29,23 +30,31 @@ TRAINING = {n: m for n, m in ENTRY_POINTS.items() if issubclass(m, TrainingParam
 def main(parameters: MainParameters, run: "RecordedRun", *, executor: WarmExecutor) -> None:
     """Check the whole file, then load, train and evaluate, each as a nested run."""
     from reprise import console, plan
+    from steps.metrics import GREATER_IS_BETTER
 
-    file = experiment.read(Path(parameters.params))
-    loading, trainings, evaluation = planned(file)
-    with console.Progress(2 + len(trainings)) as progress:
+    loading, trainings, evaluation = planned(experiment.read(Path(parameters.params)))
+    metric = evaluation.metric if evaluation else "accuracy"
+    ascending = not GREATER_IS_BETTER[metric]
+    with console.Progress(len(trainings) + 2) as progress:
         run_all = partial(plan.run_all, run, executor, on_end=progress.ended)
-        loaded = succeeded(run_all([loading]))[0]
-        data = f"runs:/{loaded.run.info.run_id}"
-        trained = run_all([t.model_copy(update={"data": data}) for t in trainings])
-        judged: list[Outcome] = []
-        if evaluation:
-            best = best_of(succeeded(trained), evaluation.metric)
-            judged = run_all([evaluation.model_copy(update={"run_id": best})])
-    console.leaderboard(run, trained, metric=(evaluation or EvaluateParameters()).metric)
-    succeeded([*trained, *judged])
+        loaded = succeeded(run_all([loading]))[0].run.info.run_id
+        trained = run_all([p.model_copy(update={"data": f"runs:/{loaded}"}) for p in trainings])
+        best = best_of(trained, metric, ascending=ascending)
+        judged = run_all([evaluation.model_copy(update={"run_id": best})]) if evaluation else []
+    trained = [plan.refreshed(outcome) for outcome in trained]
+    console.leaderboard(f"Runs of {run.run_id}", trained, metric=metric, ascending=ascending)
     for outcome in judged:
-        run.log_metrics({n: v for n, v in outcome.run.data.metrics.items()})
-    console.after_main(trained)
+        run.log_metrics(outcome.run.data.metrics)
+    succeeded([*trained, *judged])
+    winner = next(o.parameters for o in trained if o.run.info.run_id == best)
+    console.next_commands(
+        {
+            "make ui": "the runs in a browser",
+            f"{console.RUN} train_dt -P data=runs:/{loaded} -P max_depth=5": "one more training",
+            console.command(winner): "the best run again: its digests will be the same",
+            f"{console.RUN} evaluate -P run_id={best} -P register_as=iris": "register the best",
+        }
+    )
 
 
 def planned(
@@ -61,20 +70,27 @@ def planned(
     trainings = [p for step in file.steps for p in experiment.expand(step, TRAINING)]
     if file.evaluation is None:
         return loading, trainings, None
-    return loading, trainings, EvaluateParameters.parse({k: as_text(v) for k, v in file.evaluation.items()})
+    return (
+        loading,
+        trainings,
+        EvaluateParameters.parse({k: as_text(v) for k, v in file.evaluation.items()}),
+    )
 
 
-def best_of(trained: "Sequence[Outcome]", metric: str) -> str:
-    """Return the id of the best run by cross-validated metric; the only one needs no figures."""
-    from steps.metrics import GREATER_IS_BETTER
+def best_of(trained: "Sequence[Outcome]", metric: str, *, ascending: bool) -> str:
+    """Return the id of the best run by its cross-validated metric, else by its training metric.
 
-    name = f"cv_{metric}_mean"
-    scored = [o for o in trained if name in o.run.data.metrics]
-    if not scored:
-        scored, name = list(trained), f"train_{metric}"
-    sign = -1 if GREATER_IS_BETTER[metric] else 1
-    best = min(scored, key=lambda o: sign * o.run.data.metrics[name])
-    return str(best.run.info.run_id)
+    Raises
+    ------
+    RunFailedError
+        If none finished.
+    """
+    from reprise import console
+
+    finished = [outcome for outcome in trained if not outcome.error] or succeeded(trained)
+    validated = f"cv_{metric}_mean"
+    name = validated if validated in finished[0].run.data.metrics else f"train_{metric}"
+    return str(console.ranked(finished, name, ascending=ascending)[0].run.info.run_id)
 
 
 def succeeded(outcomes: "Sequence[Outcome]") -> "list[Outcome]":
@@ -89,7 +105,9 @@ def succeeded(outcomes: "Sequence[Outcome]") -> "list[Outcome]":
     if failed:
         raise RunFailedError(
             f"{len(failed)} of {len(outcomes)} runs failed: "
-            + " ".join(f"[{o.parameters.entry_point} {o.run.info.run_id}] {o.error}" for o in failed)
+            + " ".join(
+                f"[{o.parameters.entry_point} {o.run.info.run_id}] {o.error}" for o in failed
+            )
         )
     return list(outcomes)
 

@@ -1,6 +1,5 @@
 """The models: scikit-learn pipelines that impute, encode and, where it matters, scale."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sklearn.compose import ColumnTransformer
@@ -77,19 +76,24 @@ def feature_names(model: Pipeline) -> list[str]:
     return [str(name) for name in model.named_steps["columns"].get_feature_names_out()]
 
 
-def _columns(features: "pd.DataFrame", *, scale: bool) -> ColumnTransformer:
-    """Impute numbers by the mean and, if asked, standardise them; encode text as indicators."""
+def _columns(features: "pd.DataFrame", *, scale: bool) -> Pipeline | ColumnTransformer:
+    """Standardise numbers if asked and impute their mean; encode text as indicators.
+
+    StandardScaler passes missing values by, so that the imputer may work in place on its output:
+    on the frame itself it must not.
+    """
     numbers = list(features.select_dtypes("number").columns)
     text = [name for name in features.columns if name not in numbers]
-    number_steps: list[tuple[str, Any]] = [("impute", SimpleImputer(strategy="mean"))]
-    if scale:
-        number_steps.append(("scale", StandardScaler(copy=False)))
-    text_steps: Sequence[tuple[str, Any]] = [
-        ("impute", SimpleImputer(strategy="constant", fill_value="missing", missing_values=None)),
+    number_steps: list[tuple[str, Any]] = [("scale", StandardScaler())] if scale else []
+    number_steps.append(("impute", SimpleImputer(strategy="mean", copy=not scale)))
+    if not text:
+        return Pipeline(number_steps)  # a ColumnTransformer would copy the whole table once more
+    text_steps: list[tuple[str, Any]] = [
+        ("impute", SimpleImputer(strategy="constant", fill_value="missing")),
         ("encode", OneHotEncoder(handle_unknown="ignore", sparse_output=False)),
     ]
     groups = [("numbers", number_steps, numbers), ("text", text_steps, text)]
     return ColumnTransformer(
-        [(name, Pipeline(list(steps)), columns) for name, steps, columns in groups if columns],
+        [(name, Pipeline(steps), columns) for name, steps, columns in groups if columns],
         verbose_feature_names_out=False,
     )

@@ -3,7 +3,7 @@
 MLproject and the README's tables are tested against these models.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -57,7 +57,9 @@ class LoadDataParameters(Parameters):
         description="columns to predict from, comma-separated; empty: all others",
         examples=["sepal_length,petal_length"],
     )
-    test_size: float = Field(0.33, gt=0, lt=1, description="fraction of the rows held out for evaluate")
+    test_size: float = Field(
+        0.33, gt=0, lt=1, description="fraction of the rows held out for evaluate"
+    )
     stratify: bool = Field(True, description="keep the proportion of the classes in both parts")
     seed: Seed = Field(2, description="seed of the split")
 
@@ -85,7 +87,9 @@ class TrainLogisticRegressionParameters(TrainingParameters):
     entry_point: ClassVar[str] = "train_lr"
 
     C: float = Field(1.0, gt=0, description="inverse of the regularisation strength")
-    l1_ratio: float = Field(0.0, ge=0, le=1, description="0 is an L2 penalty, 1 is L1, between: elastic net")
+    l1_ratio: float = Field(
+        0.0, ge=0, le=1, description="0 is an L2 penalty, 1 is L1, between: elastic net"
+    )
     max_iter: int = Field(100, ge=1, description="most iterations of the solver")
     tol: float = Field(1e-4, gt=0, description="tolerance at which the solver stops")
     class_weight: Literal["balanced"] | None = Field(
@@ -133,8 +137,14 @@ class EvaluateParameters(Parameters):
         examples=["0123456789abcdef0123456789abcdef"],
         json_schema_extra={"expected": "a run id (32 hex digits, also as runs:/<id>), or empty"},
     )
-    metric: Metric = Field("accuracy", description=" ".join(["what decides:", "accuracy, balanced_accuracy, f1_macro, log_loss, roc_auc or mcc"]))
-    minimum: float = Field(0.0, description="the worst acceptable value of `metric` on the test split (for log_loss the greatest; 0: no limit)")
+    metric: Metric = Field(
+        "accuracy",
+        description="what decides: accuracy, balanced_accuracy, f1_macro, log_loss, roc_auc or mcc",
+    )
+    minimum: float = Field(
+        0.0,
+        description="least acceptable `metric` of the test split (log_loss: greatest); 0: any",
+    )
     register_as: str | None = Field(
         None,
         pattern=r"^[^/:]+$",

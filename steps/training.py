@@ -1,15 +1,16 @@
-"""What both training steps do: fit on the training part, cross-validate, log. Pure but for `run`."""
+"""What both training steps do: fit on the training part, cross-validate, log."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from reprise import console, data
+from reprise import console, data, tables
 from reprise.models import log_model
 from reprise.run import RecordedRun
 from steps import dataset, metrics
 from steps.load_data import ensure_loaded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
@@ -40,6 +41,7 @@ def train(
     """
     load_run_id = ensure_loaded(data_named, run)
     X, y = dataset.features_and_labels(data.read(run, load_run_id, data.TRAIN))
+    tables.give_memory_back()
     model = build(X)
     if folds:
         run.log_metrics(metrics.cross_validate(model, X, y, folds=folds, seed=seed))
@@ -49,4 +51,6 @@ def train(
     run.log_predictions(labels, probabilities)
     scores = metrics.score(y, labels, probabilities, model.classes_)
     run.log_metrics({f"train_{name}": value for name, value in scores.items()})
-    console.done(run, ["evaluate -P run_id={run_id}"])
+    console.done(
+        run, {f"{console.RUN} evaluate -P run_id={run.run_id}": "judge it on the test split"}
+    )

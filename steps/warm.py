@@ -7,15 +7,12 @@ import matplotlib.figure  # noqa: F401
 import mlflow.sklearn
 import mlflow.store.artifact.mlflow_artifacts_repo
 import mlflow.store.tracking.rest_store
-import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+import mlflow.store.tracking.sqlalchemy_store
 import pandas as pd
 import pyarrow.parquet  # noqa: F401
-import sklearn.metrics
-import sklearn.model_selection
 import skops.io  # noqa: F401
 from sklearn.tree import DecisionTreeClassifier
 
-import reprise.run
 import steps.evaluate
 import steps.load_data
 import steps.training  # noqa: F401
