@@ -1,0 +1,1 @@
+"""Benchmarks: whole processes, side by side with what a user would pick instead."""

@@ -1,0 +1,74 @@
+"""Times whole processes in turn, A B A B …, and reports medians and the ratio pair by pair."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One finished process: wall seconds and peak resident memory in MiB."""
+
+    seconds: float
+    peak_mib: float
+
+
+def run(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str]) -> Timing:
+    """Run a command to its end; stop the benchmark with its output if it fails."""
+    started = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed:\n{output}")
+    return Timing(seconds, usage.ru_maxrss / 1024)
+
+
+def in_turn(
+    commands: Mapping[str, tuple[Sequence[str], Path]],
+    *,
+    rounds: int,
+    environment: Mapping[str, str],
+) -> dict[str, list[Timing]]:
+    """Run all commands once uncounted, then `rounds` times in turn."""
+    timings: dict[str, list[Timing]] = {name: [] for name in commands}
+    for number in range(rounds + 1):
+        for name, (command, cwd) in commands.items():
+            timing = run(command, cwd=cwd, environment=environment)
+            if number:
+                timings[name].append(timing)
+                print(f"{name}: {timing.seconds:.2f} s", file=sys.stderr)
+    return timings
+
+
+def ratio(a: Sequence[Timing], b: Sequence[Timing]) -> float:
+    """Return the median of the pairwise ratios of wall times."""
+    return median(x.seconds / y.seconds for x, y in zip(a, b, strict=True))
+
+
+def seconds(timings: Sequence[Timing]) -> float:
+    """Return the median wall time."""
+    return median(t.seconds for t in timings)
+
+
+def machine() -> str:
+    """Describe the machine in a line."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    cpu = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}"
