@@ -13,8 +13,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
-from reprise.parameters import as_text
-
 if TYPE_CHECKING:
     from reprise.parameters import Parameters
     from reprise.plan import Outcome
@@ -86,13 +84,8 @@ def next_commands(commands: Mapping[str, str]) -> None:
 
 def command(parameters: "Parameters") -> str:
     """Write the command that makes a run with these parameters."""
-    fields = type(parameters).model_fields
-    given = [
-        f" -P {name}={shlex.quote(value)}"
-        for name, value in parameters.raw().items()
-        if value != as_text(fields[name].default)
-    ]
-    return f"{RUN} {parameters.entry_point}" + "".join(given)
+    words = [f"-P {name}={shlex.quote(value)}" for name, value in parameters.given().items()]
+    return " ".join([RUN, parameters.entry_point, *words])
 
 
 def leaderboard(title: str, outcomes: "Sequence[Outcome]", *, metric: str, ascending: bool) -> None:

@@ -61,6 +61,7 @@ class WarmExecutor:
     def __init__(self, *, preload: Sequence[str], workers: int) -> None:
         self._workers = workers
         self._alive: set[multiprocessing.process.BaseProcess] = set()
+        self._ending = threading.Lock()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
         forkserver.ensure_running()  # imports begin now, beside the caller's own
@@ -81,11 +82,12 @@ class WarmExecutor:
                 for future in as_completed(futures):
                     yield future.result()
             finally:
-                stopped.set()
                 for future in futures:
                     future.cancel()
-                for process in list(self._alive):  # interrupted: each marks its run as KILLED
-                    process.terminate()
+                with self._ending:
+                    stopped.set()
+                    for process in list(self._alive):  # interrupted: each marks its run as KILLED
+                        process.terminate()
 
     def _run_one(
         self, task: Task, environment: Mapping[str, str], stopped: threading.Event
@@ -107,9 +109,10 @@ class WarmExecutor:
                 ),
             )
             process.start()
-            self._alive.add(process)
-            if stopped.is_set():  # while it started, so that nobody else has ended it
-                process.terminate()
+            with self._ending:  # once only: a second signal would cut its last words short
+                self._alive.add(process)
+                if stopped.is_set():
+                    process.terminate()
             process.join()
             self._alive.discard(process)
             output = Path(log.name).read_text(encoding="utf-8", errors="replace")

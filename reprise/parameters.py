@@ -63,6 +63,11 @@ class Parameters(BaseModel):
         """Return the values as the text that `parse` turns back into an equal model."""
         return {name: as_text(value) for name, value in self}
 
+    def given(self) -> dict[str, str]:
+        """Return, as text, the values that are not the defaults."""
+        fields = type(self).model_fields
+        return {n: v for n, v in self.raw().items() if v != as_text(fields[n].default)}
+
     def typed(self) -> dict[str, Any]:
         """Return the checked values, JSON-able, keyed by name."""
         return self.model_dump(mode="json")
@@ -101,7 +106,8 @@ def expected(field: FieldInfo) -> str:
         return str(field.json_schema_extra["expected"])
     kind, optional = _unwrap(field.annotation)
     if get_origin(kind) is Literal:
-        noun = "one of " + ", ".join(map(str, get_args(kind)))
+        choices = [str(choice) for choice in get_args(kind)]
+        noun = "one of " + ", ".join(choices) if len(choices) > 1 else choices[0]
     else:
         noun = _NOUNS[kind]
     bounds = [

@@ -125,14 +125,14 @@ class RecordedRun:
 
     def create_child(self, parameters: Parameters) -> str:
         """Make a run below this one for another process to do, and return its id."""
-        created = tracking.create_run(self._run, parameters.entry_point, parameters.raw())
+        created = tracking.create_run(self._run, parameters)
         return str(created.info.run_id)
 
     @contextlib.contextmanager
     def nested(self, parameters: Parameters) -> Iterator["RecordedRun"]:
         """Make, record and end a run below this one, in this process."""
         raw = parameters.raw()
-        run = tracking.open_nested_run(self._run, parameters.entry_point, raw)
+        run = tracking.open_nested_run(self._run, parameters)
         with _ended_truthfully(run):
             step = Step(
                 entry_point=parameters.entry_point,

@@ -33,6 +33,7 @@ from reprise.errors import RecordError, TrackingError
 from reprise.record import FILE_NAME, InputData, RunRecord
 
 if TYPE_CHECKING:
+    from reprise.parameters import Parameters
     from reprise.record import Code
 
 COMMIT = "reprise.commit"
@@ -49,6 +50,8 @@ PARENT = mlflow_tags.MLFLOW_PARENT_RUN_ID
 ENTRY_POINT = mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT
 
 LONGEST_ERROR = 4000  # characters of a tag
+_LONGEST_NAME = 250
+_ATTEMPTS = 5
 _DATASET_DIGEST_LENGTH = 36  # what MLflow's schema holds
 _USER_ERRORS = frozenset(
     {"PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_DOES_NOT_EXIST", "TEMPORARILY_UNAVAILABLE"}
@@ -88,13 +91,13 @@ def open_run() -> tuple[Run, bool]:
     return mlflow.start_run(run_id=given), not given
 
 
-def open_nested_run(parent: Run, entry_point: str, raw: Mapping[str, str]) -> Run:
+def open_nested_run(parent: Run, parameters: "Parameters") -> Run:
     """Make and enter a run below another, as `mlflow run` would make it."""
-    created = create_run(parent, entry_point, raw)
+    created = create_run(parent, parameters)
     return mlflow.start_run(run_id=created.info.run_id, nested=True)
 
 
-def create_run(parent: Run, entry_point: str, raw: Mapping[str, str]) -> Run:
+def create_run(parent: Run, parameters: "Parameters") -> Run:
     """Make a run of an entry point below a parent, as `mlflow run` would: tags, then parameters."""
     inherited = (
         mlflow_tags.MLFLOW_USER,
@@ -106,14 +109,14 @@ def create_run(parent: Run, entry_point: str, raw: Mapping[str, str]) -> Run:
     tags = {name: parent.data.tags[name] for name in inherited if name in parent.data.tags}
     tags |= {
         mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(SourceType.PROJECT),
-        ENTRY_POINT: entry_point,
+        ENTRY_POINT: parameters.entry_point,
         PARENT: parent.info.run_id,
     }
-    created = client().create_run(
-        parent.info.experiment_id, tags=tags, run_name=f"{entry_point}-{time.time_ns() % 10**6:06d}"
-    )
-    if raw:
-        log(created.info.run_id, params=raw)
+    given = parameters.given().items()
+    words = [f"{n}={value}" for n, value in given if n not in parameters.locations]
+    name = " ".join([parameters.entry_point, *words])[:_LONGEST_NAME]
+    created = client().create_run(parent.info.experiment_id, tags=tags, run_name=name)
+    log(created.info.run_id, params=parameters.raw())
     return created
 
 
@@ -152,7 +155,16 @@ def log_inputs(run_id: str, inputs: Sequence[InputData], *, context: str) -> Non
         )
         for data in inputs
     ]
-    client().log_inputs(run_id, datasets)
+    for attempt in range(_ATTEMPTS):
+        try:
+            client().log_inputs(run_id, datasets)
+        except MlflowException as error:
+            # MLflow looks a dataset up and then inserts it: of two runs that log the same new one
+            # at once, the database refuses one, which then finds it there.
+            if "constraint" not in str(error).lower() or attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return
 
 
 def _dataset_source(uri: str) -> dict[str, str]:

@@ -44,7 +44,7 @@ class LoadDataParameters(Parameters):
         "iris",
         min_length=1,
         description="iris, wine, breast_cancer, digits; a CSV, TSV (also .gz) or Parquet file; "
-        "an http(s) URL; or s3://bucket/key[?versionId=…]",
+        "an http(s) URL; or `s3://bucket/key[?versionId=…]`",
         json_schema_extra={"expected": "a data set's name, a file, a URL or an s3:// URI"},
     )
     target: str | None = Field(
@@ -76,7 +76,7 @@ class TrainingParameters(Parameters):
     data: str = Field(
         "iris",
         min_length=1,
-        description="a load_data run (its id or runs:/<id>), or a source as load_data takes it",
+        description="a load_data run (its id, or `runs:/<id>`), or a source as load_data takes it",
         json_schema_extra={"expected": "a load_data run, a data set's name, a file or a URI"},
     )
 
@@ -135,7 +135,7 @@ class EvaluateParameters(Parameters):
         pattern=_RUN_ID,
         description="the training run; empty: the experiment's best by cross-validated `metric`",
         examples=["0123456789abcdef0123456789abcdef"],
-        json_schema_extra={"expected": "a run id (32 hex digits, also as runs:/<id>), or empty"},
+        json_schema_extra={"expected": "a run id (32 hex digits, also as `runs:/<id>`), or empty"},
     )
     metric: Metric = Field(
         "accuracy",
