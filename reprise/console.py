@@ -8,11 +8,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as RichProgress
-from rich.table import Table
-
 if TYPE_CHECKING:
     from reprise.parameters import Parameters
     from reprise.plan import Outcome
@@ -33,12 +28,15 @@ class Progress:
     """
 
     def __init__(self, total: int) -> None:
+        from rich import progress
+        from rich.console import Console
+
         console = Console(stderr=True)
-        self._bar = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
             console=console,
             disable=not console.is_terminal,
             transient=True,
@@ -101,6 +99,9 @@ def leaderboard(title: str, outcomes: "Sequence[Outcome]", *, metric: str, ascen
     ascending : bool
         Whether less is better.
     """
+    from rich.console import Console
+    from rich.table import Table
+
     headings = {
         f"cv_{metric}_mean": f"cv {metric}",
         f"cv_{metric}_std": "± std",

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a team's runs are its own business
 
-# skops searches every loaded module for the types it knows, so it loads before MLflow does.
 import mlflow
-import skops.io  # noqa: F401  # isort: split
 from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,

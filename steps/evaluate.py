@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import skops.io  # noqa: F401 - first, as it searches all modules loaded so far: half a second
+
 from reprise import console, data, registry, tracking
 from reprise.errors import BelowMinimumError, TrackingError
 from reprise.models import load_model, model_id_of

@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import skops.io  # noqa: F401 - first, as it searches all modules loaded so far: half a second
+
 from reprise.run import RecordedRun, launch
 from steps import models
 from steps.parameters import TrainDecisionTreeParameters
