@@ -61,7 +61,8 @@ class WarmExecutor:
     def __init__(self, *, preload: Sequence[str], workers: int) -> None:
         self._workers = workers
         self._alive: set[multiprocessing.process.BaseProcess] = set()
-        self._ending = threading.Lock()
+        # Starting a process polls all others, and an exit code can be read only once.
+        self._lock = threading.Lock()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
         forkserver.ensure_running()  # imports begin now, beside the caller's own
@@ -84,9 +85,9 @@ class WarmExecutor:
             finally:
                 for future in futures:
                     future.cancel()
-                with self._ending:
+                with self._lock:
                     stopped.set()
-                    for process in list(self._alive):  # interrupted: each marks its run as KILLED
+                    for process in self._alive:  # interrupted: each marks its run as KILLED
                         process.terminate()
 
     def _run_one(
@@ -108,13 +109,15 @@ class WarmExecutor:
                     log.name,
                 ),
             )
-            process.start()
-            with self._ending:  # once only: a second signal would cut its last words short
+            with self._lock:
+                process.start()
                 self._alive.add(process)
-                if stopped.is_set():
+                if stopped.is_set():  # else its turn to be ended comes with the others
                     process.terminate()
-            process.join()
-            self._alive.discard(process)
+            connection.wait([process.sentinel])
+            with self._lock:
+                process.join()
+                self._alive.discard(process)
             output = Path(log.name).read_text(encoding="utf-8", errors="replace")
         exit_code = 1 if process.exitcode is None else process.exitcode
         return Result(task, exit_code, time.monotonic() - started, output)

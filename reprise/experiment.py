@@ -99,7 +99,10 @@ def check(
         raise ExperimentFileError(
             f"expected a step out of {', '.join(models)}; found {name!r}; {hint}Mend the file."
         )
-    return models[name].parse({key: as_text(value) for key, value in values.items()})
+    try:
+        return models[name].parse({key: as_text(value) for key, value in values.items()})
+    except ParameterError as error:
+        raise ParameterError(f"{name}: {error}") from None
 
 
 def expand(

@@ -1,12 +1,14 @@
 """Stored models: MLflow's scikit-learn format, saved with skops, loaded without pickle."""
 
 import tempfile
+import zipfile
+import zlib
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
-from mlflow.models import Model, infer_signature
+from mlflow.models import Model, ModelSignature, infer_signature
 
 from reprise import tracking
 from reprise.digest import sha256_model
@@ -21,6 +23,18 @@ NAME = "model"
 FILE = "model.skops"
 # Reviewed: data holders without code of their own. Anything else in a model file is refused.
 TRUSTED_TYPES = ("numpy.dtype", "sklearn.tree._tree.Tree")
+# What skops raises on a file that is no model: another archive, another version, or no archive.
+_DAMAGED = (
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _REQUIREMENTS = ("scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 
 
@@ -57,7 +71,7 @@ def log_model(run: "RecordedRun", model: Any, example: "pd.DataFrame") -> str:
             ),
             serialization_format="skops",
             skops_trusted_types=list(TRUSTED_TYPES),
-            signature=infer_signature(example, model.predict(example)),
+            signature=_signature(model, example),
             input_example=example,
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
         )
@@ -67,6 +81,14 @@ def log_model(run: "RecordedRun", model: Any, example: "pd.DataFrame") -> str:
     digest = sha256_model(model)
     run.log_model_digest(digest, model_id=logged.model_id)
     return digest
+
+
+def _signature(model: Any, example: "pd.DataFrame") -> ModelSignature:
+    """Infer what a model takes; text of which the example has no value is text nevertheless."""
+    typed = example.copy()
+    unknown = [n for n in typed if typed[n].dtype.kind == "O" and typed[n].isna().all()]
+    typed.loc[typed.index[:1], unknown] = ""
+    return infer_signature(typed, model.predict(example))
 
 
 def model_id_of(run_id: str) -> str:
@@ -127,7 +149,7 @@ def load_file(path: Path) -> Any:
             f"expected a model of trusted types only, found {error} "
             "It was not made by this project; do not load it."
         ) from None
-    except (OSError, KeyError, ValueError) as error:
+    except _DAMAGED as error:
         raise ModelError(
             f"expected a model file, found a damaged one ({error}). Train the model again."
         ) from None

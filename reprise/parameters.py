@@ -57,7 +57,7 @@ class Parameters(BaseModel):
             return cls(**raw)
         except ValidationError as error:
             problems = [cls._problem(dict(detail)) for detail in error.errors()]
-        raise ParameterError(f"{cls.entry_point}: " + " ".join(dict.fromkeys(problems)))
+        raise ParameterError(" ".join(dict.fromkeys(problems)))
 
     def raw(self) -> dict[str, str]:
         """Return the values as the text that `parse` turns back into an equal model."""
@@ -140,7 +140,7 @@ def mlproject_type(field: FieldInfo) -> str:
     return "float" if kind in (int, float) else "string"
 
 
-def parse_argv(argv: Sequence[str], entry_point: str) -> dict[str, str]:
+def parse_argv(argv: Sequence[str]) -> dict[str, str]:
     """Read `--name value` and `--name=value` pairs; a value may be empty or start with a dash.
 
     Raises
@@ -153,7 +153,7 @@ def parse_argv(argv: Sequence[str], entry_point: str) -> dict[str, str]:
     for word in words:
         if not word.startswith("--"):
             raise ParameterError(
-                f"{entry_point}: expected --name value pairs, found {word!r}. "
+                f"expected --name value pairs, found {word!r}. "
                 f"Write -P name=value to mlflow run, or --name value to the module."
             )
         name, equals, value = word[2:].partition("=")
@@ -162,12 +162,10 @@ def parse_argv(argv: Sequence[str], entry_point: str) -> dict[str, str]:
                 value = next(words)
             except StopIteration:
                 raise ParameterError(
-                    f"{entry_point}: expected a value after {word}, found none. Write one."
+                    f"expected a value after {word}, found none. Write one."
                 ) from None
         if name in raw:
-            raise ParameterError(
-                f"{entry_point}: expected {name!r} once, found it twice. Drop one."
-            )
+            raise ParameterError(f"expected {name!r} once, found it twice. Drop one.")
         raw[name] = value
     return raw
 

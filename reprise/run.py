@@ -218,7 +218,7 @@ def _record(
         parameters: P | None = None
         wrong: ParameterError | None = None
         try:
-            raw = parse_argv(arguments, model.entry_point)
+            raw = parse_argv(arguments)
             parameters = model.parse(raw)
         except ParameterError as error:
             wrong = error

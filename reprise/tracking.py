@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -50,6 +51,8 @@ ENTRY_POINT = mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT
 LONGEST_ERROR = 4000  # characters of a tag
 _LONGEST_NAME = 250
 _ATTEMPTS = 5
+_NOT_A_DEFECT = re.compile("API request to|does not exist in the tracking server")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 _DATASET_DIGEST_LENGTH = 36  # what MLflow's schema holds
 _USER_ERRORS = frozenset(
     {"PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_DOES_NOT_EXIST", "TEMPORARILY_UNAVAILABLE"}
@@ -67,14 +70,23 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        text = str(error)
-        if error.error_code in _USER_ERRORS or "API request to" in text:
+        if error.error_code in _USER_ERRORS or _NOT_A_DEFECT.search(_whole_story(error)):
             where = mlflow.get_tracking_uri().rpartition("@")[2]
             raise TrackingError(
-                f"the tracking server at {where} did not do what was asked: {text.splitlines()[0]} "
+                f"the tracking server at {where} did not do what was asked: {_first_line(error)} "
                 "Check MLFLOW_TRACKING_URI, your login and the id."
             ) from error
         raise
+
+
+def _whole_story(error: BaseException | None) -> str:
+    """Return what an error and all that caused it say."""
+    return "" if error is None else f"{error}\n{_whole_story(error.__cause__ or error.__context__)}"
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of what MLflow says, without the credentials that a URL in it has."""
+    return _CREDENTIALS.sub("", str(error).partition("\n")[0]).rstrip(" .") + "."
 
 
 def open_run() -> tuple[Run, bool]:
@@ -218,7 +230,7 @@ def artifact(run_id: str, name: str) -> Iterator[Path]:
         except (MlflowException, OSError) as error:
             raise TrackingError(
                 f"expected the artifact {name} of run {run_id}, found none that can be read: "
-                f"{str(error).splitlines()[0]} It was deleted, or its store cannot be reached."
+                f"{_first_line(error)} It was deleted, or its store cannot be reached."
             ) from None
         yield Path(path)
 
@@ -290,16 +302,17 @@ def end_run(run_id: str, status: str) -> None:
 def end_failed(run_id: str, status: str, error: str) -> None:
     """End the active run with its error; say so where even that fails, hiding nothing."""
     try:
-        log(run_id, tags={ERROR: error[:LONGEST_ERROR]})
+        log(run_id, tags={ERROR: _CREDENTIALS.sub("", error)[:LONGEST_ERROR]})
         end_run(run_id, status)
     except MlflowException as refused:
-        print(f"run {run_id} could not be marked {status}: {refused}", file=sys.stderr)
+        text = f"run {run_id} could not be marked {status}: {_first_line(refused)}"
+        print(text, file=sys.stderr)
 
 
 def close(run_id: str, status: str, error: str) -> None:
     """Give a run whose process is gone a final status, if it has none yet."""
     if get_run(run_id).info.status in ("RUNNING", "SCHEDULED"):
-        log(run_id, tags={ERROR: error[:LONGEST_ERROR]})
+        log(run_id, tags={ERROR: _CREDENTIALS.sub("", error)[:LONGEST_ERROR]})
         client().set_terminated(run_id, status)
 
 
@@ -324,5 +337,5 @@ def download_model(model_id: str, folder: str) -> None:
     except (MlflowException, OSError) as error:
         raise TrackingError(
             f"expected the files of model {model_id}, found none that can be read: "
-            f"{str(error).splitlines()[0]} Train the model again."
+            f"{_first_line(error)} Train the model again."
         ) from None

@@ -3,16 +3,14 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from reprise import experiment
 from reprise.errors import ExperimentFileError, RunFailedError
 from reprise.executor import WarmExecutor
-from reprise.parameters import as_text
 from steps.parameters import (
     ENTRY_POINTS,
     EvaluateParameters,
-    LoadDataParameters,
     MainParameters,
     TrainingParameters,
 )
@@ -59,9 +57,9 @@ def main(parameters: MainParameters, run: "RecordedRun", *, executor: WarmExecut
 
 def planned(
     file: experiment.Experiment,
-) -> tuple[LoadDataParameters, list["Parameters"], EvaluateParameters | None]:
+) -> tuple["Parameters", list["Parameters"], EvaluateParameters | None]:
     """Check every step of an experiment file before anything runs."""
-    loading = LoadDataParameters.parse({k: as_text(v) for k, v in file.data.items()})
+    loading = experiment.check("load_data", file.data, ENTRY_POINTS)
     for step in file.steps:
         if "data" in step.parameters:
             raise ExperimentFileError(
@@ -70,11 +68,8 @@ def planned(
     trainings = [p for step in file.steps for p in experiment.expand(step, TRAINING)]
     if file.evaluation is None:
         return loading, trainings, None
-    return (
-        loading,
-        trainings,
-        EvaluateParameters.parse({k: as_text(v) for k, v in file.evaluation.items()}),
-    )
+    evaluation = experiment.check("evaluate", file.evaluation, ENTRY_POINTS)
+    return loading, trainings, cast("EvaluateParameters", evaluation)
 
 
 def best_of(trained: "Sequence[Outcome]", metric: str, *, ascending: bool) -> str:

@@ -1,0 +1,124 @@
+"""A copy of the project, the servers it talks to, and clones of it as users have them."""
+
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import replace
+
+import pytest
+from driving import (
+    HOST,
+    ROOT,
+    Project,
+    base_environment,
+    free_port,
+    healthy,
+    server,
+)
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # of this process's client
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _servers_end_with_the_tests():
+    """Let a SIGTERM end the servers too, as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory):
+    """A user's environment variables."""
+    return base_environment(tmp_path_factory.mktemp("t"))
+
+
+@pytest.fixture(scope="session")
+def git_server(tmp_path_factory, environment):
+    """URL of a real git daemon that has the empty repository `project`."""
+    folder = tmp_path_factory.mktemp("git")
+    subprocess.run(
+        ["git", "init", "--quiet", "--bare", "--initial-branch=main", folder / "project"],
+        env=environment,
+        check=True,
+    )
+    port = free_port()
+    url = f"git://{HOST}:{port}"
+    command = ["git", "daemon", "--reuseaddr", "--export-all", "--enable=receive-pack"]
+    command += [f"--listen={HOST}", f"--port={port}", f"--base-path={folder}", str(folder)]
+
+    def answers():
+        asked = subprocess.run(
+            ["git", "ls-remote", f"{url}/project"],
+            env=environment,
+            capture_output=True,
+            check=False,
+        )
+        return asked.returncode == 0
+
+    with server(command, answers, log=folder / "log", environment=environment):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory, environment, git_server):
+    """The working tree as it is, in one commit that `origin` has, with a SQLite store."""
+    folder = tmp_path_factory.mktemp("project")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.decode("utf-8", "surrogateescape")
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    project = Project(folder, environment, f"sqlite:///{folder}/mlflow.db")
+    project.git("init", "--quiet", "--initial-branch=main")
+    project.git("remote", "add", "origin", f"{git_server}/project")
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "The project")
+    project.git("push", "--quiet", "--set-upstream", "origin", "main")
+    project.client.search_experiments()  # the store is there before any run
+    return project
+
+
+@pytest.fixture(scope="module")
+def experiment(project, request):
+    """The project, with runs in an experiment of this module's own."""
+    return project.within(request.module.__name__)
+
+
+@pytest.fixture(scope="module")
+def clone(project, tmp_path_factory):
+    """A fresh clone of the project, with nothing run in it yet."""
+    folder = tmp_path_factory.mktemp("clone") / "project"
+    project.git("clone", "--quiet", project.git("remote", "get-url", "origin"), str(folder))
+    return replace(project, folder=folder, store=f"sqlite:///{folder}/mlflow.db")
+
+
+@pytest.fixture(scope="session")
+def tracking_server(tmp_path_factory, environment):
+    """URL of a real tracking server that serves its artifacts, and the folder that has them."""
+    folder = tmp_path_factory.mktemp("server")
+    url = f"http://{HOST}:{(port := free_port())}"
+    command = ["mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    with server(
+        command,
+        lambda: healthy(f"{url}/health"),
+        log=folder / "log",
+        environment=environment | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        cwd=folder,
+    ):
+        yield url, folder / "artifacts"
+
+
+@pytest.fixture(scope="session")
+def served(project, tracking_server):
+    """The project, with the tracking server as its store."""
+    url, _ = tracking_server
+    return replace(project.with_variables({"MLFLOW_TRACKING_URI": url}), store=url)

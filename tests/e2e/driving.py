@@ -1,0 +1,292 @@
+"""Drives the project as its users do: the real command line, real servers, a real git daemon."""
+
+import contextlib
+import functools
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+HOST = "127.0.0.1"
+AT_A_TIME = 2
+LIMIT_SECONDS = 300  # of anything; only something that hangs takes that long
+
+_CALL = "e2e.call"
+# What a developer's shell, or a test in this process, may have set.
+_CLEARED = re.compile(
+    r"MLFLOW_.*|GIT_.*|AWS_.*|.*_NUM_THREADS|OPENBLAS_.*|NPY_.*|PYTHON.*|COLUMNS"
+    r"|GLIBC_TUNABLES|SCIPY_ARRAY_API"
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended, and the run it made ("" where it made none)."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    run_id: str = ""
+
+
+class Variables(dict[str, str]):
+    """Environment variables; a failing test does not print them, as they may hold secrets."""
+
+    def __repr__(self):
+        return f"<{len(self)} variables>"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project in a folder, and the tracking store that its runs go to."""
+
+    folder: Path
+    environment: Variables
+    store: str
+    experiment_id: str = "0"
+
+    @functools.cached_property
+    def client(self):
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.store, registry_uri=self.store)
+
+    def within(self, experiment: str) -> "Project":
+        """Return this project with its runs in an experiment of their own."""
+        name = f"{experiment}-{uuid.uuid4().hex[:8]}"
+        local = str(self.folder / "mlruns" / name) if self.store.startswith("sqlite") else None
+        experiment_id = self.client.create_experiment(name, artifact_location=local)
+        added = {"MLFLOW_EXPERIMENT_ID": experiment_id}
+        return replace(self.with_variables(added), experiment_id=experiment_id)
+
+    def with_variables(self, variables: Mapping[str, str]) -> "Project":
+        """Return this project with more environment variables."""
+        return replace(self, environment=Variables(self.environment | variables))
+
+    def execute(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> Ended:
+        """Run a command to its end."""
+        with self.started(command, environment=environment, cwd=cwd) as process:
+            stdout, stderr = process.communicate(timeout=LIMIT_SECONDS)
+        return Ended(process.returncode, stdout, stderr)
+
+    def started(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
+        """Start a command; nothing of it outlives the block."""
+        return group(
+            command,
+            cwd=cwd or self.folder,
+            env=Variables(self.environment | (environment or {})),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def mlflow_run(
+        self,
+        *arguments: str,
+        uri: str = ".",
+        manager: str = "local",
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> Ended:
+        """Run `mlflow run <uri> --env-manager <manager> <arguments>`."""
+        command = ["mlflow", "run", uri, "--env-manager", manager, *arguments]
+        return with_run_id(self.execute(command, environment=environment, cwd=cwd))
+
+    def shell(self, script: str) -> Ended:
+        """Run a line of shell in the project's folder."""
+        return with_run_id(self.execute(["bash", "-c", script]))
+
+    def step(
+        self, entry_point: str, *, environment: Mapping[str, str] | None = None, **parameters: Any
+    ) -> Ended:
+        """Run `python -m steps.<entry_point> --name value …`."""
+        command, call = self.step_command(entry_point, **parameters)
+        done = self.execute(command, environment={**(environment or {}), **call})
+        return replace(done, run_id=self.run_of(call))
+
+    def step_command(self, entry_point: str, **parameters: Any) -> tuple[list[str], dict[str, str]]:
+        """Return a step's command, and variables by which `run_of` knows its run."""
+        words = [word for name, value in parameters.items() for word in (f"--{name}", str(value))]
+        call = {"MLFLOW_RUN_CONTEXT": json.dumps({_CALL: uuid.uuid4().hex})}
+        return ["python", "-m", f"steps.{entry_point}", *words], call
+
+    def run_of(self, call: Mapping[str, str]) -> str:
+        """Return the id of the run that a step's command made."""
+        token = json.loads(call["MLFLOW_RUN_CONTEXT"])[_CALL]
+        runs = self.search(f"tags.`{_CALL}` = '{token}'")
+        return runs[0].info.run_id if runs else ""
+
+    def search(self, wanted: str) -> list[Any]:
+        return list(self.client.search_runs([self.experiment_id], wanted))
+
+    def children(self, run_id: str) -> list[Any]:
+        """Return the runs below a run, in the order they started."""
+        found = self.search(f"tags.`mlflow.parentRunId` = '{run_id}'")
+        return sorted(found, key=lambda run: run.info.start_time)
+
+    def status(self, run_id: str) -> str:
+        return self.client.get_run(run_id).info.status
+
+    def tags(self, run_id: str) -> dict[str, str]:
+        return self.client.get_run(run_id).data.tags
+
+    def metrics(self, run_id: str) -> dict[str, float]:
+        return self.client.get_run(run_id).data.metrics
+
+    def record(self, run_id: str) -> dict[str, Any]:
+        """Return a run's provenance.json."""
+        return json.loads(self.artifact(run_id, "provenance.json"))
+
+    def artifact(self, run_id: str, name: str) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(self.client.download_artifacts(run_id, name, folder)).read_bytes()
+
+    def artifacts(self, run_id: str, path: str = "") -> list[str]:
+        """Return the names of a run's artifacts, those in folders too."""
+        names = []
+        for item in self.client.list_artifacts(run_id, path):
+            names += self.artifacts(run_id, item.path) if item.is_dir else [item.path]
+        return sorted(names)
+
+    def git(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+        done = self.execute(["git", *arguments], environment=environment)
+        assert done.exit_code == 0, done.stderr
+        return done.stdout.strip()
+
+
+def with_run_id(done: Ended) -> Ended:
+    """Read the (last) run's id from what `mlflow run` says."""
+    ids = re.findall(r"in run with ID '([0-9a-f]{32})'", done.stderr)
+    return replace(done, run_id=ids[-1] if ids else "")
+
+
+def refusal(done: Ended, entry_point: str) -> str:
+    """Return the one line by which a step refused, without the step's name."""
+    assert done.exit_code == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith(f"{entry_point}: ")]
+    assert len(lines) == 1, done.stderr
+    return lines[0].removeprefix(f"{entry_point}: ")
+
+
+def unquoted(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Take off the shell's quotes with which `mlflow run` logs a parameter."""
+    return {name: "".join(shlex.split(value)) for name, value in parameters.items()}
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """Make calls two at a time, and return what they return, in order."""
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+def base_environment(temporary: Path) -> Variables:
+    """Return a user's environment, free of what this process or its shell has set."""
+    kept = {name: value for name, value in os.environ.items() if not _CLEARED.fullmatch(name)}
+    people = {
+        f"GIT_{role}_{field}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for field, value in {"NAME": "Ada", "EMAIL": "ada@localhost"}.items()
+    }
+    added = {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "TMPDIR": str(temporary),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "NO_PROXY": HOST,
+        "no_proxy": HOST,
+    }
+    return Variables(kept | people | added)
+
+
+@contextlib.contextmanager
+def group(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Start a process in a group of its own, and end the whole group with the block."""
+    with subprocess.Popen(command, start_new_session=True, **options) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=10)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def server(
+    command: Sequence[str],
+    answers: Callable[[], bool],
+    *,
+    log: Path,
+    environment: Mapping[str, str],
+    cwd: Path | None = None,
+) -> Iterator[None]:
+    """Start a server, wait until it answers, and end it with the block."""
+    with (
+        log.open("wb") as output,
+        group(command, cwd=cwd, env=environment, stdout=output, stderr=output) as process,
+    ):
+        until(lambda: process.poll() is not None or answers(), what=f"{command[:2]} to answer")
+        assert process.poll() is None, log.read_text()
+        yield
+
+
+def until(condition: Callable[[], bool], *, what: str) -> None:
+    """Wait for a condition, without end only if it never comes true."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def fetch(url: str, *, body: Any = None) -> bytes:
+    """GET a URL, or POST JSON to it, past any proxy."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with opener.open(request, timeout=60) as response:
+        return response.read()
+
+
+def healthy(url: str) -> bool:
+    try:
+        fetch(url)
+    except OSError:  # URLError is one
+        return False
+    return True
