@@ -164,10 +164,19 @@ def parse_argv(argv: Sequence[str]) -> dict[str, str]:
                 raise ParameterError(
                     f"expected a value after {word}, found none. Write one."
                 ) from None
+        if not _is_text(name + value):
+            raise ParameterError(
+                f"expected text in UTF-8 after --, found {name!a} {value!a}. Rename it."
+            )
         if name in raw:
             raise ParameterError(f"expected {name!r} once, found it twice. Drop one.")
         raw[name] = value
     return raw
+
+
+def _is_text(word: str) -> bool:
+    """Tell whether a word of the command line was UTF-8, in which it is recorded."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def _unwrap(annotation: Any) -> tuple[Any, bool]:

@@ -100,10 +100,9 @@ class RunRecord(_Frozen):
     outputs: Outputs | None = None  # None: the run has not finished
 
     def to_json(self) -> str:
-        """Write the record as canonical JSON."""
-        return canonical_json(
-            {"format_version": self.format_version, **self.model_dump(mode="python")}
-        )
+        """Write the record as canonical JSON, the format's number first."""
+        rest = self.model_dump(mode="python", exclude={"format_version"})
+        return f'{{\n "format_version": {self.format_version},{canonical_json(rest)[1:]}'
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -1,0 +1,350 @@
+"""Runs are forks of a warm process, and are else like any `python -m` with the same arguments."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from multiprocessing import forkserver
+from pathlib import Path
+
+import pytest
+
+from reprise.executor import Task, WarmExecutor
+
+ROOT = Path(__file__).parents[2]
+ECHO = """\
+import json, os, sys
+print(json.dumps({
+    "name": __name__, "argv": sys.argv[1:], "folder": os.getcwd(), "pid": os.getpid(),
+    "variables": {n: v for n, v in os.environ.items() if n == "MLFLOW_RUN_ID" or n[:5] == "TEST_"},
+}))
+"""
+BLOCK = """\
+import signal
+with open("pipe", "w") as pipe:
+    print("started", file=pipe, flush=True)
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def modules(tmp_path, monkeypatch):
+    """Write modules that a run, or the server, can import; a fork server of each test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    forkserver._forkserver._stop()
+
+    def write(**texts):
+        for name, text in texts.items():
+            (tmp_path / f"{name}.py").write_text(text)
+
+    yield write
+    forkserver._forkserver._stop()
+
+
+def task(module, run_id="0", **raw_parameters):
+    return Task(run_id, module, raw_parameters)
+
+
+def run(*tasks, preload=(), workers=2, **environment):
+    """Results of tasks by run id."""
+    results = WarmExecutor(preload=preload, workers=workers).run(tasks, environment)
+    return {result.task.run_id: result for result in results}
+
+
+def test_a_task_runs_its_module_as_main_with_its_run_id(modules):
+    modules(echo=ECHO)
+
+    (result,) = run(task("echo", "a1b2")).values()
+
+    told = json.loads(result.output)
+    assert (result.exit_code, told["name"]) == (0, "__main__")
+    assert told["variables"] == {"MLFLOW_RUN_ID": "a1b2"}
+    assert result.seconds > 0
+
+
+def test_arguments_arrive_unchanged(modules):
+    modules(echo=ECHO)
+    values = {
+        "empty": "",
+        "spaces": " two  words ",
+        "unicode": "schräg → 木",
+        "shell": "$(x) `y` ; & | > 'a' \"b\" \\",
+        "dash": "-1",
+        "dashes": "--name",
+        "equals": "a=b",
+        "lines": "a\nb\tc",
+    }
+
+    (result,) = run(task("echo", **values)).values()
+
+    assert json.loads(result.output)["argv"] == [
+        word for name, value in values.items() for word in (f"--{name}", value)
+    ]
+
+
+def test_every_task_has_its_own_process_and_run_id(modules):
+    modules(echo=ECHO)
+
+    results = run(task("echo", "a"), task("echo", "b"), task("echo", "c"))
+
+    told = {run_id: json.loads(result.output) for run_id, result in results.items()}
+    assert {run_id: t["variables"]["MLFLOW_RUN_ID"] for run_id, t in told.items()} == {
+        "a": "a",
+        "b": "b",
+        "c": "c",
+    }
+    assert len({os.getpid(), *(t["pid"] for t in told.values())}) == 4
+
+
+def test_variables_come_from_the_caller_as_it_is_now(modules, monkeypatch):
+    modules(echo=ECHO)
+    monkeypatch.setenv("TEST_CHANGED", "before")
+    executor = WarmExecutor(preload=[], workers=1)
+    monkeypatch.setenv("TEST_CHANGED", "after")
+    monkeypatch.setenv("TEST_OVERRIDDEN", "by the caller")
+
+    (result,) = executor.run([task("echo", "a")], {"TEST_OVERRIDDEN": "by the argument"})
+
+    assert json.loads(result.output)["variables"] == {
+        "MLFLOW_RUN_ID": "a",
+        "TEST_CHANGED": "after",
+        "TEST_OVERRIDDEN": "by the argument",
+    }
+
+
+def test_a_task_runs_in_the_folder_that_the_caller_is_in_now(modules, monkeypatch, tmp_path):
+    modules(echo=ECHO)
+    executor = WarmExecutor(preload=[], workers=1)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    (result,) = executor.run([task("echo")], {})
+
+    assert json.loads(result.output)["folder"] == str(tmp_path / "elsewhere")
+
+
+def test_what_is_preloaded_is_imported_once_by_the_server(modules):
+    modules(
+        warm="import os\nPID = os.getpid()\n",
+        tell="import os, warm\nprint(warm.PID, os.getpid())\n",
+    )
+
+    results = run(task("tell", "a"), task("tell", "b"), preload=["warm"])
+
+    (warm_a, a), (warm_b, b) = (result.output.split() for result in results.values())
+    assert warm_a == warm_b
+    assert len({warm_a, a, b, str(os.getpid())}) == 4
+
+
+def test_no_state_leaks_from_run_to_run(modules):
+    modules(
+        warm="SEEN = []\n",
+        leak=(
+            "import os, sys, warm\n"
+            "print(len(warm.SEEN), 'TEST_LEAK' in os.environ, 'made_here' in sys.modules)\n"
+            "warm.SEEN.append(1)\n"
+            "os.environ['TEST_LEAK'] = '1'\n"
+            "sys.modules['made_here'] = warm\n"
+            "os.chdir('/')\n"
+        ),
+    )
+
+    results = run(*(task("leak", str(i)) for i in range(4)), preload=["warm"], workers=1)
+
+    assert [result.output for result in results.values()] == ["0 False False\n"] * 4
+
+
+def test_everything_a_task_prints_is_captured_in_order(modules, capfd):
+    modules(
+        talk=(
+            "import os, sys\n"
+            "print('one', flush=True)\n"
+            "print('two', file=sys.stderr, flush=True)\n"
+            "os.system('echo three')\n"
+            "os.write(2, b'four \\xff\\n')\n"
+            "print('five')\n"
+        )
+    )
+
+    (result,) = run(task("talk")).values()
+
+    assert result.output == "one\ntwo\nthree\nfour \ufffd\nfive\n"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_long_output_is_captured_whole_and_its_last_lines_are_the_error(modules):
+    modules(long="import sys\nfor i in range(100_000): print(i)\nsys.exit(1)\n")
+
+    (result,) = run(task("long")).values()
+
+    assert len(result.output.splitlines()) == 100_000
+    assert result.error.splitlines() == [str(i) for i in range(99_980, 100_000)]
+
+
+@pytest.mark.parametrize(
+    ("text", "exit_code", "words"),
+    [
+        ("import sys; sys.exit(0)", 0, ""),
+        ("import sys; sys.exit(3)", 3, ""),
+        ("import sys; sys.exit('one line')", 1, "one line"),
+        ("raise ValueError('no good')", 1, "ValueError: no good"),
+        ("import os; print('gone', flush=True); os._exit(9)", 9, "gone"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -9, ""),
+        ("import does_not_exist", 1, "No module named 'does_not_exist'"),
+        ("x = (", 1, "SyntaxError"),
+    ],
+)
+def test_how_a_task_ends_is_told_by_its_exit_code_and_error(modules, text, exit_code, words):
+    modules(end=text + "\n")
+
+    (result,) = run(task("end")).values()
+
+    assert result.exit_code == exit_code
+    assert words in result.error
+
+
+def test_a_module_that_is_not_there_fails_its_own_task(modules):
+    (result,) = run(task("missing")).values()
+
+    assert result.exit_code == 1
+    assert "No module named missing" in result.error
+
+
+def test_a_crash_loses_one_run_only(modules):
+    modules(echo=ECHO, crash="import os\nos._exit(9)\n")
+
+    results = run(task("echo", "a"), task("crash", "b"), task("echo", "c"), task("echo", "d"))
+
+    assert {run_id: result.exit_code for run_id, result in results.items()} == {
+        "a": 0,
+        "b": 9,
+        "c": 0,
+        "d": 0,
+    }
+
+
+def test_every_one_of_many_short_runs_is_told_its_own_exit_code(modules):
+    modules(end="import sys\nsys.exit(int(sys.argv[2]))\n")
+    tasks = [task("end", str(code), code=str(code)) for code in range(100)]
+
+    results = run(*tasks, workers=4)
+
+    assert {run_id: result.exit_code for run_id, result in results.items()} == {
+        str(code): code for code in range(100)
+    }
+
+
+def test_one_executor_runs_one_list_of_tasks_after_another(modules):
+    modules(echo=ECHO, crash="import os\nos._exit(9)\n")
+    executor = WarmExecutor(preload=[], workers=2)
+
+    exit_codes = [
+        [result.exit_code for result in executor.run([task(name)], {})]
+        for name in ("echo", "crash", "echo")
+    ]
+
+    assert exit_codes == [[0], [9], [0]]
+
+
+def test_no_tasks_give_no_results(modules):
+    assert run() == {}
+
+
+def test_one_worker_runs_one_task_at_a_time_in_order(modules, tmp_path):
+    modules(
+        turn=(
+            "import sys\n"
+            "for word in ('in', 'out'):\n"
+            "    with open('turns', 'a') as turns: print(word, sys.argv[2], file=turns)\n"
+        )
+    )
+
+    run(*(task("turn", str(i), number=str(i)) for i in range(4)), workers=1)
+
+    assert (tmp_path / "turns").read_text().splitlines() == [
+        f"{word} {number}" for number in range(4) for word in ("in", "out")
+    ]
+
+
+def test_a_result_comes_as_soon_as_its_task_ends(modules, tmp_path):
+    modules(wait="open('pipe').read()\n", quick="")
+    os.mkfifo(tmp_path / "pipe")
+    executor = WarmExecutor(preload=[], workers=2)
+    results = executor.run([task("wait", "first"), task("quick", "second")], {})
+
+    came_first = next(results)
+    (tmp_path / "pipe").write_text("go on")
+    came_second = next(results)
+
+    assert [r.task.run_id for r in (came_first, came_second)] == ["second", "first"]
+
+
+def test_who_stops_listening_stops_what_runs_and_what_waits(modules, tmp_path):
+    modules(
+        quick="",
+        block=("import signal, sys\nopen('begun-' + sys.argv[2], 'w').close()\nsignal.pause()\n"),
+    )
+    executor = WarmExecutor(preload=[], workers=1)
+    tasks = [task("quick"), task("block", number="1"), task("block", number="2")]
+    results = executor.run(tasks, {})
+    next(results)
+
+    results.close()
+
+    assert executor._alive == set()
+    assert not (tmp_path / "begun-2").exists()
+
+
+def test_an_interrupted_run_is_asked_to_end_and_may_clean_up(modules, tmp_path):
+    modules(
+        quick="open('pipe').readline()\n",
+        tidy=(
+            "import os, signal\n"
+            "def tidy(*_):\n"
+            "    open('tidied', 'a').write('once ')\n"
+            "    os._exit(0)\n"
+            "signal.signal(signal.SIGTERM, tidy)\n"
+            "with open('pipe', 'w') as pipe: print('ready', file=pipe)\n"
+            "while True: pass\n"  # not pause, which could begin just after the signal
+        ),
+    )
+    os.mkfifo(tmp_path / "pipe")
+    results = WarmExecutor(preload=[], workers=2).run([task("quick"), task("tidy")], {})
+    next(results)
+
+    results.close()
+
+    assert (tmp_path / "tidied").read_text() == "once "
+
+
+def test_a_run_does_not_outlive_who_asked_for_it(modules, tmp_path):
+    modules(
+        block=BLOCK,
+        ask=(
+            "from reprise.executor import Task, WarmExecutor\n"
+            "if __name__ == '__main__':\n"
+            "    list(WarmExecutor(preload=[], workers=1).run([Task('0', 'block', {})], {}))\n"
+        ),
+    )
+    os.mkfifo(tmp_path / "pipe")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    asking = subprocess.Popen([sys.executable, "ask.py"], env={**os.environ, "PYTHONPATH": path})
+    with (tmp_path / "pipe").open() as pipe:
+        assert pipe.readline() == "started\n"
+
+        asking.send_signal(signal.SIGKILL)
+        asking.wait()
+
+        assert pipe.read() == ""  # nobody holds the other end any more
+
+
+def test_a_preload_that_fails_to_import_does_not_hide_the_tasks_own_error(modules):
+    modules(warm="import does_not_exist\n", step="import warm\n")
+
+    (result,) = run(task("step"), preload=["warm"]).values()
+
+    assert result.exit_code == 1
+    assert "No module named 'does_not_exist'" in result.error
