@@ -225,7 +225,7 @@ def _record(
         record = _begin_record(run, model.entry_point, raw, parameters)
         tags = tracking.describe_source(run, record.code)
         if made_here:
-            tags[tracking.ENTRY_POINT] = model.entry_point
+            tags |= tracking.describe_step(model.entry_point, record.code)
             tracking.log(run.info.run_id, params=parameters.raw() if parameters else raw)
         recorded = RecordedRun(run, record, parameters=parameters, tags=tags)
         with recorded.recorded():

@@ -205,6 +205,17 @@ def describe_source(run: Run, code: "Code") -> dict[str, str]:
     return {name: value for name, value in tags.items() if run.data.tags.get(name) != value}
 
 
+def describe_step(entry_point: str, code: "Code") -> dict[str, str]:
+    """Return the tags that `mlflow run` would have given, for a step that ran without it."""
+    tags = {
+        ENTRY_POINT: entry_point,
+        mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(SourceType.PROJECT),
+    }
+    if code.repository:
+        tags[mlflow_tags.MLFLOW_SOURCE_NAME] = code.repository
+    return tags
+
+
 def log_text(run_id: str, name: str, text: str) -> None:
     """Store a text as an artifact of a run, replacing an earlier one of that name."""
     client().log_text(run_id, text, name)

@@ -1,7 +1,5 @@
 """Train a decision tree on a stored split and log it as one run."""
 
-from functools import partial
-
 import skops.io  # noqa: F401 - first, as it searches all modules loaded so far: half a second
 
 from reprise.run import RecordedRun, launch
@@ -12,13 +10,7 @@ from steps.training import train
 
 def main(parameters: TrainDecisionTreeParameters, run: RecordedRun) -> None:
     """Fit the tree and log it."""
-    train(
-        run,
-        data_named=parameters.data,
-        build=partial(models.decision_tree, parameters),
-        folds=parameters.cv,
-        seed=parameters.seed,
-    )
+    train(parameters, run, build=models.decision_tree)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Train a logistic regression on a stored split and log it as one run."""
 
-from functools import partial
-
 import skops.io  # noqa: F401 - first, as it searches all modules loaded so far: half a second
 
 from reprise.run import RecordedRun, launch
@@ -12,13 +10,7 @@ from steps.training import train
 
 def main(parameters: TrainLogisticRegressionParameters, run: RecordedRun) -> None:
     """Fit the regression and log it."""
-    train(
-        run,
-        data_named=parameters.data,
-        build=partial(models.logistic_regression, parameters),
-        folds=parameters.cv,
-        seed=parameters.seed,
-    )
+    train(parameters, run, build=models.logistic_regression)
 
 
 if __name__ == "__main__":

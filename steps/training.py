@@ -1,6 +1,6 @@
 """What both training steps do: fit on the training part, cross-validate, log."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reprise import console, data, tables
 from reprise.models import log_model
@@ -14,37 +14,35 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
+    from steps.parameters import TrainDecisionTreeParameters, TrainLogisticRegressionParameters
+
 _EXAMPLE_ROWS = 5
 
 
 def train(
+    parameters: "TrainLogisticRegressionParameters | TrainDecisionTreeParameters",
     run: RecordedRun,
     *,
-    data_named: str,
-    build: "Callable[[pd.DataFrame], Pipeline]",
-    folds: int,
-    seed: int,
+    build: "Callable[[Any, pd.DataFrame], Pipeline]",
 ) -> None:
     """Fit a pipeline on the training part of a stored split, and log it as one run.
 
     Parameters
     ----------
+    parameters : Parameters
+        Of the step: the data, the folds, the seed, and what `build` needs.
     run : RecordedRun
-    data_named : str
-        A load_data run, or a source.
     build : callable
-        Makes the pipeline for a frame of shape (n_samples, n_features).
-    folds : int
-        Of the cross-validation; 0 is none.
-    seed : int
-        Of the folds.
+        Makes the pipeline from the parameters and a frame of shape (n_samples, n_features).
     """
-    load_run_id = ensure_loaded(data_named, run)
+    load_run_id = ensure_loaded(parameters.data, run)
     X, y = dataset.features_and_labels(data.read(run, load_run_id, data.TRAIN))
     tables.give_memory_back()
-    model = build(X)
-    if folds:
-        run.log_metrics(metrics.cross_validate(model, X, y, folds=folds, seed=seed))
+    model = build(parameters, X)
+    if parameters.cv:
+        run.log_metrics(
+            metrics.cross_validate(model, X, y, folds=parameters.cv, seed=parameters.seed)
+        )
     model.fit(X, y)
     labels, probabilities = model.predict(X), model.predict_proba(X)
     log_model(run, model, X.head(_EXAMPLE_ROWS))
