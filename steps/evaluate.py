@@ -12,7 +12,7 @@ from reprise.errors import BelowMinimumError, TrackingError
 from reprise.models import load_model, model_id_of
 from reprise.record import InputData
 from reprise.run import RecordedRun, launch
-from steps import dataset, metrics, models, plots
+from steps import canvas, dataset, metrics, model_plots, models, plots
 from steps.parameters import ENTRY_POINTS, EvaluateParameters, TrainingParameters
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def log_plots(judged: Judged, run: RecordedRun) -> None:
         **explain(judged.model),
     }
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
-        plots.save_all(figures, Path(folder))
+        canvas.save_all(figures, Path(folder))
         run.log_folder(Path(folder), "plots")
 
 
@@ -162,16 +162,16 @@ def explain(model: "Pipeline") -> "dict[str, Figure]":
     classes = list(model.classes_)
     figures: dict[str, Figure] = {}
     if hasattr(classifier, "coef_"):
-        figures["coefficients"] = plots.coefficients(names, classifier.coef_, classes)
+        figures["coefficients"] = model_plots.coefficients(names, classifier.coef_, classes)
     if hasattr(classifier, "feature_importances_"):
-        figures["importances"] = plots.importances(
+        figures["importances"] = model_plots.importances(
             names,
             classifier.feature_importances_,
             title="What the tree decides by",
             label="share of the impurity removed",
         )
     if hasattr(classifier, "tree_"):
-        figures["tree"] = plots.tree(classifier, names, classes)
+        figures["tree"] = model_plots.tree(classifier, names, classes)
     return figures
 
 

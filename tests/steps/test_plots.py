@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits, load_iris
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
-from steps import plots
+from steps import canvas, model_plots, plots
 
 CURVES = [plots.roc, plots.precision_recall]
 
@@ -63,16 +63,18 @@ def every_plot(tree):
         "roc": plots.roc(named, probabilities, classes),
         "precision_recall": plots.precision_recall(named, probabilities, classes),
         "calibration": plots.calibration(named, probabilities, classes),
-        "importances": plots.importances(features, weights[0], title="Importances", label="Gain"),
-        "coefficients": plots.coefficients(features, weights, classes),
-        "coefficients_map": plots.coefficients(features * 3, np.tile(weights, 3), classes),
-        "tree": plots.tree(tree, features, classes),
+        "importances": model_plots.importances(
+            features, weights[0], title="Importances", label="Gain"
+        ),
+        "coefficients": model_plots.coefficients(features, weights, classes),
+        "coefficients_map": model_plots.coefficients(features * 3, np.tile(weights, 3), classes),
+        "tree": model_plots.tree(tree, features, classes),
     }
 
 
 def test_files_are_pngs_with_equal_bytes_in_two_runs(tmp_path, iris_tree):
     for run in ("first", "second"):
-        plots.save_all(every_plot(iris_tree), tmp_path / "new" / run)
+        canvas.save_all(every_plot(iris_tree), tmp_path / "new" / run)
 
     first, second = (
         {path.name: path.read_bytes() for path in (tmp_path / "new" / run).iterdir()}
@@ -272,7 +274,9 @@ def test_calibration_of_more_classes_is_of_the_predicted_class():
 def test_importances_are_the_twenty_of_greatest_magnitude_greatest_on_top():
     values = np.array([(-1) ** k * k for k in range(30)], dtype=float)
 
-    figure = plots.importances([f"f{k}" for k in range(30)], values, title="Gain", label="Share")
+    figure = model_plots.importances(
+        [f"f{k}" for k in range(30)], values, title="Gain", label="Share"
+    )
 
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == [
@@ -287,7 +291,7 @@ def test_importances_are_the_twenty_of_greatest_magnitude_greatest_on_top():
 def test_coefficients_of_few_classes_and_features_are_grouped_bars():
     values = np.arange(-4.0, 4.0).reshape(4, 2)
 
-    axes = plots.coefficients(["x", "y"], values, ["a", "_b", "c", "d"]).axes[0]
+    axes = model_plots.coefficients(["x", "y"], values, ["a", "_b", "c", "d"]).axes[0]
 
     assert legend(axes) == ["a", "_b", "c", "d"]
     assert [bar.get_width() for bar in axes.patches] == values.ravel().tolist()
@@ -296,7 +300,7 @@ def test_coefficients_of_few_classes_and_features_are_grouped_bars():
 
 
 def test_coefficients_of_two_classes_are_bars_that_name_the_second():
-    axes = plots.coefficients(["x", "y"], np.array([[0.5, -2.0]]), ["no", "yes"]).axes[0]
+    axes = model_plots.coefficients(["x", "y"], np.array([[0.5, -2.0]]), ["no", "yes"]).axes[0]
 
     assert axes.get_title() == "Coefficients towards yes"
     assert [bar.get_width() for bar in axes.patches] == [-2.0, 0.5]
@@ -311,7 +315,7 @@ def test_coefficients_of_more_are_a_heat_map_of_the_top_features_centred_at_0(
     values[1, 1] = -9
     names = [f"f{k}" for k in range(n_features)]
 
-    axes = plots.coefficients(names, values, range(n_classes)).axes[0]
+    axes = model_plots.coefficients(names, values, range(n_classes)).axes[0]
 
     (image,) = axes.images
     assert image.get_clim() == (-9, 9)
@@ -327,7 +331,7 @@ def test_coefficients_of_more_are_a_heat_map_of_the_top_features_centred_at_0(
 
 
 def test_coefficients_that_are_all_zero_are_drawn():
-    (image,) = plots.coefficients(["x"] * 9, np.zeros((3, 9)), [0, 1, 2]).axes[0].images
+    (image,) = model_plots.coefficients(["x"] * 9, np.zeros((3, 9)), [0, 1, 2]).axes[0].images
 
     assert image.get_clim() == (-1, 1)
 
@@ -335,7 +339,7 @@ def test_coefficients_that_are_all_zero_are_drawn():
 def test_a_tree_tells_each_split_and_class(iris_tree):
     features = ["sepal length", "sepal width", "petal length", "petal width"]
 
-    figure = plots.tree(iris_tree, features, iris_tree.classes_)
+    figure = model_plots.tree(iris_tree, features, iris_tree.classes_)
 
     found = texts(figure)
     assert figure.axes[0].get_title() == "Decision tree: 2 levels, 3 leaves"
@@ -346,7 +350,7 @@ def test_a_tree_tells_each_split_and_class(iris_tree):
 
 
 def test_a_tree_deeper_than_five_levels_is_cut_and_says_so(deep_tree):
-    figure = plots.tree(deep_tree, [f"p{k}" for k in range(64)], range(10))
+    figure = model_plots.tree(deep_tree, [f"p{k}" for k in range(64)], range(10))
 
     found = texts(figure)
     depth, leaves = deep_tree.get_depth(), deep_tree.get_n_leaves()
@@ -359,7 +363,7 @@ def test_a_tree_deeper_than_five_levels_is_cut_and_says_so(deep_tree):
 def test_boxes_of_a_tree_do_not_overlap_even_with_long_names(deep_tree):
     names = [f"the mean of the {k}th long measurement" for k in range(64)]
 
-    figure = plots.tree(deep_tree, names, [f"WWW WWW a long name {k}" for k in range(10)])
+    figure = model_plots.tree(deep_tree, names, [f"WWW WWW a long name {k}" for k in range(10)])
 
     figure.canvas.draw()
     boxes = [a.get_bbox_patch() for a in figure.findobj(Annotation) if a.get_bbox_patch()]
@@ -372,7 +376,7 @@ def test_boxes_of_a_tree_do_not_overlap_even_with_long_names(deep_tree):
 def test_a_tree_of_one_leaf_is_drawn():
     tree = DecisionTreeClassifier().fit([[0], [1]], ["only", "only"])
 
-    figure = plots.tree(tree, ["x"], ["only"])
+    figure = model_plots.tree(tree, ["x"], ["only"])
 
     assert figure.axes[0].get_title() == "Decision tree: 0 levels, 1 leaf"
     assert "class = only\n100% of 2" in texts(figure)
@@ -402,7 +406,7 @@ def test_labels_stay_inside_the_picture_without_warnings(n_classes):
             plots.roc(named, probabilities, classes),
             plots.precision_recall(named, probabilities, classes),
             plots.calibration(named, probabilities, classes),
-            plots.coefficients(
+            model_plots.coefficients(
                 [f"feature {k} of a long list of measurements" for k in range(40)], weights, classes
             ),
         ]

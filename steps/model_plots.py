@@ -1,0 +1,226 @@
+"""Pictures of what a classifier has learnt, for `evaluate`: weights in, figures out."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from steps.canvas import COLORS, MUTED, canvas, color_bar, count, legend, name_classes, short
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
+    from numpy.typing import NDArray
+
+    Labels = Sequence[Any] | NDArray[Any]
+
+_MOST_BAR_CLASSES = 4
+_MOST_BAR_FEATURES = 8
+_TOP_FEATURES = 20
+_TOP_COEFFICIENTS = 30
+_TREE_LEVELS = 5
+_BELOW = "…"  # in the boxes below the cut of a tree
+_LONGEST_FEATURE = 30
+
+
+def importances(
+    names: Sequence[str], values: NDArray[np.float64], *, title: str, label: str
+) -> Figure:
+    """Bar of each feature, the 20 of greatest magnitude, greatest on top.
+
+    Parameters
+    ----------
+    names : sequence of str, of length n_features
+    values : ndarray of shape (n_features,)
+    title : str
+        What is shown; how many are left out is added.
+    label : str
+        Of the axis of `values`, with the unit if there is one.
+
+    Returns
+    -------
+    Figure
+    """
+    return _bars(names, values, title=title, label=label, most=_TOP_FEATURES)
+
+
+def coefficients(names: Sequence[str], values: NDArray[np.float64], classes: Labels) -> Figure:
+    """Weights of a linear classifier.
+
+    Bars for two classes, and for up to 4 classes and 8 features; otherwise a heat map, of the 30
+    features whose weight in any class has the greatest magnitude.
+
+    Parameters
+    ----------
+    names : sequence of str, of length n_features
+    values : ndarray of shape (n_classes, n_features), or (1, n_features) of two classes
+        Change in log-odds per unit of the feature, as in `LogisticRegression.coef_`.
+    classes : array-like of shape (n_classes,)
+
+    Returns
+    -------
+    Figure
+    """
+    import numpy as np
+
+    values = np.asarray(values, dtype=float)
+    label = "Coefficient (change in log-odds)"
+    if len(values) == 1:
+        title = f"Coefficients towards {short(classes[-1])}"
+        return _bars(names, values[0], title=title, label=label, most=_TOP_COEFFICIENTS)
+    if len(values) <= _MOST_BAR_CLASSES and len(names) <= _MOST_BAR_FEATURES:
+        return _grouped_bars(names, values, classes, label)
+    return _heat_map(names, values, classes, label)
+
+
+def tree(fitted_tree: Any, names: Sequence[str], classes: Labels) -> Figure:
+    """Boxes and arrows of a decision tree; of one deeper than 5 levels, the top 5.
+
+    Parameters
+    ----------
+    fitted_tree : DecisionTreeClassifier
+    names : sequence of str, of length n_features
+    classes : array-like of shape (n_classes,)
+
+    Returns
+    -------
+    Figure
+        Each box tells the split, the commonest class with its share (weighted as in training),
+        and the number of training samples. The share is also the strength of the colour.
+
+    References
+    ----------
+    https://scikit-learn.org/stable/modules/generated/sklearn.tree.plot_tree.html
+    """
+    from matplotlib.text import Text
+    from sklearn.tree import plot_tree
+
+    depth, leaves = fitted_tree.get_depth(), fitted_tree.get_n_leaves()
+    cut = depth > _TREE_LEVELS
+    drawn = _TREE_LEVELS - 1 if cut else depth
+    height = 1.05 * (drawn + 1 + cut) + 0.5  # in inches, as all sizes of figures
+    figure = canvas(5, height, layout=None)
+    axes = figure.add_axes((0.01, 0, 0.98, 1 - 0.35 / height))
+    # scikit-learn's layout and arrows; the boxes' text, which it writes at length, is ours
+    boxes = plot_tree(fitted_tree, max_depth=drawn, node_ids=True, fontsize=8, ax=axes)
+    boxes = [box for box in boxes if box.get_bbox_patch()]  # not the first arrows' True and False
+    for box in boxes:
+        _dress(box, fitted_tree.tree_, names, classes)
+    widest = max(Text.get_window_extent(box).width for box in boxes) / figure.dpi + 0.25  # inches
+    figure.set_figwidth(max(5.0, widest / _narrowest_gap(boxes)))
+    top = f"the top {_TREE_LEVELS} of " if cut else ""
+    axes.set_title(f"Decision tree: {top}{count(depth, 'level')}, {count(leaves, 'leaf')}")
+    return figure
+
+
+def _bars(
+    names: Sequence[str], values: NDArray[np.float64], *, title: str, label: str, most: int
+) -> Figure:
+    """Draw a bar for each of the features of greatest magnitude, coloured by sign."""
+    import numpy as np
+
+    values = np.asarray(values, dtype=float)
+    top = np.argsort(-np.abs(values), kind="stable")[:most]
+    figure = canvas(7, 0.27 * len(top) + 1.3)
+    axes = figure.subplots()
+    colors = [COLORS[0] if values[position] >= 0 else COLORS[1] for position in top]
+    axes.barh(range(len(top)), values[top], height=0.7, color=colors)
+    _feature_axis(axes, [names[position] for position in top])
+    axes.set_xlabel(label)
+    axes.set_title(title + _out_of(len(top), len(values)))
+    return figure
+
+
+def _grouped_bars(
+    names: Sequence[str], values: NDArray[np.float64], classes: Labels, label: str
+) -> Figure:
+    """Draw a group of bars for each feature: one bar for each class."""
+    import numpy as np
+
+    figure = canvas(7.2, (0.18 * len(values) + 0.14) * len(names) + 1.3)
+    axes = figure.subplots()
+    height = 0.8 / len(values)
+    for number, (row, name) in enumerate(zip(values, classes, strict=True)):
+        offset = (number - (len(values) - 1) / 2) * height
+        where = np.arange(len(names)) + offset
+        axes.barh(where, row, height=height * 0.9, color=COLORS[number], label=f" {short(name)}")
+    _feature_axis(axes, names)
+    axes.set_xlabel(label)
+    axes.set_title("Coefficients towards each class")
+    legend(axes)
+    return figure
+
+
+def _heat_map(
+    names: Sequence[str], values: NDArray[np.float64], classes: Labels, label: str
+) -> Figure:
+    """Draw a cell for each feature and class, white at 0."""
+    import numpy as np
+
+    top = np.argsort(-np.abs(values).max(axis=0), kind="stable")[:_TOP_COEFFICIENTS]
+    limit = float(np.abs(values).max()) or 1.0
+    width = max(6.4, 0.34 * len(values) + 4)
+    figure = canvas(width, 0.22 * len(top) + 2.2)
+    axes = figure.subplots()
+    image = axes.imshow(values[:, top].T, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+    name_classes(axes, classes, width - 3.2)
+    axes.set_yticks(range(len(top)), [short(names[position], _LONGEST_FEATURE) for position in top])
+    axes.set_title("Coefficients towards each class" + _out_of(len(top), len(names)))
+    color_bar(image, axes, label)
+    return figure
+
+
+def _narrowest_gap(boxes: Sequence[Annotation]) -> float:
+    """Return the least distance between neighbours on a level, as a fraction of the width."""
+    levels: dict[float, list[float]] = {}
+    for box in boxes:
+        if box.get_text() != _BELOW:
+            x, y = box.xyann
+            levels.setdefault(round(y, 6), []).append(x)
+    return min((b - a for xs in levels.values() for a, b in pairwise(sorted(xs))), default=1.0)
+
+
+def _dress(box: Annotation, structure: Any, names: Sequence[str], classes: Labels) -> None:
+    """Word and colour a box of scikit-learn's tree; it begins with the number of its node."""
+    from matplotlib.colors import to_rgb
+
+    look = {"edgecolor": MUTED, "linewidth": 0.6, "facecolor": "white"}
+    found = re.match(r"node #(\d+)", box.get_text())
+    if found is None:
+        box.set_text(_BELOW)
+        box.set_bbox(look)
+        return
+    node = int(found[1])
+    weights = structure.value[node][0]
+    best = int(weights.argmax())
+    share = float(weights[best] / weights.sum())
+    lines = [_class_line(classes[best]), f"{share:.0%} of {structure.n_node_samples[node]}"]
+    if structure.children_left[node] >= 0:
+        feature = short(names[structure.feature[node]])
+        lines = [feature, f"≤ {structure.threshold[node]:.4g}", *lines]
+    box.set_text("\n".join(lines))
+    hue = to_rgb(COLORS[best] if len(classes) < len(COLORS) else MUTED)
+    tint = tuple(1 - 0.55 * share**2 * (1 - channel) for channel in hue)
+    box.set_bbox(look | {"facecolor": tint})
+
+
+def _class_line(name: object) -> str:
+    return f"class = {short(name, 12)}"
+
+
+def _feature_axis(axes: Axes, names: Sequence[str]) -> None:
+    """Name the bars' features, the first on top."""
+    axes.set_yticks(range(len(names)), [short(name, _LONGEST_FEATURE) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _out_of(shown: int, total: int) -> str:
+    return f"\n(top {shown} of {total} features)" if shown < total else ""
