@@ -56,7 +56,7 @@ class Environment(_Frozen):
 
     python: str
     implementation: str
-    manager: str
+    manager: str  # what built it: conda, uv, virtualenv or system
     platform: str
     lock_sha256: str | None  # None: the project has no requirements.txt
     deviations: tuple[str, ...]  # where what is installed is not what the lock says

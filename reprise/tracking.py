@@ -51,7 +51,9 @@ ENTRY_POINT = mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT
 LONGEST_ERROR = 4000  # characters of a tag
 _LONGEST_NAME = 250
 _ATTEMPTS = 5
-_NOT_A_DEFECT = re.compile("API request to|does not exist in the tracking server")
+_NOT_A_DEFECT = re.compile(
+    "API request to|does not exist in the tracking server|ENDPOINT_NOT_FOUND"
+)
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 _DATASET_DIGEST_LENGTH = 36  # what MLflow's schema holds
 _USER_ERRORS = frozenset(
@@ -196,8 +198,9 @@ def describe_source(run: Run, code: "Code") -> dict[str, str]:
         COMMIT: code.commit or "",
         TREE: code.tree or "",
         mlflow_tags.MLFLOW_GIT_DIRTY: str(code.dirty).lower(),
-        mlflow_tags.MLFLOW_SOURCE_NAME: without_credentials(name),
     }
+    if name:
+        tags[mlflow_tags.MLFLOW_SOURCE_NAME] = without_credentials(name)
     if code.base_commit:
         tags[mlflow_tags.MLFLOW_GIT_COMMIT] = code.base_commit
     if code.repository:

@@ -70,6 +70,7 @@ def main(parameters: EvaluateParameters, run: RecordedRun) -> None:
 
 def judge(trained: str, run: RecordedRun) -> tuple[Judged, str]:
     """Load and verify the model and the test part that belongs to its training part; predict."""
+    tracking.get_run(trained)  # says so if there is no such run, or no server
     record = tracking.read_record(trained)
     training = [item for item in record.inputs if item.name == data.TRAIN]
     if not training or record.outputs is None or record.outputs.model is None:

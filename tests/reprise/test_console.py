@@ -1,0 +1,244 @@
+"""What a person sees is in order, complete and, in a log, plain text."""
+
+import io
+import math
+import shlex
+from types import SimpleNamespace
+
+import pytest
+
+from reprise import console
+from reprise.plan import Outcome
+from steps.parameters import (
+    LoadDataParameters,
+    TrainDecisionTreeParameters,
+    TrainLogisticRegressionParameters,
+)
+
+
+def outcome(run_id="1", parameters=None, error="", **metrics):
+    run = SimpleNamespace(
+        info=SimpleNamespace(run_id=run_id), data=SimpleNamespace(metrics=metrics)
+    )
+    return Outcome(parameters or TrainDecisionTreeParameters(), run, 1.0, error)
+
+
+def ids(outcomes):
+    return [each.run.info.run_id for each in outcomes]
+
+
+class TestRanked:
+    def test_the_greatest_comes_first(self):
+        outcomes = [outcome("low", m=0.1), outcome("high", m=0.9), outcome("middle", m=0.5)]
+
+        assert ids(console.ranked(outcomes, "m", ascending=False)) == ["high", "middle", "low"]
+
+    def test_the_least_comes_first_where_less_is_better(self):
+        outcomes = [outcome("middle", m=0.5), outcome("high", m=0.9), outcome("low", m=-0.1)]
+
+        assert ids(console.ranked(outcomes, "m", ascending=True)) == ["low", "middle", "high"]
+
+    @pytest.mark.parametrize("ascending", [True, False])
+    def test_those_without_the_metric_come_last_in_their_order(self, ascending):
+        outcomes = [
+            outcome("nan", m=math.nan),
+            outcome("missing", n=1.0),
+            outcome("zero", m=0.0),
+            outcome("nan too", m=math.nan),
+        ]
+
+        found = ids(console.ranked(outcomes, "m", ascending=ascending))
+
+        assert found == ["zero", "nan", "missing", "nan too"]
+
+    @pytest.mark.parametrize("ascending", [True, False])
+    def test_ties_keep_their_order(self, ascending):
+        outcomes = [outcome(name, m=0.5) for name in "cab"]
+
+        assert ids(console.ranked(outcomes, "m", ascending=ascending)) == ["c", "a", "b"]
+
+    def test_infinities_are_at_the_ends(self):
+        outcomes = [outcome("a", m=-math.inf), outcome("b", m=0.0), outcome("c", m=math.inf)]
+
+        assert ids(console.ranked(outcomes, "m", ascending=False)) == ["c", "b", "a"]
+
+
+class TestVaryingParameters:
+    def test_are_those_that_differ_between_runs_of_a_step(self):
+        outcomes = [
+            outcome(parameters=TrainDecisionTreeParameters(max_depth=depth, ccp_alpha=alpha))
+            for depth, alpha in ((2, 0.1), (3, 0.1))
+        ]
+
+        assert console.varying_parameters(outcomes) == ["max_depth"]
+
+    def test_are_not_those_by_which_one_step_differs_from_another(self):
+        outcomes = [
+            outcome(parameters=TrainDecisionTreeParameters(seed=1)),
+            outcome(parameters=TrainLogisticRegressionParameters(seed=0)),
+        ]
+
+        assert console.varying_parameters(outcomes) == []
+
+    def test_are_named_once_however_many_steps_vary_them(self):
+        outcomes = [
+            outcome(parameters=model(seed=seed, cv=cv))
+            for model in (TrainLogisticRegressionParameters, TrainDecisionTreeParameters)
+            for seed, cv in ((5, 3), (6, 4))
+        ]
+
+        assert console.varying_parameters(outcomes) == ["cv", "seed"]
+
+
+class TestCommand:
+    def test_names_only_what_was_chosen(self):
+        parameters = TrainDecisionTreeParameters(max_depth=3, criterion="gini")
+
+        found = console.command(parameters)
+
+        assert found == "mlflow run . --env-manager local -e train_dt -P max_depth=3"
+
+    @pytest.mark.parametrize(
+        "source", ["a b.csv", "it's.csv", "$(rm -rf x).csv", "a;b&c|d.csv", '"q".csv', "*.csv"]
+    )
+    def test_quotes_values_so_that_a_shell_gives_them_back(self, source):
+        parameters = LoadDataParameters(source=source, target="the class", stratify=False)
+
+        words = shlex.split(console.command(parameters))
+
+        given = dict(word.split("=", 1) for word in words if "=" in word)
+        assert LoadDataParameters.parse(given) == parameters
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def no_hints(monkeypatch):
+    """What may tell rich that it is, or is not, on a terminal."""
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
+class TestLeaderboard:
+    def outcomes(self):
+        return [
+            outcome(
+                "a" * 32,
+                TrainDecisionTreeParameters(max_depth=2),
+                cv_accuracy_mean=0.5,
+                cv_accuracy_std=0.25,
+                train_accuracy=0.75,
+            ),
+            outcome(
+                "b" * 32,
+                TrainDecisionTreeParameters(max_depth=3),
+                cv_accuracy_mean=0.9375,
+                cv_accuracy_std=0.125,
+                train_accuracy=1.0,
+                test_accuracy=0.875,
+            ),
+            outcome("c" * 32, TrainDecisionTreeParameters(max_depth=4), error="out of memory"),
+        ]
+
+    def printed(self, capsys, **options):
+        options = {"metric": "accuracy", "ascending": False, **options}
+        console.leaderboard("Runs", self.outcomes(), **options)
+        return capsys.readouterr().out
+
+    def rows(self, text):
+        """Cells of the rows of a printed table."""
+        lines = [line for line in text.splitlines() if line.startswith("│")]
+        return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
+
+    def test_holds_full_ids_the_best_first_and_the_failed_last(self, no_hints, capsys):
+        rows = self.rows(self.printed(capsys))
+
+        assert rows == [
+            ["b" * 32, "train_dt", "3", "0.9375", "0.1250", "1.0000", "0.8750"],
+            ["a" * 32, "train_dt", "2", "0.5000", "0.2500", "0.7500", ""],
+            ["c" * 32, "train_dt (failed)", "4", "", "", "", ""],
+        ]
+
+    def test_holds_full_ids_however_many_parameters_vary(self, no_hints, capsys):
+        few = {"data": "a long name.csv", "max_depth": 2, "class_weight": "balanced"}
+        many = {"criterion": "entropy", "min_samples_split": 9, "min_samples_leaf": 99, "cv": 3}
+        outcomes = [
+            outcome("a" * 32, TrainDecisionTreeParameters(**few), cv_accuracy_mean=0.5),
+            outcome("b" * 32, TrainDecisionTreeParameters(**many), cv_accuracy_mean=0.6),
+        ]
+
+        console.leaderboard("Runs", outcomes, metric="accuracy", ascending=False)
+
+        text = capsys.readouterr().out
+        assert "b" * 32 in text
+        assert text.index("b" * 32) < text.index("a" * 32)
+
+    def test_is_in_the_other_order_where_less_is_better(self, no_hints, capsys):
+        rows = self.rows(self.printed(capsys, ascending=True))
+
+        assert [row[0][0] for row in rows] == ["a", "b", "c"]
+
+    def test_has_no_colour_codes_in_a_log(self, no_hints, capsys):
+        text = self.printed(capsys)
+
+        assert "Runs" in text
+        assert "\x1b" not in text
+
+    def test_shows_no_columns_of_metrics_that_no_run_has(self, no_hints, capsys):
+        text = self.printed(capsys, metric="mcc")
+
+        assert "cv mcc" not in text
+        assert [row[0][0] for row in self.rows(text)] == ["a", "b", "c"]
+
+
+class TestProgress:
+    def test_prints_nothing_in_a_log(self, no_hints, capsys):
+        with console.Progress(2) as progress:
+            progress.ended(outcome())
+            progress.ended(outcome(error="no"))
+
+        assert capsys.readouterr() == ("", "")
+
+    def test_counts_on_a_terminal(self, no_hints, monkeypatch):
+        terminal = Terminal()
+        monkeypatch.setattr("sys.stderr", terminal)
+
+        with console.Progress(2) as progress:
+            progress.ended(outcome(error="no"))
+
+        assert "train_dt failed" in terminal.getvalue()
+        assert "1/2" in terminal.getvalue()
+
+
+class TestDone:
+    def test_says_the_run_its_headlines_and_what_to_run_next(self, capsys):
+        run = SimpleNamespace(
+            run_id="a" * 32,
+            metrics={"train_accuracy": 1.0, "cv_accuracy_mean": 0.95, "other": 3.0},
+            record=SimpleNamespace(step=SimpleNamespace(entry_point="train_dt")),
+        )
+
+        console.done(run, {"make ui": "look at it"})
+
+        assert capsys.readouterr().out == (
+            f"train_dt: run {'a' * 32}\n"
+            "  cv_accuracy_mean 0.95  train_accuracy 1\n"
+            "Next:\n"
+            "  # look at it\n"
+            "  make ui\n"
+        )
+
+    def test_says_all_metrics_of_a_run_without_headlines(self, capsys):
+        run = SimpleNamespace(
+            run_id="a" * 32,
+            metrics={"rows_train": 100, "rows_test": 50},
+            record=SimpleNamespace(step=SimpleNamespace(entry_point="load_data")),
+        )
+
+        console.done(run, {})
+
+        assert "  rows_train 100  rows_test 50\n" in capsys.readouterr().out

@@ -1,0 +1,186 @@
+"""A whole experiment file is checked before anything runs, and the best of its runs is chosen."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from reprise import experiment
+from reprise.errors import ExperimentFileError, ParameterError, RunFailedError
+from reprise.plan import Outcome
+from steps import main
+from steps.main import best_of, planned, succeeded
+from steps.parameters import (
+    EvaluateParameters,
+    LoadDataParameters,
+    MainParameters,
+    TrainDecisionTreeParameters,
+    TrainLogisticRegressionParameters,
+)
+
+
+class NoExecutor:
+    """An executor that must not be asked for anything."""
+
+    def run(self, tasks, environment):
+        raise AssertionError(f"these ran: {tasks}")
+
+
+def read(tmp_path, text):
+    path = tmp_path / "experiment.yaml"
+    path.write_text(text)
+    return experiment.read(path)
+
+
+def outcome(run_id, error="", **metrics):
+    run = SimpleNamespace(
+        info=SimpleNamespace(run_id=run_id), data=SimpleNamespace(metrics=metrics)
+    )
+    return Outcome(TrainDecisionTreeParameters(), run, 1.0, error)
+
+
+class TestPlanned:
+    def test_gives_the_parameters_of_every_run(self, tmp_path):
+        file = read(
+            tmp_path,
+            """
+            data: {source: wine, stratify: false}
+            steps:
+              - {step: train_lr, parameters: {C: [0.1, 1], scale: no}}
+              - {step: train_dt, parameters: {max_depth: [null, 3]}}
+            evaluation: {metric: log_loss, minimum: 0.5}
+            """,
+        )
+
+        loading, trainings, evaluation = planned(file)
+
+        assert loading == LoadDataParameters(source="wine", stratify=False)
+        assert trainings == [
+            TrainLogisticRegressionParameters(C=0.1, scale=False),
+            TrainLogisticRegressionParameters(C=1.0, scale=False),
+            TrainDecisionTreeParameters(),
+            TrainDecisionTreeParameters(max_depth=3),
+        ]
+        assert evaluation == EvaluateParameters(metric="log_loss", minimum=0.5)
+
+    def test_takes_defaults_for_what_the_file_leaves_out(self, tmp_path):
+        file = read(tmp_path, "steps: [{step: train_dt}]")
+
+        assert planned(file) == (
+            LoadDataParameters(),
+            [TrainDecisionTreeParameters()],
+            EvaluateParameters(),
+        )
+
+    def test_evaluates_nothing_where_the_file_says_so(self, tmp_path):
+        file = read(tmp_path, "{steps: [{step: train_dt}], evaluation: null}")
+
+        assert planned(file)[2] is None
+
+
+WRONG = {
+    "data inside a step": (
+        "steps: [{step: train_dt, parameters: {data: wine}}]",
+        ExperimentFileError,
+        "expected the data once, under data:; found it in train_dt too.",
+    ),
+    "an unknown step": (
+        "steps: [{step: train_lr}, {step: train_df}]",
+        ExperimentFileError,
+        "found 'train_df'; did you mean train_dt?",
+    ),
+    "a step that trains nothing": (
+        "steps: [{step: load_data}]",
+        ExperimentFileError,
+        "expected a step out of train_lr, train_dt; found 'load_data'",
+    ),
+    "a wrong value at the end of a grid": (
+        "steps: [{step: train_dt, parameters: {max_depth: [1, 2, deep]}}]",
+        ParameterError,
+        "max_depth must be a whole number >= 1, or empty; found 'deep'.",
+    ),
+    "a misspelt parameter": (
+        "steps: [{step: train_dt, parameters: {max_dept: 1}}]",
+        ParameterError,
+        "there is no parameter 'max_dept'; did you mean 'max_depth'?",
+    ),
+    "a wrong value of the data": (
+        "{data: {test_size: 2}, steps: [{step: train_dt}]}",
+        ParameterError,
+        "test_size must be a number > 0 and < 1; found '2'.",
+    ),
+    "a wrong metric": (
+        "{steps: [{step: train_dt}], evaluation: {metric: auc}}",
+        ParameterError,
+        "metric must be one of accuracy, ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "error", "line"), WRONG.values(), ids=WRONG)
+def test_a_mistake_is_one_line_before_anything_runs(tmp_path, text, error, line):
+    path = tmp_path / "experiment.yaml"
+    path.write_text(text)
+
+    with pytest.raises(error) as refused:
+        main.main(MainParameters(params=str(path)), None, executor=NoExecutor())
+
+    assert line in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+class TestBestOf:
+    def test_is_decided_by_the_cross_validated_metric(self):
+        trained = [
+            outcome("1", cv_accuracy_mean=0.8, train_accuracy=1.0),
+            outcome("2", cv_accuracy_mean=0.9, train_accuracy=0.9),
+        ]
+
+        assert best_of(trained, "accuracy", ascending=False) == "2"
+
+    def test_is_decided_by_the_training_metric_where_nothing_was_validated(self):
+        trained = [outcome("1", train_accuracy=0.9), outcome("2", train_accuracy=1.0)]
+
+        assert best_of(trained, "accuracy", ascending=False) == "2"
+
+    def test_has_the_least_log_loss(self):
+        trained = [outcome("1", cv_log_loss_mean=0.9), outcome("2", cv_log_loss_mean=0.1)]
+
+        assert best_of(trained, "log_loss", ascending=True) == "2"
+
+    def test_is_the_first_of_equals(self):
+        trained = [outcome(name, cv_accuracy_mean=0.9) for name in "bca"]
+
+        assert best_of(trained, "accuracy", ascending=False) == "b"
+
+    def test_is_none_of_those_that_failed(self):
+        trained = [
+            outcome("1", error="no", cv_accuracy_mean=0.9),
+            outcome("2", cv_accuracy_mean=0.8),
+        ]
+
+        assert best_of(trained, "accuracy", ascending=False) == "2"
+
+    def test_is_an_error_where_all_failed(self):
+        trained = [outcome("1", error="no data"), outcome("2", error="no memory")]
+
+        with pytest.raises(RunFailedError) as failed:
+            best_of(trained, "accuracy", ascending=False)
+
+        assert str(failed.value) == (
+            "2 of 2 runs failed: [train_dt 1] no data [train_dt 2] no memory"
+        )
+
+
+class TestSucceeded:
+    def test_returns_outcomes_that_all_finished(self):
+        outcomes = [outcome("1"), outcome("2")]
+
+        assert succeeded(outcomes) == outcomes
+
+    def test_tells_each_that_failed_in_one_line(self):
+        outcomes = [outcome("1"), outcome("2", error="first line\nsecond line"), outcome("3")]
+
+        with pytest.raises(RunFailedError) as failed:
+            succeeded(outcomes)
+
+        assert str(failed.value) == "1 of 3 runs failed: [train_dt 2] first line second line"

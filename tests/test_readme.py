@@ -1,0 +1,137 @@
+"""What the README and CONTRIBUTING say is there, is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from reprise import experiment
+from reprise.parameters import as_text, expected
+from steps.main import planned
+from steps.parameters import ENTRY_POINTS
+
+ROOT = Path(__file__).parents[1]
+TEXTS = {
+    name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")
+}
+EXPERIMENTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "params").glob("*.yaml"))
+every_text = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+
+
+def table(name):
+    """The README's table of an entry point, as it should be."""
+    rows = ["| parameter | default | takes | what it is |", "|---|---|---|---|"]
+    for parameter, field in ENTRY_POINTS[name].model_fields.items():
+        default = as_text(field.default)
+        shown = f"`{default}`" if default else "empty"
+        rows.append(f"| `{parameter}` | {shown} | {expected(field)} | {field.description} |")
+    return "\n".join(rows)
+
+
+def section(name):
+    """The part of the README below an entry point's heading."""
+    _, *found = TEXTS["README.md"].split(f"\n### `{name}`\n")
+    assert len(found) == 1, f"expected the heading ### `{name}` once, found it {len(found)} times"
+    return re.split(r"\n##+ ", found[0])[0]
+
+
+def code(text):
+    """What a text shows as code: blocks, and words between backticks."""
+    blocks = re.findall(r"^```.*?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [*blocks, *re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))]
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_an_entry_point_has_its_docstring_and_its_table(name):
+    found = section(name)
+
+    should_be = f"\n{ENTRY_POINTS[name].__doc__}\n\n{table(name)}\n"
+
+    assert found.rstrip("\n") == should_be.rstrip("\n"), f"it should be:\n{should_be}"
+
+
+def test_entry_points_stand_in_the_order_of_the_code_and_there_are_no_others():
+    found = re.findall(r"^### `(\w+)`$", TEXTS["README.md"], re.MULTILINE)
+
+    assert found == list(ENTRY_POINTS)
+
+
+@every_text
+def test_every_make_target_that_is_named_exists(text):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+
+    named = {
+        target
+        for piece in code(text)
+        for target in re.findall(r"^make[ \t]+([a-z][a-z-]*)", piece, re.MULTILINE)
+    }
+
+    assert named != set()
+    assert named - targets == set()
+
+
+@every_text
+def test_every_relative_link_leads_somewhere(text):
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+
+    broken = [link for link in links if not (ROOT / link.partition("#")[0]).exists()]
+
+    assert broken == []
+
+
+def test_the_readme_links_to_what_stands_beside_it():
+    links = set(re.findall(r"\]\(([^)\s]+)\)", TEXTS["README.md"]))
+
+    assert {"CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"} <= links
+
+
+@every_text
+def test_every_file_that_is_named_exists(text):
+    named = {
+        word
+        for piece in code(text)
+        for word in re.findall(r"\b(?:params|steps|reprise|tests|docs|bench)/[\w./-]*", piece)
+    }
+
+    assert named != set()
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_the_experiments_of_the_readme_are_those_of_the_folder():
+    named = set(re.findall(r"params/\w+\.yaml", TEXTS["README.md"]))
+
+    assert named == set(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_can_be_planned(name):
+    loading, trainings, evaluation = planned(experiment.read(ROOT / name))
+
+    assert loading.source == "iris"
+    assert len(trainings) >= 1
+    assert evaluation is not None
+
+
+def test_the_example_of_an_experiment_file_is_the_default_one():
+    (example,) = (piece for piece in code(TEXTS["README.md"]) if piece.startswith("data:"))
+    path = ROOT / ENTRY_POINTS["main"].model_fields["params"].default
+    bare = re.sub(r" *#.*", "", example).strip()
+
+    assert bare == re.sub(r"^#.*\n", "", path.read_text(encoding="utf-8")).strip()
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_every_parameter_of_a_command_that_is_shown_exists(name):
+    commands = [
+        line
+        for text in TEXTS.values()
+        for piece in code(text)
+        for line in piece.splitlines()
+        if re.search(rf"mlflow run .*-e {name}\b", line)
+        or (name == "main" and line.startswith("mlflow run") and " -e " not in line)
+    ]
+
+    given = {word for line in commands for word in re.findall(r"-P (\w+)=", line)}
+
+    assert given <= set(ENTRY_POINTS[name].model_fields)
