@@ -35,7 +35,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	touch $@
 
 test: $(VENV)/.installed-dev
-	python -m pytest $(TESTS)
+	python -m pytest -n 2 --dist loadfile $(TESTS)
 
 lint: $(VENV)/.installed-dev
 	ruff check .
@@ -48,7 +48,10 @@ lock: $(VENV)/.installed
 	python -m reprise.lock
 
 ui: $(VENV)/.installed
-	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --port $(UI_PORT)
+	@case "$$MLFLOW_TRACKING_URI" in \
+		http*) echo "MLFLOW_TRACKING_URI is a server that has the UI: open $$MLFLOW_TRACKING_URI" ;; \
+		*) mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --port $(UI_PORT) ;; \
+	esac
 
 bench: $(VENV)/.installed
 	python -m bench.pipeline

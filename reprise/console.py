@@ -93,7 +93,7 @@ def leaderboard(title: str, outcomes: "Sequence[Outcome]", *, metric: str, ascen
     ----------
     title : str
     outcomes : sequence of Outcome
-        Best first once printed; failed ones last, with their error.
+        Printed best first, failed ones last.
     metric : str
         Its cross-validated mean decides the order, else its value on the training part.
     ascending : bool
@@ -135,7 +135,7 @@ def ranked(outcomes: "Sequence[Outcome]", name: str, *, ascending: bool) -> "lis
 
     def rank(outcome: "Outcome") -> tuple[bool, float]:
         value = outcome.run.data.metrics.get(name, math.nan)
-        return math.isnan(value), 0.0 if math.isnan(value) else sign * value
+        return bool(outcome.error) or math.isnan(value), 0.0 if math.isnan(value) else sign * value
 
     return sorted(outcomes, key=rank)
 

@@ -59,6 +59,16 @@ def store(
             (folder / SCHEMA).write_text(text, encoding="utf-8")
             run.log_folder(folder, FOLDER)
     run.set_tags({tracking.DATA_DIGEST: digest, tracking.STORED_IN: holder or run.run_id})
+    stored = [
+        InputData(
+            name=part,
+            uri=f"runs:/{holder or run.run_id}/{FOLDER}/{part}.parquet",
+            sha256=found["content_sha256"],
+            rows=found["rows"],
+        )
+        for part, found in files.items()
+    ]
+    tracking.log_inputs(run.run_id, stored, context="split")
     run.log_metrics({f"rows_{part}": found["rows"] for part, found in files.items()})
 
 

@@ -99,6 +99,12 @@ def check(
         raise ExperimentFileError(
             f"expected a step out of {', '.join(models)}; found {name!r}; {hint}Mend the file."
         )
+    several = [key for key, value in values.items() if isinstance(value, list | dict)]
+    if several:
+        raise ParameterError(
+            f"{name}: expected one value each for {', '.join(several)}, found several. Write one; "
+            "a list of columns is text with commas."
+        )
     try:
         return models[name].parse({key: as_text(value) for key, value in values.items()})
     except ParameterError as error:

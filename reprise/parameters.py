@@ -87,10 +87,10 @@ class Parameters(BaseModel):
             return f"there is no parameter {name!r}; {hint}It takes: {', '.join(names)}."
         field = cls.model_fields[name]
         example = as_text((field.examples or [field.default])[0])
-        return (
-            f"{name} must be {expected(field)}; found {detail['input']!r}. "
-            f"For example: -P {name}={example}."
-        )
+        found = repr(detail["input"])
+        if name in cls.locations and "://" in found:
+            found = "an address of another kind"  # not shown: it may hold a password
+        return f"{name} must be {expected(field)}; found {found}. For example: -P {name}={example}."
 
 
 def as_text(value: Any) -> str:

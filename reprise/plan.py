@@ -47,14 +47,13 @@ def run_all(
         In the order of the plan.
     """
     tasks: dict[str, tuple[int, Parameters]] = {}
-    for position, parameters in enumerate(planned):
-        run_id = parent.create_child(parameters)
-        tasks[run_id] = (position, parameters)
     outcomes: list[tuple[int, Outcome]] = []
     try:
+        for position, parameters in enumerate(planned):
+            tasks[parent.create_child(parameters)] = (position, parameters)
         for result in executor.run(
             [Task(run_id, f"steps.{p.entry_point}", p.raw()) for run_id, (_, p) in tasks.items()],
-            tracking.environment(parent.experiment_id),
+            parent.environment(),
         ):
             position, parameters = tasks.pop(result.task.run_id)
             outcome = _close(parameters, result)

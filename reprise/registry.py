@@ -56,8 +56,10 @@ def register(
 def _champion(name: str) -> ModelVersion | None:
     try:
         return tracking.client().get_model_version_by_alias(name, CHAMPION)
-    except MlflowException:
-        return None
+    except MlflowException as error:
+        if "alias" in str(error).lower() and "not found" in str(error).lower():
+            return None
+        raise
 
 
 def _compare(

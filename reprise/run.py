@@ -6,6 +6,7 @@ error of the user's into one line, a FAILED run and a non-zero exit code.
 """
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from reprise.errors import ParameterError, RepriseError
 from reprise.parameters import Parameters, help_text, parse_argv
 from reprise.record import (
     FILE_NAME,
+    Code,
     InputData,
     Numerics,
     Outputs,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=Parameters)
 _INTERRUPTED = 130
+_CODE = "REPRISE_CODE"  # the parent's code, as JSON
 
 
 class RecordedRun:
@@ -102,6 +105,10 @@ class RecordedRun:
         """Store the files of a folder as artifacts."""
         tracking.log_folder(self.run_id, folder, name)
 
+    def log_text(self, name: str, text: str) -> None:
+        """Store a text as an artifact."""
+        tracking.log_text(self.run_id, name, text)
+
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Tag the run."""
         self._tags |= tags
@@ -127,6 +134,13 @@ class RecordedRun:
         """Make a run below this one for another process to do, and return its id."""
         created = tracking.create_run(self._run, parameters)
         return str(created.info.run_id)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables of processes that make runs below this one, of the same code."""
+        return {
+            **tracking.environment(self.experiment_id),
+            _CODE: self.record.code.model_dump_json(),
+        }
 
     @contextlib.contextmanager
     def nested(self, parameters: Parameters) -> Iterator["RecordedRun"]:
@@ -221,7 +235,8 @@ def _record(
             raw = parse_argv(arguments)
             parameters = model.parse(raw)
         except ParameterError as error:
-            wrong = error
+            wrong = error  # what was refused as an address may hold a password
+            raw = {name: value for name, value in raw.items() if name not in model.locations}
         record = _begin_record(run, model.entry_point, raw, parameters)
         tags = tracking.describe_source(run, record.code)
         if made_here:
@@ -239,9 +254,11 @@ def _begin_record(
 ) -> RunRecord:
     """Describe what the process in this folder is about to run with."""
     project = Path.cwd()
+    # A forked process runs what its parent has loaded, whatever was edited since.
+    inherited = os.environ.pop(_CODE, None)
     typed = parameters.typed() if parameters else {}
     return RunRecord(
-        code=code.capture(project),
+        code=Code.model_validate_json(inherited) if inherited else code.capture(project),
         step=Step(entry_point=entry_point, raw_parameters=dict(raw), parameters=typed),
         environment=environment.describe(
             project, manager=run.data.tags.get(tracking.PROJECT_ENVIRONMENT)

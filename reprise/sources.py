@@ -226,6 +226,11 @@ def _split(address: str) -> SplitResult:
     return parts
 
 
+def holds_credentials(address: str) -> bool:
+    """Tell whether an address has a password in it, or is signed: it must not be recorded."""
+    return "://" in address and _public(address) != address
+
+
 def _public(address: str) -> str:
     """Drop what must not be recorded: user and password, signing parameters, the fragment."""
     parts = _split(address.partition("#")[0])

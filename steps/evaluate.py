@@ -64,7 +64,7 @@ def main(parameters: EvaluateParameters, run: RecordedRun) -> None:
             greater_is_better=metrics.GREATER_IS_BETTER[parameters.metric],
             test_digest=test_digest,
         )
-    again = f"{console.RUN} evaluate -P run_id={trained} -P register_as=<name>"
+    again = f"{console.RUN} evaluate -P run_id={trained} -P register_as=NAME"
     console.done(run, {again: "register the model", "make ui": "see its plots"})
 
 
@@ -121,7 +121,7 @@ def best_run(experiment_id: str, metric: str) -> str:
 
 
 def check_minimum(scores: dict[str, float], parameters: EvaluateParameters, trained: str) -> None:
-    """Refuse a model that is worse than the minimum; 0 sets no limit.
+    """Refuse a model that is worse than the minimum; for log_loss, 0 sets no limit.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def check_minimum(scores: dict[str, float], parameters: EvaluateParameters, trai
         )
     greater = metrics.GREATER_IS_BETTER[metric]
     good = scores[metric] >= minimum if greater else scores[metric] <= minimum
-    if minimum != 0 and not good:
+    if not good and (greater or minimum != 0):
         raise BelowMinimumError(
             f"expected a test {metric} of at {'least' if greater else 'most'} {minimum:g}, found "
             f"{scores[metric]:.6g} for run {trained}. Nothing was registered; train a better model."

@@ -88,7 +88,7 @@ def opened(source: str) -> Iterator[Opened]:
         table = tables.read_table(fetched.path, name=fetched.uri)
         opening = _opened(table, None, uri=fetched.uri, sha256=fetched.sha256)
         del table
-        yield opening
+    yield opening  # the file has been checked to be what was hashed
 
 
 def _opened(table: "pa.Table", target: str | None, *, uri: str, sha256: str) -> Opened:

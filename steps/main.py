@@ -28,12 +28,20 @@ TRAINING = {n: m for n, m in ENTRY_POINTS.items() if issubclass(m, TrainingParam
 def main(parameters: MainParameters, run: "RecordedRun", *, executor: WarmExecutor) -> None:
     """Check the whole file, then load, train and evaluate, each as a nested run."""
     from reprise import console, plan
+    from reprise.digest import sha256_file
+    from reprise.record import InputData
     from steps.metrics import GREATER_IS_BETTER
 
-    loading, trainings, evaluation = planned(experiment.read(Path(parameters.params)))
+    path = Path(parameters.params)
+    loading, trainings, evaluation = planned(experiment.read(path))
+    run.add_input(
+        InputData(name="experiment", uri=parameters.params, sha256=sha256_file(path)),
+        context="experiment",
+    )
+    run.log_text("experiment.yaml", path.read_text(encoding="utf-8"))
     metric = evaluation.metric if evaluation else "accuracy"
     ascending = not GREATER_IS_BETTER[metric]
-    with console.Progress(len(trainings) + 2) as progress:
+    with console.Progress(1 + len(trainings) + bool(evaluation)) as progress:
         run_all = partial(plan.run_all, run, executor, on_end=progress.ended)
         loaded = succeeded(run_all([loading]))[0].run.info.run_id
         trained = run_all([p.model_copy(update={"data": f"runs:/{loaded}"}) for p in trainings])
@@ -68,6 +76,11 @@ def planned(
     trainings = [p for step in file.steps for p in experiment.expand(step, TRAINING)]
     if file.evaluation is None:
         return loading, trainings, None
+    if "run_id" in file.evaluation:
+        raise ExperimentFileError(
+            "expected no run_id under evaluation:, which judges the best of the file's own runs; "
+            "found one. Drop it."
+        )
     evaluation = experiment.check("evaluate", file.evaluation, ENTRY_POINTS)
     return loading, trainings, cast("EvaluateParameters", evaluation)
 
@@ -84,7 +97,8 @@ def best_of(trained: "Sequence[Outcome]", metric: str, *, ascending: bool) -> st
 
     finished = [outcome for outcome in trained if not outcome.error] or succeeded(trained)
     validated = f"cv_{metric}_mean"
-    name = validated if validated in finished[0].run.data.metrics else f"train_{metric}"
+    any_validated = any(validated in outcome.run.data.metrics for outcome in finished)
+    name = validated if any_validated else f"train_{metric}"
     return str(console.ranked(finished, name, ascending=ascending)[0].run.info.run_id)
 
 

@@ -73,7 +73,12 @@ def decision_tree(parameters: "TrainDecisionTreeParameters", features: "pd.DataF
 
 def feature_names(model: Pipeline) -> list[str]:
     """Return the names of what the classifier of a fitted pipeline sees."""
-    return [str(name) for name in model.named_steps["columns"].get_feature_names_out()]
+    columns = model.named_steps["columns"]
+    names = [str(name) for name in columns.get_feature_names_out()]
+    if isinstance(columns, ColumnTransformer):
+        plain = [name.partition("__")[2] for name in names]
+        return plain if len(set(plain)) == len(plain) else names
+    return names
 
 
 def _columns(features: "pd.DataFrame", *, scale: bool) -> Pipeline | ColumnTransformer:
@@ -94,6 +99,5 @@ def _columns(features: "pd.DataFrame", *, scale: bool) -> Pipeline | ColumnTrans
     ]
     groups = [("numbers", number_steps, numbers), ("text", text_steps, text)]
     return ColumnTransformer(
-        [(name, Pipeline(steps), columns) for name, steps, columns in groups if columns],
-        verbose_feature_names_out=False,
+        [(name, Pipeline(steps), columns) for name, steps, columns in groups if columns]
     )

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from reprise.parameters import Parameters
+from reprise.sources import holds_credentials
 
 
 def _none_or_two(folds: int) -> int:
@@ -16,7 +17,14 @@ def _none_or_two(folds: int) -> int:
     return folds
 
 
+def _without_credentials(address: str) -> str:
+    if holds_credentials(address):
+        raise ValueError
+    return address
+
+
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Address = Annotated[str, AfterValidator(_without_credentials)]
 Folds = Annotated[
     int,
     Field(ge=0, json_schema_extra={"expected": "0 (no cross-validation) or a whole number >= 2"}),
@@ -30,6 +38,7 @@ class MainParameters(Parameters):
     """Run an experiment file: load the data, train every model of it, evaluate the best."""
 
     entry_point: ClassVar[str] = "main"
+    locations: ClassVar[frozenset[str]] = frozenset({"params"})
 
     params: str = Field("params/iris.yaml", description="the experiment file")
 
@@ -40,12 +49,14 @@ class LoadDataParameters(Parameters):
     entry_point: ClassVar[str] = "load_data"
     locations: ClassVar[frozenset[str]] = frozenset({"source"})
 
-    source: str = Field(
+    source: Address = Field(
         "iris",
         min_length=1,
         description="iris, wine, breast_cancer, digits; a CSV, TSV (also .gz) or Parquet file; "
         "an http(s) URL; or `s3://bucket/key[?versionId=…]`",
-        json_schema_extra={"expected": "a data set's name, a file, a URL or an s3:// URI"},
+        json_schema_extra={
+            "expected": "a data set's name, a file, or a URL or s3:// URI without credentials"
+        },
     )
     target: str | None = Field(
         None,
@@ -73,11 +84,13 @@ class TrainingParameters(Parameters):
 
     locations: ClassVar[frozenset[str]] = frozenset({"data"})
 
-    data: str = Field(
+    data: Address = Field(
         "iris",
         min_length=1,
         description="a load_data run (its id, or `runs:/<id>`), or a source as load_data takes it",
-        json_schema_extra={"expected": "a load_data run, a data set's name, a file or a URI"},
+        json_schema_extra={
+            "expected": "a load_data run, a data set's name, a file, or a URI without credentials"
+        },
     )
 
 
@@ -143,7 +156,7 @@ class EvaluateParameters(Parameters):
     )
     minimum: float = Field(
         0.0,
-        description="least acceptable `metric` of the test split (log_loss: greatest); 0: any",
+        description="least acceptable `metric` of the test split (log_loss: greatest; 0: any)",
     )
     register_as: str | None = Field(
         None,

@@ -317,3 +317,13 @@ def test_a_command_line_that_says_nothing_clear_is_refused_in_words(argv, words)
     text = refusal(parse_argv, argv)
 
     assert [word for word in words if word not in text] == []
+
+
+@pytest.mark.parametrize(
+    "address", ["https://user:s3cr3t@host/x.csv", "https://host/x.csv?X-Amz-Signature=s3cr3t"]
+)
+def test_an_address_with_credentials_is_refused_as_it_would_be_recorded(address):
+    text = refusal(ENTRY_POINTS["load_data"].parse, {"source": address})
+
+    assert "without credentials" in text
+    assert "s3cr3t" not in text

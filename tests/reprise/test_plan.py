@@ -47,6 +47,7 @@ def test_each_is_a_task_of_its_own_run_below_the_parent(store, parent):
     assert executor.environment == {
         "MLFLOW_TRACKING_URI": store.uri,
         "MLFLOW_EXPERIMENT_ID": store.experiment_id,
+        "REPRISE_CODE": parent.record.code.model_dump_json(),
     }
     assert {o.run.data.tags["mlflow.parentRunId"] for o in outcomes} == {parent.run_id}
 

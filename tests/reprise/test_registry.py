@@ -2,6 +2,7 @@
 
 import pytest
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from mlflow.exceptions import MlflowException
 
 from reprise import registry
 from reprise.errors import ModelError
@@ -149,3 +150,14 @@ def test_a_run_without_a_model_registers_nothing(store, register):
         register(0.5, run_id=run_id)
 
     assert store.client.search_model_versions("name='iris'") == []
+
+
+def test_a_registry_that_does_not_answer_makes_no_champion(monkeypatch):
+    class Refusing:
+        def get_model_version_by_alias(self, *_):
+            raise MlflowException("database is locked")
+
+    monkeypatch.setattr(registry.tracking, "client", Refusing)
+
+    with pytest.raises(MlflowException, match="locked"):
+        registry._champion("iris")

@@ -116,9 +116,12 @@ class TestMinimum:
         assert str(refused.value).startswith(line)
         assert "\n" not in str(refused.value)
 
-    @pytest.mark.parametrize(("metric", "score"), [("mcc", -0.5), ("log_loss", 9.0)])
-    def test_of_zero_sets_no_limit(self, metric, score):
-        check_minimum({metric: score}, EvaluateParameters(metric=metric), "1")
+    def test_of_zero_sets_no_limit_to_a_loss(self):
+        check_minimum({"log_loss": 9.0}, EvaluateParameters(metric="log_loss"), "1")
+
+    def test_of_zero_refuses_what_is_worse_than_chance(self):
+        with pytest.raises(BelowMinimumError):
+            check_minimum({"mcc": -0.1}, EvaluateParameters(metric="mcc"), "1")
 
     def test_may_be_negative_for_mcc(self):
         parameters = EvaluateParameters(metric="mcc", minimum=-0.5)

@@ -184,3 +184,19 @@ class TestSucceeded:
             succeeded(outcomes)
 
         assert str(failed.value) == "1 of 3 runs failed: [train_dt 2] first line second line"
+
+
+def test_the_best_run_of_the_experiment_is_not_for_a_file_to_name(tmp_path):
+    file = tmp_path / "x.yaml"
+    file.write_text("steps: [{step: train_dt}]\nevaluation: {run_id: 0}\n")
+
+    with pytest.raises(ExperimentFileError, match="expected no run_id under evaluation"):
+        planned(experiment.read(file))
+
+
+def test_a_list_is_no_value_of_data(tmp_path):
+    file = tmp_path / "x.yaml"
+    file.write_text("data: {features: [a, b]}\nsteps: [{step: train_dt}]\n")
+
+    with pytest.raises(ParameterError, match="load_data: expected one value each for features"):
+        planned(experiment.read(file))

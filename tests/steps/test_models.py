@@ -259,3 +259,12 @@ class TestFeatureNames:
         model = regression(X).fit(X, y)
 
         assert len(models.feature_names(model)) == model.named_steps["classifier"].coef_.shape[1]
+
+
+def test_an_encoded_column_may_be_named_like_another():
+    frame = pd.DataFrame({"color_red": [0.0, 1.0] * 4, "color": ["red", "blue"] * 4})
+    model = models.decision_tree(TrainDecisionTreeParameters(), frame)
+
+    model.fit(frame, ["a", "b"] * 4)
+
+    assert len(set(models.feature_names(model))) == 3
