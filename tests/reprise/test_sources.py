@@ -171,7 +171,7 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.requests.append(self)
         kind = self.path.split("/")[1]
-        body = gzip.compress(CSV) if self.path.split("?")[0].endswith(".gz") else CSV
+        body = gzip.compress(CSV, mtime=0) if self.path.split("?")[0].endswith(".gz") else CSV
         if kind == "redirect":
             self.send_response(302)
             self.send_header("Location", "/data/iris.csv?X-Amz-Signature=s3cr3t")
