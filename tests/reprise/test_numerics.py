@@ -71,9 +71,9 @@ def test_a_cpu_with_avx2_and_fma_gets_the_haswell_kernels():
     assert found["NPY_DISABLE_CPU_FEATURES"] == "X86_V4 AVX512_ICL AVX512_SPR"
 
 
-@pytest.mark.parametrize("flags", [set(), {"avx2"}, {"fma"}, {"avx", "asimd"}], ids=str)
+@pytest.mark.parametrize("flags", ["", "avx2", "fma", "avx asimd"])
 def test_a_cpu_without_avx2_or_fma_keeps_its_own_kernels(flags):
-    found = pins(frozenset(flags))
+    found = pins(frozenset(flags.split()))
 
     assert "OPENBLAS_CORETYPE" not in found
     assert "NPY_DISABLE_CPU_FEATURES" not in found
