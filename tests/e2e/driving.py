@@ -230,7 +230,9 @@ def base_environment(temporary: Path) -> Variables:
 @contextlib.contextmanager
 def group(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
     """Start a process in a group of its own, and end the whole group with the block."""
-    with subprocess.Popen(command, start_new_session=True, **options) as process:
+    # As from a terminal: what starts the tests in the background ignores Ctrl-C, and so would this.
+    heeding = ["env", "--default-signal=INT", *command]
+    with subprocess.Popen(heeding, start_new_session=True, **options) as process:
         try:
             yield process
         finally:
