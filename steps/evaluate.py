@@ -13,16 +13,12 @@ from reprise.models import load_model, model_id_of
 from reprise.record import InputData
 from reprise.run import RecordedRun, launch
 from steps import canvas, dataset, metrics, model_plots, models, plots
-from steps.parameters import ENTRY_POINTS, EvaluateParameters, TrainingParameters
+from steps.parameters import TRAINING_STEPS, EvaluateParameters
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
     from sklearn.pipeline import Pipeline
-
-TRAINING_STEPS = tuple(
-    name for name, model in ENTRY_POINTS.items() if issubclass(model, TrainingParameters)
-)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,10 @@ from reprise.digest import sha256_table
 from reprise.record import InputData
 from reprise.run import RecordedRun, launch
 from steps import dataset
-from steps.parameters import LoadDataParameters
+from steps.parameters import RUN_ID, LoadDataParameters
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_RUN = re.compile(r"^(runs:/)?[0-9a-f]{32}$")
 
 
 @dataclass
@@ -64,7 +62,7 @@ def load(parameters: LoadDataParameters, run: RecordedRun, source: Opened) -> No
 
 def ensure_loaded(named: str, run: RecordedRun) -> str:
     """Return the id of a load_data run: as named, done already, or made now below `run`."""
-    if _RUN.match(named):
+    if re.match(RUN_ID, named):
         return named.removeprefix("runs:/")
     parameters = LoadDataParameters(source=named)
     with opened(named) as source:

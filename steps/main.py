@@ -10,9 +10,9 @@ from reprise.errors import ExperimentFileError, RunFailedError
 from reprise.executor import WarmExecutor
 from steps.parameters import (
     ENTRY_POINTS,
+    TRAINING_STEPS,
     EvaluateParameters,
     MainParameters,
-    TrainingParameters,
 )
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from reprise.parameters import Parameters
     from reprise.plan import Outcome
     from reprise.run import RecordedRun
-
-TRAINING = {n: m for n, m in ENTRY_POINTS.items() if issubclass(m, TrainingParameters)}
 
 
 def main(parameters: MainParameters, run: "RecordedRun", *, executor: WarmExecutor) -> None:
@@ -73,7 +71,7 @@ def planned(
             raise ExperimentFileError(
                 f"expected the data once, under data:; found it in {step.step} too. Drop it there."
             )
-    trainings = [p for step in file.steps for p in experiment.expand(step, TRAINING)]
+    trainings = [p for step in file.steps for p in experiment.expand(step, TRAINING_STEPS)]
     if file.evaluation is None:
         return loading, trainings, None
     if "run_id" in file.evaluation:

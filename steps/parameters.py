@@ -31,7 +31,7 @@ Folds = Annotated[
     AfterValidator(_none_or_two),
 ]
 Metric = Literal["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc", "mcc"]
-_RUN_ID = r"^(runs:/)?[0-9a-f]{32}$"
+RUN_ID = r"^(runs:/)?[0-9a-f]{32}$"
 
 
 class MainParameters(Parameters):
@@ -145,7 +145,7 @@ class EvaluateParameters(Parameters):
 
     run_id: str | None = Field(
         None,
-        pattern=_RUN_ID,
+        pattern=RUN_ID,
         description="the training run; empty: the experiment's best by cross-validated `metric`",
         examples=["0123456789abcdef0123456789abcdef"],
         json_schema_extra={"expected": "a run id (32 hex digits, also as `runs:/<id>`), or empty"},
@@ -176,4 +176,8 @@ ENTRY_POINTS: dict[str, type[Parameters]] = {
         TrainDecisionTreeParameters,
         EvaluateParameters,
     )
+}
+
+TRAINING_STEPS = {
+    name: model for name, model in ENTRY_POINTS.items() if issubclass(model, TrainingParameters)
 }

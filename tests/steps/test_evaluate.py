@@ -140,7 +140,7 @@ def test_the_metrics_of_the_parameters_are_those_that_are_computed():
 
 
 def test_the_training_steps_are_those_that_take_data():
-    assert evaluate.TRAINING_STEPS == ("train_lr", "train_dt")
+    assert tuple(evaluate.TRAINING_STEPS) == ("train_lr", "train_dt")
 
 
 class TestJudge:
