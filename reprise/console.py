@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from reprise.parameters import Parameters
     from reprise.plan import Outcome
     from reprise.run import RecordedRun
@@ -99,7 +101,6 @@ def leaderboard(title: str, outcomes: "Sequence[Outcome]", *, metric: str, ascen
     ascending : bool
         Whether less is better.
     """
-    from rich.console import Console
     from rich.table import Table
 
     headings = {
@@ -125,6 +126,13 @@ def leaderboard(title: str, outcomes: "Sequence[Outcome]", *, metric: str, ascen
             *(raw.get(name, "") for name in varying),
             *(f"{metrics[name]:.4f}" if name in metrics else "" for name in shown),
         )
+    print_table(table)
+
+
+def print_table(table: "Table") -> None:
+    """Print a table as wide as the terminal, or as a log is."""
+    from rich.console import Console
+
     console = Console()
     (console if console.is_terminal else Console(width=_LOG_WIDTH)).print(table)
 

@@ -27,7 +27,7 @@ def describe(project: Path, *, manager: str | None = None) -> Environment:
     packages = installed_packages(sys.path)
     locked = locked_packages(lock.read_text(encoding="utf-8")) if lock.is_file() else {}
     return Environment(
-        python=platform.python_version(),
+        python=python_version(),
         implementation=platform.python_implementation(),
         manager=manager or environment_manager(Path(sys.prefix)),
         platform=platform.platform(),
@@ -35,6 +35,11 @@ def describe(project: Path, *, manager: str | None = None) -> Environment:
         deviations=deviations(locked, packages),
         packages=packages,
     )
+
+
+def python_version() -> str:
+    """Return the patch release of this process's Python."""
+    return platform.python_version()
 
 
 def installed_packages(path: Iterable[str]) -> dict[str, str]:

@@ -6,9 +6,12 @@ Anything else is a defect of ours and keeps its traceback.
 
 
 class RepriseError(Exception):
-    """Base of every error that is the user's to mend; its text is one line."""
+    """Base of every error that is the user's to mend; its text is one line.
 
-    exit_code = 1
+    As with diff and grep, 2 is trouble, and 1 an answer: it was done, and it is not good.
+    """
+
+    exit_code = 2
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
@@ -44,6 +47,18 @@ class CodeError(RepriseError):
     """The project's git repository cannot be read."""
 
 
+class CheckoutError(RepriseError):
+    """The code of a run cannot be had, or may not be run."""
+
+
+class ProjectError(RepriseError):
+    """A project at some commit does not have what a run of it needs."""
+
+
+class EnvironmentMismatchError(RepriseError):
+    """The environment of a run cannot be had on this machine."""
+
+
 class TrackingError(RepriseError):
     """The tracking server refused, cannot be reached, or lacks what was asked for."""
 
@@ -55,6 +70,20 @@ class ModelError(RepriseError):
 class BelowMinimumError(RepriseError):
     """A model was evaluated, and is not good enough."""
 
+    exit_code = 1
+
 
 class RunFailedError(RepriseError):
     """A run that another run started has failed."""
+
+    exit_code = 1
+
+
+class DifferentError(RepriseError):
+    """A replay did not give what the run had given."""
+
+    exit_code = 1
+
+
+class NotReplayableError(RepriseError):
+    """A run could not be made again, so that there is nothing to compare."""

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from reprise.errors import ParameterError
 
+ALLOW_UNTRACKED = "allow_untracked"  # of steps whose source is captured; changes no result
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
@@ -66,7 +67,11 @@ class Parameters(BaseModel):
     def given(self) -> dict[str, str]:
         """Return, as text, the values that are not the defaults."""
         fields = type(self).model_fields
-        return {n: v for n, v in self.raw().items() if v != as_text(fields[n].default)}
+        return {
+            name: value
+            for name, value in self.raw().items()
+            if fields[name].is_required() or value != as_text(fields[name].default)
+        }
 
     def typed(self) -> dict[str, Any]:
         """Return the checked values, JSON-able, keyed by name."""
@@ -74,7 +79,7 @@ class Parameters(BaseModel):
 
     def values(self) -> dict[str, Any]:
         """Return the typed values that can change a result: all but where the data is found."""
-        return self.model_dump(mode="json", exclude=set(self.locations))
+        return self.model_dump(mode="json", exclude={*self.locations, ALLOW_UNTRACKED})
 
     @classmethod
     def _problem(cls, detail: dict[str, Any]) -> str:
@@ -87,6 +92,8 @@ class Parameters(BaseModel):
             return f"there is no parameter {name!r}; {hint}It takes: {', '.join(names)}."
         field = cls.model_fields[name]
         example = as_text((field.examples or [field.default])[0])
+        if detail["type"] == "missing":
+            return f"{name} must be {expected(field)}; found none. Write: -P {name}={example}."
         found = repr(detail["input"])
         if name in cls.locations and "://" in found:
             found = "an address of another kind"  # not shown: it may hold a password
@@ -98,6 +105,11 @@ def as_text(value: Any) -> str:
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def default_text(field: FieldInfo) -> str:
+    """Write a parameter's default for people: `empty` where that is what it is."""
+    return as_text(field.default) or "empty"
 
 
 def expected(field: FieldInfo) -> str:
@@ -129,8 +141,8 @@ def help_text(model: type[Parameters]) -> str:
         "",
     ]
     for name, field in model.model_fields.items():
-        default = as_text(field.default) or "empty"
-        lines.append(f"  --{name}  {field.description} ({expected(field)}; default: {default})")
+        default = "required" if field.is_required() else f"default: {default_text(field)}"
+        lines.append(f"  --{name}  {field.description} ({expected(field)}; {default})")
     return "\n".join(lines)
 
 

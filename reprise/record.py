@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from reprise.digest import canonical_json, sha256_json
 from reprise.errors import RecordError
 
-FORMAT_VERSION: Literal[1] = 1
+FORMAT_VERSION: Literal[2] = 2
 FILE_NAME = "provenance.json"
 
 
@@ -31,6 +31,7 @@ class Code(_Frozen):
     base_commit: str | None  # HEAD; differs from commit where the tree is dirty
     dirty: bool
     changed_files: tuple[str, ...] = ()
+    bundle: str | None = None  # URI of the git bundle that has the commit; None: origin has it
 
 
 class Step(_Frozen):
@@ -39,6 +40,9 @@ class Step(_Frozen):
     entry_point: str
     raw_parameters: dict[str, str]
     parameters: dict[str, Any]
+    locations: tuple[str, ...] = ()  # parameters that only say where an input is
+    command: tuple[str, ...] = ()  # of a script: its file and arguments, what follows `python`
+    number: int = 1  # which of the runs that a script makes
 
 
 class InputData(_Frozen):
@@ -89,7 +93,7 @@ class Outputs(_Frozen):
 class RunRecord(_Frozen):
     """Everything a run depended on and produced."""
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[2] = FORMAT_VERSION
     code: Code
     step: Step
     inputs: tuple[InputData, ...] = ()
@@ -120,13 +124,13 @@ class RunRecord(_Frozen):
             raise RecordError(
                 f"expected a {FILE_NAME}, found something else ({error}). It is damaged."
             ) from None
-        if not isinstance(version, int) or version > FORMAT_VERSION:
+        if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
             raise RecordError(
                 f"expected a record of format {FORMAT_VERSION} or older, found format {version}. "
                 "Update the project to read it."
             )
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(values | {"format_version": FORMAT_VERSION})
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))

@@ -7,16 +7,18 @@ error of the user's into one line, a FAILED run and a non-zero exit code.
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from reprise import code, environment, numerics, startup, tracking
 from reprise.digest import sha256_array
-from reprise.errors import ParameterError, RepriseError
-from reprise.parameters import Parameters, help_text, parse_argv
+from reprise.errors import CodeError, DigestMismatchError, ParameterError, RepriseError
+from reprise.parameters import ALLOW_UNTRACKED, Parameters, help_text, parse_argv
 from reprise.record import (
     FILE_NAME,
     Code,
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=Parameters)
 _INTERRUPTED = 130
-_CODE = "REPRISE_CODE"  # the parent's code, as JSON
+CODE = "REPRISE_CODE"  # the code that a process is given, as JSON
+RUN_NUMBER = "REPRISE_RUN_NUMBER"  # which of the runs that a script makes is the one given
+_CODE_FOLDER = "code"
 
 
 class RecordedRun:
@@ -55,8 +59,11 @@ class RecordedRun:
         *,
         parameters: Parameters | None,
         tags: Mapping[str, str],
+        past: RunRecord | None = None,
     ) -> None:
         self._run = run
+        self._past = past  # the record of the run that this one makes again
+        self._counterparts: dict[str, list[str]] | None = None
         self._parameters = parameters
         self.run_id: str = run.info.run_id
         self.experiment_id: str = run.info.experiment_id
@@ -66,11 +73,36 @@ class RecordedRun:
         self._tags: dict[str, str] = dict(tags)
         self._digests: dict[str, Any] = {"model": None, "predictions": {}, "artifacts": {}}
 
+    @property
+    def replays(self) -> bool:
+        """Whether this run makes an earlier one again, and so must change nothing else."""
+        return tracking.REPLAY_OF in self._run.data.tags
+
+    def recorded_uri(self, name: str) -> str | None:
+        """Return where the run that this one makes again read an input; None: it did not."""
+        found = self._recorded_input(name)
+        return found.uri if found else None
+
     def add_input(self, data: InputData, *, context: str) -> None:
-        """Put an input on the record, before anything is computed from it."""
+        """Put an input on the record, before anything is computed from it.
+
+        Raises
+        ------
+        DigestMismatchError
+            If it is not what the run that this one makes again had read.
+        """
+        recorded = self._recorded_input(data.name)
         self._update(inputs=(*self.record.inputs, data))
         tracking.log_inputs(self.run_id, [data], context=context)
         self.write_record()
+        if recorded and recorded.sha256 != data.sha256:
+            raise DigestMismatchError(
+                f"the input {data.name} ({data.uri})", recorded=recorded.sha256, found=data.sha256
+            )
+
+    def _recorded_input(self, name: str) -> InputData | None:
+        inputs = self._past.inputs if self._past else ()
+        return next((data for data in inputs if data.name == name), None)
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         """Log metrics; they must be equal when the run is made again."""
@@ -132,14 +164,46 @@ class RecordedRun:
 
     def create_child(self, parameters: Parameters) -> str:
         """Make a run below this one for another process to do, and return its id."""
-        created = tracking.create_run(self._run, parameters)
+        counterpart = self._next_counterpart(parameters.entry_point) if self.replays else None
+        tags = {tracking.REPLAY_OF: counterpart} if counterpart else {}
+        created = tracking.create_run(self._run, parameters, tags=tags)
         return str(created.info.run_id)
+
+    def _next_counterpart(self, entry_point: str) -> str | None:
+        """Return the run, below the one that this one replays, that the next child makes again."""
+        if self._counterparts is None:
+            self._counterparts = {}
+            for child in tracking.children(
+                tracking.get_run(self._run.data.tags[tracking.REPLAY_OF])
+            ):
+                name = child.data.tags.get(tracking.ENTRY_POINT, "")
+                self._counterparts.setdefault(name, []).append(child.info.run_id)
+        waiting = self._counterparts.get(entry_point)
+        return waiting.pop(0) if waiting else None
+
+    def create_run(
+        self,
+        entry_point: str,
+        raw_parameters: Mapping[str, str],
+        *,
+        name: str,
+        tags: Mapping[str, str],
+    ) -> str:
+        """Make a run below this one, of any code, for another process to do; return its id."""
+        created = tracking.create_named_run(
+            self._run, entry_point, raw_parameters, name=name, tags=tags
+        )
+        return str(created.info.run_id)
+
+    def tracking_environment(self) -> dict[str, str]:
+        """Return the variables of processes that log where this one does."""
+        return tracking.environment(self.experiment_id)
 
     def environment(self) -> dict[str, str]:
         """Return the variables of processes that make runs below this one, of the same code."""
         return {
-            **tracking.environment(self.experiment_id),
-            _CODE: self.record.code.model_dump_json(),
+            **self.tracking_environment(),
+            CODE: self.record.code.model_dump_json(),
         }
 
     @contextlib.contextmanager
@@ -152,6 +216,7 @@ class RecordedRun:
                 entry_point=parameters.entry_point,
                 raw_parameters=raw,
                 parameters=parameters.typed(),
+                locations=tuple(sorted(parameters.locations)),
             )
             record = RunRecord(
                 code=self.record.code,
@@ -230,42 +295,107 @@ def _record(
     with _ended_truthfully(run):
         raw: dict[str, str] = {}
         parameters: P | None = None
-        wrong: ParameterError | None = None
+        wrong: RepriseError | None = None
         try:
             raw = parse_argv(arguments)
             parameters = model.parse(raw)
         except ParameterError as error:
             wrong = error  # what was refused as an address may hold a password
             raw = {name: value for name, value in raw.items() if name not in model.locations}
-        record = _begin_record(run, model.entry_point, raw, parameters)
-        tags = tracking.describe_source(run, record.code)
+        try:
+            source, carrying = _source_of(run, model, raw)
+        except CodeError as error:
+            source, carrying, wrong = code.UNKNOWN, {}, wrong or error
+        step = Step(
+            entry_point=model.entry_point,
+            raw_parameters=raw,
+            parameters=parameters.typed() if parameters else {},
+            locations=tuple(sorted(model.locations)),
+        )
+        record = begin_record(run, source, step)
+        tags = tracking.describe_source(run, record.code) | carrying
         if made_here:
             tags |= tracking.describe_step(model.entry_point, record.code)
             tracking.log(run.info.run_id, params=parameters.raw() if parameters else raw)
-        recorded = RecordedRun(run, record, parameters=parameters, tags=tags)
+        past = _past(run, parameters)
+        recorded = RecordedRun(run, record, parameters=parameters, tags=tags, past=past)
         with recorded.recorded():
             if wrong:
                 raise wrong
             main(cast("P", parameters), recorded)
 
 
-def _begin_record(
-    run: "Run", entry_point: str, raw: Mapping[str, str], parameters: Parameters | None
-) -> RunRecord:
-    """Describe what the process in this folder is about to run with."""
-    project = Path.cwd()
+def _source_of(
+    run: "Run", model: type[Parameters], raw: Mapping[str, str]
+) -> tuple[Code, dict[str, str]]:
+    """Describe, and carry, the source that the process in this folder is about to run."""
     # A forked process runs what its parent has loaded, whatever was edited since.
-    inherited = os.environ.pop(_CODE, None)
-    typed = parameters.typed() if parameters else {}
+    inherited = os.environ.pop(CODE, None)
+    if inherited:
+        return Code.model_validate_json(inherited), {}
+    if ALLOW_UNTRACKED not in model.model_fields:
+        return code.describe(Path.cwd()), {}
+    allowed = [name.strip() for name in raw.get(ALLOW_UNTRACKED, "").split(",")]
+    with code.capture(Path.cwd(), allow_untracked=allowed) as captured:
+        return carry(run, captured, Path(sys.modules["__main__"].__file__ or ""))
+
+
+def carry(run: "Run", captured: code.Captured, source: Path) -> tuple[Code, dict[str, str]]:
+    """Log the source of a run for people to read, and as a bundle where nobody else may have it.
+
+    Returns
+    -------
+    Code, dict of str to str
+        The code with its bundle's URI, and the tags that tell of it.
+    """
+    found, tags = captured.code, {}
+    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+        folder = Path(name)
+        if source.is_file():
+            shutil.copy(source, folder / source.name)
+        if captured.carried:
+            holder = tracking.find_bundle(run.info.experiment_id, str(found.commit))
+            if holder is None:
+                captured.write_bundle(folder / code.BUNDLE)
+            uri = holder or f"runs:/{run.info.run_id}/{_CODE_FOLDER}/{code.BUNDLE}"
+            found = found.model_copy(update={"bundle": uri})
+            patch = captured.patch()
+            if patch:
+                (folder / code.PATCH).write_text(patch, encoding="utf-8")
+                tags[tracking.PATCH] = patch[: tracking.LONGEST_PATCH]
+            tags[tracking.BUNDLE] = uri
+        tracking.log_folder(run.info.run_id, folder, _CODE_FOLDER)
+    return found, tags
+
+
+def begin_record(run: "Run", source: Code, step: Step) -> RunRecord:
+    """Describe what a process is about to run with."""
     return RunRecord(
-        code=Code.model_validate_json(inherited) if inherited else code.capture(project),
-        step=Step(entry_point=entry_point, raw_parameters=dict(raw), parameters=typed),
+        code=source,
+        step=step,
         environment=environment.describe(
-            project, manager=run.data.tags.get(tracking.PROJECT_ENVIRONMENT)
+            Path.cwd(), manager=run.data.tags.get(tracking.PROJECT_ENVIRONMENT)
         ),
         numerics=Numerics.model_validate(numerics.describe()),
-        seeds=_seeds(typed),
+        seeds=_seeds(step.parameters),
+        replays=run.data.tags.get(tracking.REPLAY_OF),
     )
+
+
+def _past(run: "Run", parameters: Parameters | None) -> RunRecord | None:
+    """Return the record of the run that this one makes again, whose inputs it must have.
+
+    A run with other parameters than the old one's has other inputs where it says so itself.
+    """
+    replayed, tweaked = (run.data.tags.get(t) for t in (tracking.REPLAY_OF, tracking.TWEAK_OF))
+    if parameters is None or not (replayed or tweaked):
+        return None
+    record = tracking.find_record(replayed or tweaked or "")
+    if replayed or record is None:
+        return record
+    typed = parameters.typed()
+    kept = all(record.step.parameters.get(n) == typed[n] for n in parameters.locations)
+    return record if kept else None
 
 
 @contextlib.contextmanager
@@ -274,13 +404,14 @@ def _ended_truthfully(run: "Run") -> Iterator[None]:
     try:
         yield
     except RepriseError as error:
-        tracking.end_failed(run.info.run_id, "FAILED", str(error))
+        tracking.end_failed(run.info.run_id, "FAILED", str(error), kind=type(error).__name__)
         raise
     except KeyboardInterrupt:
-        tracking.end_failed(run.info.run_id, "KILLED", "interrupted")
+        tracking.end_failed(run.info.run_id, "KILLED", "interrupted", kind="KeyboardInterrupt")
         raise
     except BaseException as error:
-        tracking.end_failed(run.info.run_id, "FAILED", f"{type(error).__name__}: {error}")
+        kind = type(error).__name__
+        tracking.end_failed(run.info.run_id, "FAILED", f"{kind}: {error}", kind=kind)
         raise
     tracking.end_run(run.info.run_id, "FINISHED")
 

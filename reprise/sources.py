@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 
+# Where a relative path leads that does not exist here: the code of a replay is in a folder of its
+# own, without the files that git ignores.
+DATA_FOLDER = "REPRISE_DATA_FOLDER"
 _CHUNK_BYTES = 1 << 20
 _ATTEMPTS = 3
 _CONNECT_SECONDS = 10.0
@@ -169,7 +172,9 @@ def _local_path(source: str) -> Path:
     if not source.strip():
         raise DataError("Expected a path or an address of data, found an empty value. Give one.")
     if not source.lower().startswith("file://"):
-        return Path(os.path.expanduser(source))  # noqa: PTH111 - Path's raises for unknown users
+        local = Path(os.path.expanduser(source))  # noqa: PTH111 - Path's raises for unknown users
+        elsewhere = Path(os.environ.get(DATA_FOLDER, ""), local)
+        return elsewhere if os.path.lexists(elsewhere) and not os.path.lexists(local) else local
     host, _, path = source[len("file://") :].partition("/")
     if host not in ("", "localhost"):
         raise DataError(f"Expected file:///path, found a host in {source}. Give the path alone.")

@@ -40,16 +40,27 @@ TREE = "reprise.tree"
 DIRTY = "reprise.dirty"
 KEY = "reprise.key"
 ERROR = "reprise.error"
+ERROR_KIND = "reprise.error_kind"
 DATA_DIGEST = "reprise.data_digest"
 STORED_IN = "reprise.stored_in"
 MODEL_DIGEST = "reprise.model_digest"
 TEST_DIGEST = "reprise.test_digest"
+BUNDLE = "reprise.bundle"
+VERDICT = "reprise.verdict"
+REPLAY_OF = "reprise.replay_of"  # the run that this one makes again
+TWEAK_OF = "reprise.tweak_of"  # the run that this one makes with other parameters or code
 PROJECT_ENVIRONMENT = mlflow_tags.MLFLOW_PROJECT_ENV
+PATCH = mlflow_tags.MLFLOW_GIT_DIFF
 PARENT = mlflow_tags.MLFLOW_PARENT_RUN_ID
+SOURCE_NAME = mlflow_tags.MLFLOW_SOURCE_NAME
+GIT_COMMIT = mlflow_tags.MLFLOW_GIT_COMMIT
+GIT_REPOSITORY = mlflow_tags.MLFLOW_GIT_REPO_URL
 ENTRY_POINT = mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT
 
 LONGEST_ERROR = 4000  # characters of a tag
+LONGEST_PATCH = 5000
 _LONGEST_NAME = 250
+_PAGE = 1000  # runs
 _ATTEMPTS = 5
 _NOT_A_DEFECT = re.compile(
     "API request to|does not exist in the tracking server|ENDPOINT_NOT_FOUND"
@@ -109,26 +120,48 @@ def open_nested_run(parent: Run, parameters: "Parameters") -> Run:
     return mlflow.start_run(run_id=created.info.run_id, nested=True)
 
 
-def create_run(parent: Run, parameters: "Parameters") -> Run:
+def create_run(
+    parent: Run, parameters: "Parameters", *, tags: Mapping[str, str] | None = None
+) -> Run:
     """Make a run of an entry point below a parent, as `mlflow run` would: tags, then parameters."""
+    words = [f"{n}={v}" for n, v in parameters.given().items() if n not in parameters.locations]
+    return create_named_run(
+        parent,
+        parameters.entry_point,
+        parameters.raw(),
+        name=" ".join([parameters.entry_point, *words]),
+        tags=tags,
+    )
+
+
+def create_named_run(
+    parent: Run,
+    entry_point: str,
+    raw_parameters: Mapping[str, str],
+    *,
+    name: str,
+    tags: Mapping[str, str] | None = None,
+) -> Run:
+    """Make a run below a parent from what an entry point is given, with a name to show."""
     inherited = (
         mlflow_tags.MLFLOW_USER,
-        mlflow_tags.MLFLOW_SOURCE_NAME,
-        mlflow_tags.MLFLOW_GIT_COMMIT,
-        mlflow_tags.MLFLOW_GIT_REPO_URL,
+        SOURCE_NAME,
+        GIT_COMMIT,
+        GIT_REPOSITORY,
         mlflow_tags.MLFLOW_PROJECT_ENV,
     )
-    tags = {name: parent.data.tags[name] for name in inherited if name in parent.data.tags}
-    tags |= {
+    inheritance = {n: parent.data.tags[n] for n in inherited if n in parent.data.tags}
+    own = {
         mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(SourceType.PROJECT),
-        ENTRY_POINT: parameters.entry_point,
+        ENTRY_POINT: entry_point,
         PARENT: parent.info.run_id,
     }
-    given = parameters.given().items()
-    words = [f"{n}={value}" for n, value in given if n not in parameters.locations]
-    name = " ".join([parameters.entry_point, *words])[:_LONGEST_NAME]
-    created = client().create_run(parent.info.experiment_id, tags=tags, run_name=name)
-    log(created.info.run_id, params=parameters.raw())
+    created = client().create_run(
+        parent.info.experiment_id,
+        tags={**inheritance, **own, **(tags or {})},
+        run_name=name[:_LONGEST_NAME],
+    )
+    log(created.info.run_id, params=raw_parameters)
     return created
 
 
@@ -190,9 +223,9 @@ def _dataset_source(uri: str) -> dict[str, str]:
 
 def describe_source(run: Run, code: "Code") -> dict[str, str]:
     """Return the tags that say what code a run was made with, for search and for the MLflow UI."""
-    from reprise.code import without_credentials
+    from reprise.git import without_credentials
 
-    name = run.data.tags.get(mlflow_tags.MLFLOW_SOURCE_NAME, "")
+    name = run.data.tags.get(SOURCE_NAME, "")
     tags = {
         DIRTY: str(code.dirty).lower(),
         COMMIT: code.commit or "",
@@ -200,11 +233,11 @@ def describe_source(run: Run, code: "Code") -> dict[str, str]:
         mlflow_tags.MLFLOW_GIT_DIRTY: str(code.dirty).lower(),
     }
     if name:
-        tags[mlflow_tags.MLFLOW_SOURCE_NAME] = without_credentials(name)
+        tags[SOURCE_NAME] = without_credentials(name)
     if code.base_commit:
-        tags[mlflow_tags.MLFLOW_GIT_COMMIT] = code.base_commit
+        tags[GIT_COMMIT] = code.base_commit
     if code.repository:
-        tags[mlflow_tags.MLFLOW_GIT_REPO_URL] = code.repository
+        tags[GIT_REPOSITORY] = code.repository
     return {name: value for name, value in tags.items() if run.data.tags.get(name) != value}
 
 
@@ -215,7 +248,7 @@ def describe_step(entry_point: str, code: "Code") -> dict[str, str]:
         mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(SourceType.PROJECT),
     }
     if code.repository:
-        tags[mlflow_tags.MLFLOW_SOURCE_NAME] = code.repository
+        tags[SOURCE_NAME] = code.repository
     return tags
 
 
@@ -227,6 +260,14 @@ def log_text(run_id: str, name: str, text: str) -> None:
 def log_folder(run_id: str, folder: Path, name: str | None = None) -> None:
     """Store the files of a folder as artifacts of a run, below a name."""
     client().log_artifacts(run_id, str(folder), name)
+
+
+@contextlib.contextmanager
+def artifact_at(uri: str) -> Iterator[Path]:
+    """Fetch the artifact at `runs:/<id>/<name>` into a temporary folder."""
+    run_id, _, name = uri.removeprefix("runs:/").partition("/")
+    with artifact(run_id, name) as path:
+        yield path
 
 
 @contextlib.contextmanager
@@ -288,21 +329,54 @@ def read_record(run_id: str) -> RunRecord:
     return RunRecord.from_json(text)
 
 
+def find_record(run_id: str) -> RunRecord | None:
+    """Return the record of a run; None where it was made without one."""
+    names = {item.path for item in client().list_artifacts(run_id)}
+    return read_record(run_id) if FILE_NAME in names else None
+
+
+def find_bundle(experiment_id: str, commit: str) -> str | None:
+    """Return the URI of a bundle that a run of an experiment carries of a commit."""
+    for run in find_runs(experiment_id, tags={COMMIT: commit}, limit=100, finished=False):
+        if BUNDLE in run.data.tags:
+            return str(run.data.tags[BUNDLE])
+    return None
+
+
 def find_runs(
     experiment_id: str,
     *,
     tags: Mapping[str, str],
     order_by: Sequence[str] = ("attributes.start_time ASC",),
     limit: int = 1,
+    finished: bool = True,
 ) -> list[Run]:
-    """Return the finished runs of an experiment that carry all these tags, first in order."""
-    wanted = ["attributes.status = 'FINISHED'"]
+    """Return the (finished) runs of an experiment that carry all these tags, first in order."""
+    wanted = ["attributes.status = 'FINISHED'"] if finished else []
     wanted += [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
     return list(
         client().search_runs(
             [experiment_id], " AND ".join(wanted), max_results=limit, order_by=list(order_by)
         )
     )
+
+
+def children(run: Run) -> list[Run]:
+    """Return the runs below a run, in the order in which they were made."""
+    found: list[Run] = []
+    token = None
+    while True:
+        page = client().search_runs(
+            [run.info.experiment_id],
+            f"tags.`{PARENT}` = '{run.info.run_id}'",
+            max_results=_PAGE,
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
+        )
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 def end_run(run_id: str, status: str) -> None:
@@ -313,10 +387,11 @@ def end_run(run_id: str, status: str) -> None:
     mlflow.end_run(status)
 
 
-def end_failed(run_id: str, status: str, error: str) -> None:
+def end_failed(run_id: str, status: str, error: str, *, kind: str) -> None:
     """End the active run with its error; say so where even that fails, hiding nothing."""
     try:
-        log(run_id, tags={ERROR: _CREDENTIALS.sub("", error)[:LONGEST_ERROR]})
+        shown = _CREDENTIALS.sub("", error)[:LONGEST_ERROR]
+        log(run_id, tags={ERROR: shown, ERROR_KIND: kind})
         end_run(run_id, status)
     except MlflowException as refused:
         text = f"run {run_id} could not be marked {status}: {_first_line(refused)}"
@@ -326,7 +401,8 @@ def end_failed(run_id: str, status: str, error: str) -> None:
 def close(run_id: str, status: str, error: str) -> None:
     """Give a run whose process is gone a final status, if it has none yet."""
     if get_run(run_id).info.status in ("RUNNING", "SCHEDULED"):
-        log(run_id, tags={ERROR: _CREDENTIALS.sub("", error)[:LONGEST_ERROR]})
+        if error:
+            log(run_id, tags={ERROR: _CREDENTIALS.sub("", error)[:LONGEST_ERROR]})
         client().set_terminated(run_id, status)
 
 

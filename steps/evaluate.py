@@ -33,8 +33,7 @@ class Judged:
 
 def main(parameters: EvaluateParameters, run: RecordedRun) -> None:
     """Score the model, log to both runs, and register it where asked."""
-    trained = parameters.run_id or best_run(run.experiment_id, parameters.metric)
-    trained = trained.removeprefix("runs:/")
+    trained = training_run(parameters, run)
     judged, test_digest = judge(trained, run)
     scores = metrics.score(
         judged.truth, judged.labels, judged.probabilities, judged.model.classes_
@@ -43,15 +42,16 @@ def main(parameters: EvaluateParameters, run: RecordedRun) -> None:
     run.log_metrics(test_scores)
     run.log_predictions(judged.labels, judged.probabilities)
     run.set_tags({tracking.TEST_DIGEST: test_digest})
-    tracking.log(
-        trained,
-        metrics=test_scores,
-        tags={tracking.TEST_DIGEST: test_digest},
-        model_id=model_id_of(trained),
-    )
+    if not run.replays:
+        tracking.log(
+            trained,
+            metrics=test_scores,
+            tags={tracking.TEST_DIGEST: test_digest},
+            model_id=model_id_of(trained),
+        )
     log_plots(judged, run)
     check_minimum(scores, parameters, trained)
-    if parameters.register_as:
+    if parameters.register_as and not run.replays:
         registry.register(
             parameters.register_as,
             trained,
@@ -62,6 +62,16 @@ def main(parameters: EvaluateParameters, run: RecordedRun) -> None:
         )
     again = f"{console.RUN} evaluate -P run_id={trained} -P register_as=NAME"
     console.done(run, {again: "register the model", "make ui": "see its plots"})
+
+
+def training_run(parameters: EvaluateParameters, run: RecordedRun) -> str:
+    """Return the id of the run to judge: as named, as judged before, or the experiment's best."""
+    recorded = run.recorded_uri("model")
+    if parameters.run_id:
+        return parameters.run_id.removeprefix("runs:/")
+    if recorded:
+        return data.run_in(recorded)
+    return best_run(run.experiment_id, parameters.metric)
 
 
 def judge(trained: str, run: RecordedRun) -> tuple[Judged, str]:
@@ -79,8 +89,7 @@ def judge(trained: str, run: RecordedRun) -> tuple[Judged, str]:
         InputData(name="model", uri=f"runs:/{trained}/model", sha256=record.outputs.model),
         context="model",
     )
-    load_run_id = training[0].uri.removeprefix("runs:/").partition("/")[0]
-    test = data.read(run, load_run_id, data.TEST)
+    test = data.read(run, data.run_in(training[0].uri), data.TEST)
     X, y = dataset.features_and_labels(test)
     judged = Judged(model, truth=y, labels=model.predict(X), probabilities=model.predict_proba(X))
     return judged, run.record.inputs[-1].sha256

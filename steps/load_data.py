@@ -64,6 +64,9 @@ def ensure_loaded(named: str, run: RecordedRun) -> str:
     """Return the id of a load_data run: as named, done already, or made now below `run`."""
     if re.match(RUN_ID, named):
         return named.removeprefix("runs:/")
+    recorded = run.recorded_uri(data.TRAIN)
+    if recorded:  # whatever has become of the source since
+        return data.run_in(recorded)
     parameters = LoadDataParameters(source=named)
     with opened(named) as source:
         key = run.key(parameters, [source.description])

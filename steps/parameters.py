@@ -17,18 +17,27 @@ def _none_or_two(folds: int) -> int:
     return folds
 
 
-def _without_credentials(address: str) -> str:
-    if holds_credentials(address):
+def _without_credentials(address: str | None) -> str | None:
+    if address and holds_credentials(address):
         raise ValueError
     return address
 
 
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Address = Annotated[str, AfterValidator(_without_credentials)]
+OptionalAddress = Annotated[str | None, AfterValidator(_without_credentials)]
 Folds = Annotated[
     int,
     Field(ge=0, json_schema_extra={"expected": "0 (no cross-validation) or a whole number >= 2"}),
     AfterValidator(_none_or_two),
+]
+AllowUntracked = Annotated[
+    str | None,
+    Field(
+        description="untracked files to carry with the run although they are large or look like "
+        "secrets: names or patterns, comma-separated; true: all",
+        examples=["notes/token.json"],
+    ),
 ]
 Metric = Literal["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc", "mcc"]
 RUN_ID = r"^(runs:/)?[0-9a-f]{32}$"
@@ -41,6 +50,7 @@ class MainParameters(Parameters):
     locations: ClassVar[frozenset[str]] = frozenset({"params"})
 
     params: str = Field("params/iris.yaml", description="the experiment file")
+    allow_untracked: AllowUntracked = None
 
 
 class LoadDataParameters(Parameters):
@@ -73,6 +83,7 @@ class LoadDataParameters(Parameters):
     )
     stratify: bool = Field(True, description="keep the proportion of the classes in both parts")
     seed: Seed = Field(2, description="seed of the split")
+    allow_untracked: AllowUntracked = None
 
     def feature_names(self) -> list[str] | None:
         """Return the names of `features`, or None for all columns."""
@@ -113,6 +124,7 @@ class TrainLogisticRegressionParameters(TrainingParameters):
     scale: bool = Field(True, description="standardise numeric columns first")
     cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
     seed: Seed = Field(0, description="seed of the folds and of the solver")
+    allow_untracked: AllowUntracked = None
 
 
 class TrainDecisionTreeParameters(TrainingParameters):
@@ -136,12 +148,14 @@ class TrainDecisionTreeParameters(TrainingParameters):
     )
     cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
     seed: Seed = Field(1, description="seed of the folds and of ties between splits")
+    allow_untracked: AllowUntracked = None
 
 
 class EvaluateParameters(Parameters):
     """Judge a trained model on the test split, and register it if it is good enough."""
 
     entry_point: ClassVar[str] = "evaluate"
+    locations: ClassVar[frozenset[str]] = frozenset({"run_id"})
 
     run_id: str | None = Field(
         None,
@@ -165,6 +179,43 @@ class EvaluateParameters(Parameters):
         examples=["iris"],
         json_schema_extra={"expected": "a name without / and :, or empty"},
     )
+    allow_untracked: AllowUntracked = None
+
+
+class ReproduceParameters(Parameters):
+    """Make a run again from its id, with its own code, data and environment, and compare."""
+
+    entry_point: ClassVar[str] = "reproduce"
+
+    run_id: str = Field(
+        pattern=RUN_ID,
+        description="the run to make again",
+        examples=["0123456789abcdef0123456789abcdef"],
+        json_schema_extra={"expected": "a run id (32 hex digits, also as `runs:/<id>`)"},
+    )
+    tolerance: float | None = Field(
+        None,
+        ge=0,
+        description="how far metrics may be apart in an equivalent run, relatively or absolutely; "
+        "empty: not at all",
+        examples=[1e-9],
+    )
+    set: str | None = Field(
+        None,
+        description="parameters to change, as `name=value` words; then there is no verdict, "
+        "but a comparison",
+        examples=["max_depth=7"],
+    )
+    code: Literal["recorded", "current"] = Field(
+        "recorded",
+        description="recorded: the run's own code; current: the code in this folder",
+    )
+    allow_repository: OptionalAddress = Field(
+        None,
+        description="URL of one more git repository whose code may be run; "
+        "empty: only the one at hand",
+        examples=["https://example.org/team/project.git"],
+    )
 
 
 ENTRY_POINTS: dict[str, type[Parameters]] = {
@@ -175,6 +226,7 @@ ENTRY_POINTS: dict[str, type[Parameters]] = {
         TrainLogisticRegressionParameters,
         TrainDecisionTreeParameters,
         EvaluateParameters,
+        ReproduceParameters,
     )
 }
 

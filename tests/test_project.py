@@ -48,6 +48,10 @@ def test_mlproject_declares_the_entry_points_in_the_codes_order():
     assert list(MLPROJECT["entry_points"]) == list(ENTRY_POINTS)
 
 
+def _as_text(declaration):
+    return {name: as_text(value) for name, value in declaration.items()}
+
+
 @every_entry_point
 def test_an_entry_point_declares_the_names_of_its_parameters_in_order(name):
     declared = MLPROJECT["entry_points"][name]["parameters"]
@@ -60,10 +64,13 @@ def test_an_entry_point_declares_types_and_defaults_of_its_parameters(name):
     declared = MLPROJECT["entry_points"][name]["parameters"]
     fields = ENTRY_POINTS[name].model_fields
 
-    expected = {n: {"type": mlproject_type(f), "default": f.default} for n, f in fields.items()}
+    expected = {
+        n: {"type": mlproject_type(f)} | ({} if f.is_required() else {"default": f.default})
+        for n, f in fields.items()
+    }
 
-    assert {n: {**d, "default": as_text(d["default"])} for n, d in declared.items()} == {
-        n: {**d, "default": as_text(d["default"])} for n, d in expected.items()
+    assert {n: _as_text(d) for n, d in declared.items()} == {
+        n: _as_text(d) for n, d in expected.items()
     }
 
 

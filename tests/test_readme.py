@@ -22,8 +22,8 @@ def table(name):
     """The README's table of an entry point, as it should be."""
     rows = ["| parameter | default | takes | what it is |", "|---|---|---|---|"]
     for parameter, field in ENTRY_POINTS[name].model_fields.items():
-        default = as_text(field.default)
-        shown = f"`{default}`" if default else "empty"
+        default = "" if field.is_required() else as_text(field.default)
+        shown = f"`{default}`" if default else "required" if field.is_required() else "empty"
         rows.append(f"| `{parameter}` | {shown} | {expected(field)} | {field.description} |")
     return "\n".join(rows)
 

@@ -88,7 +88,7 @@ def test_every_run_has_a_complete_record(clone, main, children):
 
     for run in [clone.client.get_run(main.run_id), *children]:
         record = clone.record(run.info.run_id)
-        assert record["format_version"] == 1
+        assert record["format_version"] == 2
         assert record["code"] == {
             "repository": origin,
             "project": "",

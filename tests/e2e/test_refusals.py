@@ -1,4 +1,4 @@
-"""Wrong input: one line that says what to do, exit code 1, and a FAILED run with a record."""
+"""Wrong input: one line that says what to do, a non-zero exit code, and a FAILED run with a record."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,7 +166,7 @@ def test_the_run_has_a_record_without_outputs(experiment, refused, made, name):
 
     record = experiment.record(refused[name].run_id)
 
-    assert record["format_version"] == 1
+    assert record["format_version"] == 2
     assert record["step"]["entry_point"] == case.entry_point
     given = {key: value.format(**made) for key, value in case.parameters.items()}
     assert given.items() <= record["step"]["raw_parameters"].items()

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from reprise import code
-from reprise.code import capture, without_credentials
 from reprise.errors import CodeError
+from reprise.git import without_credentials
+from reprise.record import Code
 
 _DATE = "2024-01-01T00:00:00+00:00"
 _LOCATING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
@@ -28,6 +29,12 @@ def _git_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+
+
+def capture(folder):
+    """What a capture says of a folder, without carrying it anywhere."""
+    with code.capture(folder) as captured:
+        return captured.code
 
 
 def git(folder, *arguments):
@@ -491,7 +498,7 @@ def test_a_file_may_have_any_name(repository, name, recorded):
 
     assert found.changed_files == (recorded,)
     assert found.tree == tree_of_a_copy(repository)
-    assert code.Code.model_validate_json(found.model_dump_json()) == found
+    assert Code.model_validate_json(found.model_dump_json()) == found
 
 
 @pytest.mark.parametrize("name", ["two words", "line\nbreak", "ümläut"])

@@ -215,7 +215,9 @@ def test_help_names_the_entry_point_and_every_parameter_with_its_default():
 
 @pytest.mark.parametrize("model", ENTRY_POINTS.values(), ids=ENTRY_POINTS)
 def test_every_default_of_an_entry_point_is_valid_and_has_help(model):
-    defaults = model.parse({})
+    required = {n: f.examples[0] for n, f in model.model_fields.items() if f.is_required()}
+
+    defaults = model.parse(required)
 
     assert model.parse(defaults.raw()) == defaults
     assert all(field.description for field in model.model_fields.values())

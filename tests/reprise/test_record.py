@@ -72,6 +72,16 @@ RECORD = RunRecord(
     ),
 )
 
+# What format 2 added: a bundle, and what a script's run is.
+CARRIED = RECORD.model_copy(
+    update={
+        "code": RECORD.code.model_copy(update={"bundle": "runs:/0123/code/snapshot.bundle"}),
+        "step": RECORD.step.model_copy(
+            update={"locations": ("data",), "command": ("fit.py", "--fast", "a b"), "number": 2}
+        ),
+    }
+)
+
 
 def changed(**values):
     """Text of the full record with some of its top-level values replaced, or dropped for None."""
@@ -97,8 +107,14 @@ def test_format_1_is_read_as_what_it_was_written_from():
     assert repr(record) == repr(RECORD)  # as repr: NaN is NaN, and -0.0 is not 0.0
 
 
-def test_format_1_is_written_back_to_the_byte():
-    stored = (GOLDEN / "provenance_v1.json").read_bytes()
+def test_format_2_is_read_as_what_it_was_written_from():
+    text = (GOLDEN / "provenance_v2.json").read_text(encoding="utf-8")
+
+    assert repr(RunRecord.from_json(text)) == repr(CARRIED)
+
+
+def test_the_present_format_is_written_back_to_the_byte():
+    stored = (GOLDEN / f"provenance_v{FORMAT_VERSION}.json").read_bytes()
 
     written = RunRecord.from_json(stored.decode("utf-8")).to_json()
 
@@ -168,7 +184,7 @@ def test_a_record_cannot_be_changed():
         RECORD.code.dirty = False
 
 
-@pytest.mark.parametrize("version", [2, 17])
+@pytest.mark.parametrize("version", [3, 17])
 def test_a_newer_format_is_refused_and_says_to_update(version):
     with pytest.raises(RecordError) as caught:
         RunRecord.from_json(changed(format_version=version, something_new=[1]))

@@ -151,7 +151,7 @@ class TestLaunch:
         ended = launched(fails_with(error(said)))
 
         (run,) = store.runs()
-        assert ended == 1
+        assert ended == error.exit_code
         assert capsys.readouterr().err == f"tiny: {said}\n"
         assert run.info.status == "FAILED"
         assert run.data.tags["reprise.error"] == said
@@ -201,7 +201,7 @@ class TestLaunch:
         code = launched(main, "--size", "big")
 
         (run,) = store.runs()
-        assert code == 1
+        assert code == 2
         assert run.info.status == "FAILED"
         assert run.data.params == {"size": "big"}
         assert "size must be a whole number >= 0; found 'big'" in run.data.tags["reprise.error"]

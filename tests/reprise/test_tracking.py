@@ -217,7 +217,7 @@ class TestEndFailed:
     def test_ends_the_active_run_with_its_error(self, store):
         run_id = mlflow.start_run().info.run_id
 
-        tracking.end_failed(run_id, "FAILED", "no data")
+        tracking.end_failed(run_id, "FAILED", "no data", kind="DataError")
 
         assert (store.status(run_id), store.tags(run_id)["reprise.error"]) == ("FAILED", "no data")
         assert mlflow.active_run() is None
@@ -245,8 +245,9 @@ class TestEndFailed:
 
     def test_does_not_tag_a_run_with_credentials(self, store):
         run_id = mlflow.start_run().info.run_id
+        said = "no answer from https://ada:pa@ss@example.org/x"
 
-        tracking.end_failed(run_id, "FAILED", "no answer from https://ada:pa@ss@example.org/x")
+        tracking.end_failed(run_id, "FAILED", said, kind="DataError")
 
         assert store.tags(run_id)["reprise.error"] == "no answer from https://example.org/x"
 
@@ -257,7 +258,7 @@ def _ended(run_id):
     try:
         yield
     except ValueError as error:
-        tracking.end_failed(run_id, "FAILED", str(error))
+        tracking.end_failed(run_id, "FAILED", str(error), kind="DataError")
         raise
 
 
@@ -361,7 +362,7 @@ class TestOneLineErrors:
         assert "ss@" not in line
 
     def test_a_run_that_cannot_be_closed_is_told_without_the_login(self, closed_port, capsys):
-        tracking.end_failed(UNKNOWN, "FAILED", "the first error")
+        tracking.end_failed(UNKNOWN, "FAILED", "the first error", kind="DataError")
 
         said = capsys.readouterr().err
         assert said.startswith(f"run {UNKNOWN} could not be marked FAILED: ")

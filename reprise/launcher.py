@@ -1,0 +1,168 @@
+"""A process that imports libraries while nobody knows yet which step it will run.
+
+Most of a short step's time is imports. A replay knows early that it will run a step, and late
+which one. The process runs this file as a script and imports nothing of the project, whose code
+may be that of any commit; it ends when the one that started it does.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Self
+
+_GRACE_SECONDS = 15
+_LAST_LINES = 20
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and the last lines that it printed."""
+
+    exit_code: int
+    last_lines: str
+
+
+class Launcher:
+    """Starts a process that imports libraries and then waits for one command.
+
+    Parameters
+    ----------
+    python : Path
+        Interpreter of the environment to run in.
+    libraries : sequence of str
+        Modules that the command is likely to import; those that are missing are skipped.
+    environment : mapping of str to str
+        Variables that libraries read as they load.
+    """
+
+    def __init__(
+        self, python: Path, libraries: Sequence[str], environment: Mapping[str, str]
+    ) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self._process = subprocess.Popen(
+            [python, "-P", __file__, *libraries],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env={**environment},
+            start_new_session=True,  # Ctrl-C is for the parent, which ends this in order
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process."""
+        self._end()
+        with contextlib.suppress(BrokenPipeError):
+            _input(self._process).close()
+        self._log.close()
+
+    def _end(self) -> None:
+        """End the process, and all that it has started."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_GRACE_SECONDS)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def run(self, words: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> Ended:
+        """Run a command to its end.
+
+        Parameters
+        ----------
+        words : sequence of str
+            `python -m …` runs in the process itself, anything else below it.
+        folder : Path
+            Where to run it.
+        environment : mapping of str to str
+            All of its variables.
+        """
+        order = {"words": list(words), "folder": str(folder), "environment": dict(environment)}
+        with contextlib.suppress(BrokenPipeError):  # it is gone, as its exit code will tell
+            _input(self._process).write(json.dumps(order).encode() + b"\n")
+            _input(self._process).flush()
+        try:
+            exit_code = self._process.wait()
+        except BaseException:
+            self._end()
+            raise
+        self._log.seek(0)
+        lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
+        return Ended(exit_code, "\n".join(lines[-_LAST_LINES:]))
+
+
+def main() -> None:
+    """Be the process: import, wait for the order, run it."""
+    gc.disable()
+    for library in sys.argv[1:]:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(library)
+    gc.enable()
+    channel = os.dup(0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    parent = os.fdopen(channel, "rb", buffering=0)
+    line = parent.readline()
+    if not line:
+        return
+    order = json.loads(line)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    os.chdir(order["folder"])
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    words = order["words"]
+    if words[:2] == ["python", "-m"]:
+        _be_module(words[2], words[3:])
+    else:
+        sys.exit(_call(words))
+
+
+def _input(process: "subprocess.Popen[bytes]") -> IO[bytes]:
+    if process.stdin is None:
+        raise AssertionError("started without a pipe")
+    return process.stdin
+
+
+def _be_module(module: str, arguments: list[str]) -> None:
+    """Do what `python -m module arguments` does in this folder."""
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as -m does
+    sys.argv = ["-m", *arguments]
+    sys.orig_argv = [sys.executable, "-m", module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _call(words: list[str]) -> int:
+    """Run any other command, which ends when this process is asked to."""
+
+    def end(_signal: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)  # this process leads a session of its own
+
+    signal.signal(signal.SIGTERM, end)
+    return subprocess.run(words, check=False).returncode
+
+
+def _end_with(parent: Any) -> None:
+    """Interrupt this process when the one that gave the order is gone."""
+    parent.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_GRACE_SECONDS)
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

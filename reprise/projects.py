@@ -1,0 +1,152 @@
+"""What an MLproject at some commit asks to run, and the environment that its lock asks for."""
+
+import fcntl
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from reprise import environment
+from reprise.errors import EnvironmentMismatchError, ProjectError
+from reprise.record import Environment
+
+_COMPLETE = "complete"
+_PLAIN_MODULE = re.compile(r"python -m [\w.]+( --[\w-]+ \{\w+\})*")
+
+
+def words(folder: Path, entry_point: str, raw_parameters: Mapping[str, str]) -> list[str]:
+    """Return the command of an entry point, as `mlflow run` would start it.
+
+    Parameters
+    ----------
+    folder : Path
+        The project's.
+    entry_point : str
+    raw_parameters : mapping of str to str
+        Values as they were given; what is left out takes the MLproject's default.
+
+    Raises
+    ------
+    ProjectError
+        If the folder has no such entry point, or it needs more parameters.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.projects.utils import load_project
+
+    if not (folder / "MLproject").is_file():
+        raise ProjectError(
+            f"expected an MLproject with the entry point {entry_point}, found none in this "
+            "commit's project folder. Name a run of an MLflow Project."
+        )
+    try:
+        declared = load_project(str(folder)).get_entry_point(entry_point)
+        command = declared.compute_command(dict(raw_parameters), None)
+    except MlflowException as error:
+        raise ProjectError(
+            f"expected the entry point {entry_point} with its parameters in the MLproject of this "
+            f"commit, found otherwise: {error} Check the name and the parameters."
+        ) from None
+    if _PLAIN_MODULE.fullmatch(declared.command):
+        return shlex.split(command)
+    return ["bash", "-c", command]
+
+
+def interpreter(recorded: Environment, project: Path) -> Path:
+    """Return the Python of the environment that a run was made in: this one, or one built for it.
+
+    Parameters
+    ----------
+    recorded : Environment
+        Of the run.
+    project : Path
+        Folder of its project, whose lock is the recorded one.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If the lock is not there, or its environment cannot be built here.
+    """
+    if recorded.lock_sha256 is None:
+        return Path(sys.executable)  # the run's own was never locked
+    present = environment.describe(project)
+    if present.lock_sha256 != recorded.lock_sha256:
+        raise EnvironmentMismatchError(
+            f"expected {environment.LOCK} with SHA-256 {recorded.lock_sha256} in the run's commit, "
+            f"found {present.lock_sha256 or 'none'}. The record or the code is not the run's."
+        )
+    if present.python == recorded.python and present.deviations == recorded.deviations:
+        return Path(sys.executable)
+    return built(project / environment.LOCK, recorded.lock_sha256, recorded.python)
+
+
+def built(lock: Path, lock_sha256: str, python: str) -> Path:
+    """Build the environment of a lock, once per lock and machine, and return its Python.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If uv cannot build it: no such Python, no network, a package that is gone.
+    """
+    folder = cache() / f"{lock_sha256[:16]}-{python}"
+    executable = folder / "bin" / "python"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(folder.with_suffix(".lock")):
+        if not (folder / _COMPLETE).is_file() or _altered(folder, lock):
+            print(f"building the environment of lock {lock_sha256[:12]}", file=sys.stderr)
+            shutil.rmtree(folder, ignore_errors=True)
+            _uv(python, "venv", "--quiet", "--python", _python(python), str(folder))
+            install = ("pip", "sync", "--quiet", "--python", str(executable), "--require-hashes")
+            _uv(python, *install, "--compile-bytecode", str(lock))
+            (folder / _COMPLETE).touch()
+    return executable
+
+
+def cache() -> Path:
+    """Return the folder of environments that were built for replays."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return Path(base, "reprise", "environments")
+
+
+def _altered(folder: Path, lock: Path) -> bool:
+    """Tell whether somebody has installed something else into a built environment."""
+    installed = environment.installed_packages(map(str, folder.glob("lib/python*/site-packages")))
+    locked = environment.locked_packages(lock.read_text(encoding="utf-8"))
+    return bool(environment.deviations(locked, installed))
+
+
+def _python(version: str) -> str:
+    """Return what to ask uv for: this process's own interpreter where the version is the same."""
+    same = version == environment.python_version()
+    return (
+        str(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")) if same else version
+    )
+
+
+def _uv(python: str, *arguments: str) -> None:
+    beside = Path(sys.executable).with_name("uv")
+    command = str(beside) if beside.is_file() else "uv"
+    try:
+        done = subprocess.run(
+            [command, *arguments], capture_output=True, text=True, errors="replace", check=False
+        )
+    except FileNotFoundError:
+        raise EnvironmentMismatchError("expected uv on PATH, found none. Run `make`.") from None
+    if done.returncode != 0:
+        raise EnvironmentMismatchError(
+            f"expected to build the run's environment with Python {python}, found that uv cannot: "
+            f"{done.stderr.strip()} Check the network, or install what is missing "
+            f"(uv python install {python})."
+        )
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a lock file; it is free again when this process ends, however it does."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

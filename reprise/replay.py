@@ -1,0 +1,333 @@
+"""Makes a run of the past again, from its id, and says whether it is the same run.
+
+The recorded commit is checked out in a folder of its own, the recorded environment is found or
+built, and the same entry point runs there with the recorded raw parameters, as an ordinary run
+below the one that asked. Its inputs must have the recorded digests before it computes. Then the
+two records are compared; where nothing that is recorded explains a difference, the step runs once
+more, to tell a step that is not deterministic from something that is not recorded.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reprise import checkout, numerics, past, projects, tracking
+from reprise.digest import canonical_json
+from reprise.errors import ProjectError, RepriseError
+from reprise.launcher import Ended, Launcher
+from reprise.past import PastRun
+from reprise.run import CODE, RUN_NUMBER
+from reprise.sources import DATA_FOLDER
+from reprise.verdict import Cause, CauseKind, Judgement, Verdict, judge, worst
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from reprise.run import RecordedRun
+
+# What kept a run from being made again, by the error that told of it.
+_KINDS: dict[str, CauseKind] = {
+    "CheckoutError": "code",
+    "CodeError": "code",
+    "ProjectError": "code",
+    "EnvironmentMismatchError": "environment",
+    "DigestMismatchError": "data",
+    "DataError": "data",
+    "ModelError": "data",
+    "ParameterError": "parameter",
+}
+FILE_NAME = "verdict.json"
+_PINNED = frozenset(numerics.pins(numerics.cpu_flags(numerics.read_cpuinfo())))
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a run is to be made again.
+
+    Attributes
+    ----------
+    changes : mapping of str to str
+        Parameters to change, with their new raw values.
+    current_code : bool
+        Whether to run the code in this folder instead of the run's own.
+    tolerance : float or None
+        How far metrics may be apart in an equivalent run.
+    allowed : str or None
+        URL of one more repository whose code may be run.
+    """
+
+    changes: Mapping[str, str] = field(default_factory=dict)
+    current_code: bool = False
+    tolerance: float | None = None
+    allowed: str | None = None
+
+    @property
+    def replays(self) -> bool:
+        """Whether it is to be the same run again, which ends in a verdict."""
+        return not self.changes and not self.current_code
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A run, the one that made it again, and what a comparison says; the same for their children.
+
+    Attributes
+    ----------
+    name, run_id : str
+        Of the earlier run.
+    new_run_id : str or None
+        None: it could not be started.
+    code_from : str
+        Where the code was found.
+    """
+
+    name: str
+    run_id: str
+    new_run_id: str | None
+    judgement: Judgement
+    children: tuple["Replay", ...] = ()
+    code_from: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of its own verdict and its children's."""
+        return worst([self.judgement.verdict, *(child.verdict for child in self.children)])
+
+    def values(self) -> dict[str, Any]:
+        """Return it, JSON-able."""
+        return {
+            "verdict": str(self.verdict),
+            "name": self.name,
+            "run_id": self.run_id,
+            "replayed_by": self.new_run_id,
+            "code_from": self.code_from,
+            **self.judgement.model_dump(mode="python", exclude={"verdict"}),
+            "children": [child.values() for child in self.children],
+        }
+
+
+def reproduce(
+    parent: "RecordedRun", run: PastRun, request: Request, *, warm: Launcher | None = None
+) -> Replay:
+    """Make a run again below another run.
+
+    Parameters
+    ----------
+    parent : RecordedRun
+        The run that asks.
+    run : PastRun
+        The run to make again.
+    request : Request
+    warm : Launcher, optional
+        A process of this environment that has imported libraries.
+
+    Returns
+    -------
+    Replay
+        With the verdict *not replayable*, and why, where it could not be made.
+    """
+    try:
+        past.refuse_unfinished(run)
+        if request.current_code:
+            words = _words(Path.cwd(), run, request)
+            return _attempt(
+                _Attempt(parent, run, request, Path.cwd(), Path(sys.executable), words), warm
+            )
+        with checkout.repository(Path.cwd(), allowed=request.allowed) as repository:
+            code = run.record.code
+            found = repository.obtain(code, tracking.artifact_at)
+            folder = repository.check_out(code)
+            python = projects.interpreter(run.record.environment, folder)
+            attempt = _Attempt(parent, run, request, folder, python, _words(folder, run, request))
+            replay = replace(_attempt(attempt, warm), code_from=found)
+            if request.replays and _unexplained(replay):
+                replay = _explained(replay, _attempt(attempt, None))
+    except RepriseError as error:
+        replay = Replay(
+            run.name, run.run_id, None, _not_replayable(type(error).__name__, str(error))
+        )
+    if request.replays:
+        record_verdict(replay)
+    return replay
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """All that one attempt at a run needs."""
+
+    parent: "RecordedRun"
+    run: PastRun
+    request: Request
+    folder: Path
+    python: Path
+    words: Sequence[str]
+
+
+def _words(folder: Path, run: PastRun, request: Request) -> list[str]:
+    step = run.record.step
+    if step.command:
+        if request.changes:
+            raise ProjectError(
+                "expected set= for a run of an entry point, found a run of the script "
+                f"{step.command[0]}. Run the script with other arguments instead."
+            )
+        checkout.inside(folder, step.command[0])  # and no option of Python's
+        return ["python", *step.command]
+    return projects.words(folder, step.entry_point, {**step.raw_parameters, **request.changes})
+
+
+def _attempt(attempt: _Attempt, warm: Launcher | None) -> Replay:
+    """Make the run once and compare."""
+    run, request = attempt.run, attempt.request
+    new_run_id = _create(attempt)
+    try:
+        ended = _launch(attempt, new_run_id, warm)
+    except BaseException:
+        tracking.close(new_run_id, "KILLED", "interrupted")
+        raise
+    if ended.exit_code == 0 and run.unknown:  # a plain step leaves the end to its launcher
+        tracking.close(new_run_id, "FINISHED", "")
+    tracking.close(new_run_id, "FAILED", _cause_of_death(ended))
+    new = past.past_run(new_run_id)
+    if new.run.info.status != "FINISHED":
+        tags = new.run.data.tags
+        kind = tags.get(tracking.ERROR_KIND, "")
+        reason = tags.get(tracking.ERROR) or _cause_of_death(ended)
+        failure = _not_replayable(kind, f"the run failed when it was made again: {reason}")
+        return Replay(run.name, run.run_id, new_run_id, failure)
+    return compare(run, new, tolerance=request.tolerance)
+
+
+def _create(attempt: _Attempt) -> str:
+    run, request = attempt.run, attempt.request
+    step = run.record.step
+    tag = tracking.REPLAY_OF if request.replays else tracking.TWEAK_OF
+    changes = " ".join(f"{name}={value}" for name, value in request.changes.items())
+    what = "replay" if request.replays else f"with {changes or 'the present code'}"
+    tags = {tag: run.run_id}
+    if not request.current_code:
+        source = (tracking.SOURCE_NAME, tracking.GIT_COMMIT, tracking.GIT_REPOSITORY)
+        tags |= {n: run.run.data.tags[n] for n in source if n in run.run.data.tags}
+    if attempt.python != Path(sys.executable):
+        tags[tracking.PROJECT_ENVIRONMENT] = "uv"
+    return attempt.parent.create_run(
+        step.entry_point,
+        {**step.raw_parameters, **request.changes},
+        name=f"{run.name} ({what})",
+        tags=tags,
+    )
+
+
+def _launch(attempt: _Attempt, new_run_id: str, warm: Launcher | None) -> Ended:
+    environment = _environment(attempt, new_run_id)
+    usable = warm and attempt.python == Path(sys.executable) and not attempt.run.unknown
+    if warm and usable and all(environment.get(n) == os.environ.get(n) for n in _PINNED):
+        return warm.run(attempt.words, folder=attempt.folder, environment=environment)
+    with Launcher(attempt.python, (), environment) as cold:
+        return cold.run(attempt.words, folder=attempt.folder, environment=environment)
+
+
+def _environment(attempt: _Attempt, new_run_id: str) -> dict[str, str]:
+    """Return the variables of the new run's process: those here, with the old run's numerics."""
+    record = attempt.run.record
+    kept = {name: value for name, value in os.environ.items() if name not in _PINNED}
+    given = {
+        "PATH": f"{attempt.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "MLFLOW_RUN_ID": new_run_id,
+        DATA_FOLDER: str(Path.cwd()),
+        RUN_NUMBER: str(record.step.number),
+        **{n: v for n, v in record.numerics.variables.items() if v and n in _PINNED},
+    }
+    if not attempt.request.current_code:
+        given[CODE] = record.code.model_dump_json()
+    return {**kept, **attempt.parent.tracking_environment(), **given}
+
+
+def _cause_of_death(ended: Ended) -> str:
+    if ended.exit_code < 0:
+        return f"its process was ended by signal {-ended.exit_code}"
+    return ended.last_lines or f"exit code {ended.exit_code}"
+
+
+def compare(old: PastRun, new: PastRun, *, tolerance: float | None = None) -> Replay:
+    """Compare two finished runs, and the runs below them that belong together."""
+    judgement = judge(old.record, new.record, tolerance=tolerance)
+    if old.unknown:
+        judgement = judgement.model_copy(update={"unknown": old.unknown, "causes": ()})
+    children = tuple(_pairs(old, new, tolerance))
+    return Replay(old.name, old.run_id, new.run_id, judgement, children)
+
+
+def _pairs(old: PastRun, new: PastRun, tolerance: float | None) -> "list[Replay]":
+    """Compare each run below one with the run below the other that makes it again."""
+    below = {_origin(run): run for run in tracking.children(new.run)}
+    if not any(tracking.REPLAY_OF in run.data.tags for run in below.values()):
+        return []
+    replays = []
+    for child in tracking.children(old.run):
+        origin, name = _origin(child), str(child.info.run_name)
+        if origin in below:
+            replays.append(compare(past.of(child), past.of(below[origin]), tolerance=tolerance))
+        else:
+            missing = _not_replayable("", "the replay made no such run")
+            replays.append(Replay(name, child.info.run_id, None, missing))
+    return replays
+
+
+def _origin(run: "Run") -> str:
+    """Return the id of the run that a run makes again, else its own."""
+    return str(run.data.tags.get(tracking.REPLAY_OF, run.info.run_id))
+
+
+def _not_replayable(kind: str, reason: str) -> Judgement:
+    causes = (Cause(kind=_KINDS[kind], name="", recorded="", found=""),) if kind in _KINDS else ()
+    return Judgement(verdict=Verdict.NOT_REPLAYABLE, reason=reason, causes=causes)
+
+
+def _unexplained(replay: Replay) -> bool:
+    """Tell whether something differs although everything that is recorded is the same."""
+    own = replay.judgement.differences and not replay.judgement.causes
+    return bool(own) or any(_unexplained(child) for child in replay.children)
+
+
+def _explained(first: Replay, second: Replay) -> Replay:
+    """Say of each unexplained difference whether two replays agree on it."""
+    children = tuple(
+        _explained(child, again) if again else child
+        for child, again in (
+            (child, next((c for c in second.children if c.run_id == child.run_id), None))
+            for child in first.children
+        )
+    )
+    judgement = first.judgement
+    if judgement.differences and not judgement.causes:
+        agree = _found(judgement) == _found(second.judgement)
+        kind: CauseKind = "unknown" if agree else "a step that is not deterministic"
+        name = (
+            "two replays agree with each other; nothing that is recorded differs" if agree else ""
+        )
+        cause = Cause(kind=kind, name=name, recorded="", found="")
+        judgement = judgement.model_copy(update={"causes": (cause,)})
+    return replace(first, judgement=judgement, children=children)
+
+
+def _found(judgement: Judgement) -> dict[tuple[str, str], str]:
+    return {(d.kind, d.name): repr(d.found) for d in judgement.differences}
+
+
+def record_verdict(replay: Replay) -> None:
+    """Tag both runs with the verdict, and log it to the new one; the same for their children."""
+    verdict = str(replay.verdict)
+    if replay.new_run_id:
+        tracking.log(replay.new_run_id, tags={tracking.VERDICT: verdict})
+        tracking.log_text(replay.new_run_id, FILE_NAME, canonical_json(replay.values()))
+    try:
+        with tracking.one_line_errors():
+            tracking.log(replay.run_id, tags={tracking.VERDICT: verdict})
+    except RepriseError as error:
+        print(f"run {replay.run_id} was not tagged with its verdict: {error}", file=sys.stderr)
+    for child in replay.children:
+        record_verdict(child)

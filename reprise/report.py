@@ -1,0 +1,106 @@
+"""What a replay tells: a table on the terminal, artifacts, tags, and how the command ends."""
+
+from typing import TYPE_CHECKING
+
+from reprise import console, tracking
+from reprise.digest import canonical_json
+from reprise.errors import DifferentError, NotReplayableError
+from reprise.replay import FILE_NAME, Replay, Request
+from reprise.verdict import Difference, Verdict
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from reprise.run import RecordedRun
+
+_DIGITS = 12  # of a digest, shown
+
+
+def log(run: "RecordedRun", replay: Replay, request: Request) -> None:
+    """Put the outcome on the run that asked for it."""
+    if request.replays:
+        run.set_tags({tracking.VERDICT: str(replay.verdict)})
+    run.log_text(
+        FILE_NAME if request.replays else "comparison.json", canonical_json(replay.values())
+    )
+
+
+def show(replay: Replay, request: Request) -> None:
+    """Print the outcome, and what to run next."""
+    new = replay.new_run_id
+    print(f"{replay.name}: run {replay.run_id}" + (f", made again as run {new}" if new else ""))
+    if replay.code_from:
+        print(f"  code from {replay.code_from}")
+    for each in (replay, *replay.children):
+        if each is not replay:
+            print(f"{each.name}: {each.run_id} -> {each.new_run_id}: {each.judgement.verdict}")
+        if each.judgement.differences:
+            console.print_table(_table(each))
+        for cause in each.judgement.causes:
+            print(f"  cause: {cause}")
+        if each.judgement.reason:
+            print(f"  reason: {each.judgement.reason}")
+        if each.judgement.unknown:
+            print(f"  not recorded, so not compared: {', '.join(each.judgement.unknown)}")
+    print(_conclusion(replay, request))
+    if new:
+        commands = {"make ui": "both runs in a browser"}
+        if replay.verdict is not Verdict.IDENTICAL or not request.replays:
+            compare = f"{console.RUN} compare -P run_id={replay.run_id} -P other={new}"
+            commands = {compare: "all that the two runs depended on, side by side", **commands}
+        else:
+            tweak = f'{console.RUN} reproduce -P run_id={replay.run_id} -P set="name=value"'
+            commands = {tweak: "the same run with another parameter", **commands}
+        console.next_commands(commands)
+
+
+def raise_unless_good(replay: Replay, request: Request) -> None:
+    """End the command as the verdict says.
+
+    Raises
+    ------
+    DifferentError, NotReplayableError
+        One line with the first reasons.
+    """
+    verdict = replay.verdict
+    if verdict is Verdict.NOT_REPLAYABLE:
+        reasons = [r.judgement.reason for r in (replay, *replay.children) if r.judgement.reason]
+        raise NotReplayableError(f"run {replay.run_id} was not made again: {reasons[0]}")
+    if request.replays and verdict is Verdict.DIFFERENT:
+        found = [r for r in (replay, *replay.children) if r.judgement.differences]
+        causes = dict.fromkeys(str(cause) for r in found for cause in r.judgement.causes)
+        raise DifferentError(
+            f"expected run {replay.run_id} again, found another result in "
+            f"{sum(len(r.judgement.differences) for r in found)} places. "
+            f"Causes: {'; '.join(causes)}."
+        )
+
+
+def _conclusion(replay: Replay, request: Request) -> str:
+    compared = replay.judgement.compared + sum(c.judgement.compared for c in replay.children)
+    differing = [d for r in (replay, *replay.children) for d in r.judgement.differences]
+    if request.replays:
+        return f"Verdict: {replay.verdict} ({compared - len(differing)} of {compared} equal)"
+    return f"{len(differing)} of {compared} metrics and digests changed"
+
+
+def _table(replay: Replay) -> "Table":
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("differs")
+    table.add_column("recorded", justify="right")
+    table.add_column("found", justify="right")
+    for difference in replay.judgement.differences:
+        table.add_row(
+            f"{difference.kind} {difference.name}",
+            _shown(difference, difference.recorded),
+            _shown(difference, difference.found),
+        )
+    return table
+
+
+def _shown(difference: Difference, value: float | str | None) -> str:
+    if value is None:
+        return "absent"
+    return repr(value) if difference.kind == "metric" else str(value)[:_DIGITS]
