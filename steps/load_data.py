@@ -33,7 +33,7 @@ class Opened:
 
 def main(parameters: LoadDataParameters, run: RecordedRun) -> None:
     """Load a source into this run."""
-    with opened(parameters.source) as source:
+    with opened(where(parameters, run)) as source:
         load(parameters, run, source)
     data_run = f"runs:/{run.run_id}"
     console.done(
@@ -43,6 +43,12 @@ def main(parameters: LoadDataParameters, run: RecordedRun) -> None:
             f"{console.RUN} train_dt -P data={data_run}": "a decision tree on it",
         },
     )
+
+
+def where(parameters: LoadDataParameters, run: RecordedRun) -> str:
+    """Return where to read from: of an object in S3 that is read again, the version of then."""
+    recorded = run.recorded_uri("source") or ""
+    return recorded if recorded.startswith("s3://") else parameters.source
 
 
 def load(parameters: LoadDataParameters, run: RecordedRun, source: Opened) -> None:

@@ -1,0 +1,65 @@
+"""A load that is made again reads what the first had read: steps/load_data.py."""
+
+import boto3
+import mlflow
+import pytest
+from moto.server import ThreadedMotoServer
+
+from reprise import run as frame
+from reprise import tracking
+from steps import load_data
+from steps.parameters import LoadDataParameters
+
+ROWS = "".join(f"{i},{'ab'[i % 2]}\n" for i in range(20))
+SOURCE = "s3://versioned/table.csv"
+
+
+@pytest.fixture
+def upload(monkeypatch):
+    """Put a table into a bucket that keeps versions."""
+    server = ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", f"http://{host}:{port}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    s3 = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
+    s3.create_bucket(Bucket="versioned")
+    s3.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+    yield lambda text: s3.put_object(Bucket="versioned", Key="table.csv", Body=text.encode())
+    server.stop()
+
+
+def test_a_replay_reads_the_version_of_an_object_that_the_first_had_read(
+    store, record_of, recording, upload
+):
+    parameters = LoadDataParameters(source=SOURCE)
+    upload(f"x,y\n{ROWS}")
+    with recording(parameters) as first:
+        load_data.main(parameters, first)
+    upload(f"z,y\n{ROWS}")
+
+    past = tracking.read_record(first.run_id)
+    with mlflow.start_run() as run:
+        again = frame.RecordedRun(
+            run, record_of(parameters), parameters=parameters, tags={}, past=past
+        )
+        with again.recorded():
+            load_data.main(parameters, again)
+
+    assert again.record.inputs == past.inputs
+    assert again.record.outputs == past.outputs
+
+
+def test_a_new_run_reads_the_newest(store, recording, upload):
+    parameters = LoadDataParameters(source=SOURCE)
+    upload(f"x,y\n{ROWS}")
+    with recording(parameters) as first:
+        load_data.main(parameters, first)
+    upload(f"z,y\n{ROWS}")
+
+    with recording(parameters) as second:
+        load_data.main(parameters, second)
+
+    assert second.record.inputs[0].sha256 != first.record.inputs[0].sha256
