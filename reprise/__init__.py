@@ -1,5 +1,8 @@
 """The engine that makes runs repeatable. It knows nothing about any particular model.
 
+For scripts and notebooks there is `reprise.Experiment` (`scripts`). Importing the package pins the
+numerics for the libraries that are loaded afterwards; the steps' own package does so for them.
+
 A tour, from a command to its record. `startup` pins the numerics (`numerics`) before NumPy can
 load. `run.launch` attaches to the MLflow run, checks the parameters (`parameters`), and writes
 down what the run depends on: its code (`code`), its environment (`environment`), what decides the
@@ -10,3 +13,24 @@ one module that talks to MLflow tracking (`tracking`; `models` and `registry` fo
 `experiment` expands an experiment file into planned runs; `executor` makes them in processes
 forked from a warm one, and `plan` closes each truthfully. `errors` are the user's to mend.
 """
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from reprise import numerics
+
+if TYPE_CHECKING:
+    from reprise.scripts import Experiment as Experiment
+
+__all__ = ["Experiment"]
+
+if sys.argv[:1] != ["-m"]:  # a step, whose package may start its process again
+    numerics.pin()
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Experiment":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from reprise.scripts import Experiment
+
+    return Experiment

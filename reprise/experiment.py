@@ -34,7 +34,7 @@ class PlannedStep(BaseModel):
         return values
 
 
-class Experiment(BaseModel):
+class ExperimentFile(BaseModel):
     """The contents of an experiment file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,7 +44,7 @@ class Experiment(BaseModel):
     evaluation: dict[str, Any] | None = {}
 
 
-def read(path: Path) -> Experiment:
+def read(path: Path) -> ExperimentFile:
     """Read an experiment file.
 
     Raises
@@ -72,7 +72,7 @@ def read(path: Path) -> Experiment:
             f"{'nothing' if values is None else type(values).__name__}. See params/iris.yaml."
         )
     try:
-        return Experiment.model_validate(values)
+        return ExperimentFile.model_validate(values)
     except ValidationError as error:
         raise ExperimentFileError(
             f"{path}: "

@@ -1,0 +1,78 @@
+"""Ends what is still open when the process does: by an error, an exit, or a signal but SIGKILL."""
+
+import atexit
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from reprise.errors import RunFailedError
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Terminated(SystemExit):
+    """The process was asked to end by a signal."""
+
+
+class Lifetime:
+    """Calls a function with the reason if the process ends between `start` and `stop`.
+
+    Parameters
+    ----------
+    end : callable
+        Called with what ended the process.
+    interactive : bool
+        Whether errors do not end it, and its signals are somebody else's.
+    """
+
+    def __init__(self, end: Callable[[BaseException], None], *, interactive: bool) -> None:
+        self._end = end
+        self._interactive = interactive
+        self._process = 0
+        self._signal = 0
+        self._before: dict[int, Any] = {}
+
+    @property
+    def here(self) -> bool:
+        """Whether this is the process that was started, and no fork of it."""
+        return self._process == os.getpid()
+
+    def start(self) -> None:
+        """Begin to watch; signals that the process handles, or ignores, stay as they are."""
+        self._process = os.getpid()
+        atexit.register(self._at_exit)
+        if not self._interactive and threading.current_thread() is threading.main_thread():
+            self._before = {
+                number: signal.signal(number, self._on_signal)
+                for number in _SIGNALS
+                if signal.getsignal(number) is signal.SIG_DFL
+            }
+
+    def stop(self) -> None:
+        """End the watch, and give the signals back."""
+        atexit.unregister(self._at_exit)
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+        self._before = {}
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if not self.here:  # a fork ends as it would have
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        self._signal = number
+        raise Terminated(128 + number)
+
+    def _at_exit(self) -> None:
+        if not self.here:
+            return
+        if self._signal:
+            self._end(Terminated(128 + self._signal))
+            return
+        error = None if self._interactive else getattr(sys, "last_value", None)
+        self._end(error or RunFailedError("the script ended without terminate_run"))
