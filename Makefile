@@ -26,8 +26,10 @@ $(BIN)/uv: requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
 	touch $@
 
-$(VENV)/.installed: $(BIN)/uv
+# The project itself last, as the sync removes it: MLflow finds its backend by it.
+$(VENV)/.installed: $(BIN)/uv pyproject.toml
 	uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.txt
+	uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
