@@ -16,6 +16,7 @@ from driving import (
     healthy,
     server,
 )
+from replaying import ODD_TABLE, Origin, write_experiments, write_marks, write_table
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # of this process's client
 
@@ -35,9 +36,15 @@ def environment(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def git_server(tmp_path_factory, environment):
+def git_folder(tmp_path_factory):
+    """Folder whose bare repositories the git daemon serves."""
+    return tmp_path_factory.mktemp("git")
+
+
+@pytest.fixture(scope="session")
+def git_server(git_folder, environment):
     """URL of a real git daemon that has the empty repository `project`."""
-    folder = tmp_path_factory.mktemp("git")
+    folder = git_folder
     subprocess.run(
         ["git", "init", "--quiet", "--bare", "--initial-branch=main", folder / "project"],
         env=environment,
@@ -89,6 +96,25 @@ def project(tmp_path_factory, environment, git_server):
 def experiment(project, request):
     """The project, with runs in an experiment of this module's own."""
     return project.within(request.module.__name__)
+
+
+@pytest.fixture(scope="session")
+def new_origin(project, git_folder, git_server, tmp_path_factory):
+    """Make a repository of the project in which every file changes the results."""
+    folder = tmp_path_factory.mktemp("marked") / "project"
+    project.git("clone", "--quiet", project.git("remote", "get-url", "origin"), str(folder))
+    marked = replace(project, folder=folder)
+    write_marks(folder)
+    write_experiments(folder)
+    write_table(folder / ODD_TABLE)
+    marked.git("add", "--all")
+    marked.git("commit", "--quiet", "--message", "Marks")
+
+    def new_origin(name):
+        project.git("clone", "--quiet", "--bare", str(folder), str(git_folder / name))
+        return Origin(git_folder / name, f"{git_server}/{name}")
+
+    return new_origin
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +271,51 @@ def until(condition: Callable[[], bool], *, what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def web_server(handle: Callable[[BaseHTTPRequestHandler, bytes], None]) -> Iterator[str]:
+    """Answer every request, given with its body, by a function; yield the URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_any(self) -> None:
+            with contextlib.suppress(ConnectionError):
+                handle(self, self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler.handle_any)
+    with ThreadingHTTPServer((HOST, 0), Handler) as web:
+        threading.Thread(target=web.serve_forever, args=(0.05,)).start()
+        try:
+            yield f"http://{HOST}:{web.server_address[1]}"
+        finally:
+            web.shutdown()
+
+
+def answer(
+    request: BaseHTTPRequestHandler,
+    body: bytes,
+    *,
+    status: int = 200,
+    headers: Sequence[tuple[str, str]] = (),
+) -> None:
+    request.send_response(status)
+    for name, value in headers:
+        request.send_header(name, value)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+def children_of(pid: int) -> list[int]:
+    """Ids of the processes that a process has started."""
+    with contextlib.suppress(FileNotFoundError):
+        threads = Path(f"/proc/{pid}/task").iterdir()
+        return [int(p) for t in threads for p in (t / "children").read_text().split()]
+    return []
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from driving import HOST, LIMIT_SECONDS, until
+from driving import HOST, LIMIT_SECONDS, children_of, until
 
 
 @dataclass
@@ -55,14 +55,6 @@ def slow_experiment(slow, tmp_path):
 
 def asked(slow):
     assert slow.asked.wait(LIMIT_SECONDS)
-
-
-def children_of(pid):
-    """Ids of the processes that a process has started."""
-    with contextlib.suppress(FileNotFoundError):
-        threads = Path(f"/proc/{pid}/task").iterdir()
-        return [int(p) for t in threads for p in (t / "children").read_text().split()]
-    return []
 
 
 def loading_process(main_pid):

@@ -1,4 +1,4 @@
-"""Wrong input: one line that says what to do, a non-zero exit code, and a FAILED run with a record."""
+"""Wrong input: one line that says what to do, a non-zero exit code, a FAILED run with a record."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
