@@ -67,6 +67,17 @@ def seconds(timings: Sequence[Timing]) -> float:
     return median(t.seconds for t in timings)
 
 
+def row(name: str, a: list[Timing], b: list[Timing], bound: float) -> tuple[str, float, float]:
+    """Make a line of the report."""
+    return name, ratio(a, b), bound
+
+
+def report(rows: list[tuple[str, float, float]]) -> None:
+    """Print what was found next to what is promised."""
+    for name, found, bound in rows:
+        print(f"{'ok  ' if found <= bound else 'OVER'} {name}: {found:.3f} (at most {bound})")
+
+
 def machine() -> str:
     """Describe the machine in a line."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

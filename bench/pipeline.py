@@ -11,7 +11,7 @@ from pathlib import Path
 
 import mlflow
 
-from bench.measure import Timing, in_turn, machine, ratio, run, seconds
+from bench.measure import Timing, in_turn, machine, report, row, run, seconds
 
 PROJECT = Path(__file__).resolve().parent.parent
 NAIVE = PROJECT / "bench" / "naive"
@@ -41,11 +41,11 @@ def store(folder: Path) -> dict[str, str]:
     return {"MLFLOW_TRACKING_URI": uri, "MLFLOW_EXPERIMENT_NAME": "bench"}
 
 
-def newest_load() -> str:
-    """Return the id of the newest load_data run."""
+def newest(entry_point: str) -> str:
+    """Return the id of the newest run of an entry point."""
     runs = mlflow.search_runs(
         experiment_names=["bench"],
-        filter_string="tags.`mlflow.project.entryPoint` = 'load_data'",
+        filter_string=f"tags.`mlflow.project.entryPoint` = '{entry_point}'",
         max_results=1,
         output_format="list",
     )
@@ -55,7 +55,7 @@ def newest_load() -> str:
 def speed(folder: Path, environment: dict[str, str], rounds: int) -> list[tuple[str, float, float]]:
     """Time one training, main, and the step's own process."""
     run([*PYTHON, "steps.load_data"], cwd=PROJECT, environment=environment)
-    data = newest_load()
+    data = newest("load_data")
     train = [*MLFLOW_RUN, "-e", "train_dt", "-P", f"data={data}", "-P", "max_depth=5"]
     step = [*PYTHON, "steps.train_dt", "--data", data, "--max_depth", "5"]
     commands = {
@@ -85,11 +85,6 @@ def speed(folder: Path, environment: dict[str, str], rounds: int) -> list[tuple[
     ]
 
 
-def row(name: str, a: list[Timing], b: list[Timing], bound: float) -> tuple[str, float, float]:
-    """Make a line of the report."""
-    return name, ratio(a, b), bound
-
-
 def size(folder: Path, environment: dict[str, str], rows: int) -> list[tuple[str, float, float]]:
     """Load and train on a large table and on a tenth of it; compare memory and time."""
     found: dict[int, dict[str, Timing]] = {}
@@ -100,7 +95,7 @@ def size(folder: Path, environment: dict[str, str], rows: int) -> list[tuple[str
         run(made, cwd=PROJECT, environment=environment)
         load = [*PYTHON, "steps.load_data", "--source", str(path)]
         timings = {"load_data": run(load, cwd=PROJECT, environment=environment)}
-        train = [*PYTHON, "steps.train_lr", "--data", newest_load()]
+        train = [*PYTHON, "steps.train_lr", "--data", newest("load_data")]
         timings["train_lr"] = run(train, cwd=PROJECT, environment=environment)
         found[count] = timings
         for name, timing in timings.items():
@@ -119,12 +114,6 @@ def size(folder: Path, environment: dict[str, str], rows: int) -> list[tuple[str
             1.0,
         ),
     ]
-
-
-def report(rows: list[tuple[str, float, float]]) -> None:
-    """Print what was found next to what is promised."""
-    for name, found, bound in rows:
-        print(f"{'ok  ' if found <= bound else 'OVER'} {name}: {found:.3f} (at most {bound})")
 
 
 if __name__ == "__main__":

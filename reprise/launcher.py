@@ -24,11 +24,17 @@ from typing import IO, Any, Self
 
 _GRACE_SECONDS = 15
 _LAST_LINES = 20
+# Runs this file without its folder on the path. -P does so too, but passes on to fork servers,
+# which then find no module of the project to preload.
+_START = (
+    "import runpy, sys; sys.path = [*filter(None, sys.path)]; "
+    "runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended, and the last lines that it printed."""
+    """How a command ended, and the last lines that it printed; "" where they were shown."""
 
     exit_code: int
     last_lines: str
@@ -45,17 +51,24 @@ class Launcher:
         Modules that the command is likely to import; those that are missing are skipped.
     environment : mapping of str to str
         Variables that libraries read as they load.
+    shown : bool
+        Whether the command's output goes where this process's goes, instead of being kept.
     """
 
     def __init__(
-        self, python: Path, libraries: Sequence[str], environment: Mapping[str, str]
+        self,
+        python: Path,
+        libraries: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        shown: bool = False,
     ) -> None:
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self._log = None if shown else tempfile.TemporaryFile()  # noqa: SIM115 - see __exit__
         self._process = subprocess.Popen(
-            [python, "-P", __file__, *libraries],
+            [python, "-c", _START, __file__, *libraries],
             stdin=subprocess.PIPE,
             stdout=self._log,
-            stderr=subprocess.STDOUT,
+            stderr=None if shown else subprocess.STDOUT,
             env={**environment},
             start_new_session=True,  # Ctrl-C is for the parent, which ends this in order
         )
@@ -68,7 +81,8 @@ class Launcher:
         self._end()
         with contextlib.suppress(BrokenPipeError):
             _input(self._process).close()
-        self._log.close()
+        if self._log:
+            self._log.close()
 
     def _end(self) -> None:
         """End the process, and all that it has started."""
@@ -101,6 +115,8 @@ class Launcher:
         except BaseException:
             self._end()
             raise
+        if self._log is None:
+            return Ended(exit_code, "")
         self._log.seek(0)
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
         return Ended(exit_code, "\n".join(lines[-_LAST_LINES:]))
@@ -122,6 +138,7 @@ def main() -> None:
     order = json.loads(line)
     os.environ.clear()
     os.environ.update(order["environment"])
+    tempfile.tempdir = None  # a library may have asked for it before
     os.chdir(order["folder"])
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     words = order["words"]
@@ -153,7 +170,8 @@ def _call(words: list[str]) -> int:
         os.killpg(0, signal.SIGTERM)  # this process leads a session of its own
 
     signal.signal(signal.SIGTERM, end)
-    return subprocess.run(words, check=False).returncode
+    code = subprocess.run(words, check=False).returncode
+    return code if code >= 0 else 128 - code  # of a signal, as a shell tells it
 
 
 def _end_with(parent: Any) -> None:

@@ -8,18 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reprise.launcher import Launcher
+from steps import libraries
 from steps.parameters import ReproduceParameters
 
 if TYPE_CHECKING:
     from reprise.run import RecordedRun
 
-# What most steps import, heaviest first: done while this process looks for the run's code.
-LIBRARIES = ("skops.io", "mlflow.sklearn", "sklearn.pipeline", "pyarrow.parquet")
-
 
 def main(parameters: ReproduceParameters, run: "RecordedRun", *, warm: Launcher) -> None:
     """Make the run again below this one, and end in its verdict."""
-    from reprise import past, replay, report
+    from reprise import console, past, replay, report
     from reprise.digest import sha256_text
     from reprise.record import InputData
 
@@ -38,7 +36,8 @@ def main(parameters: ReproduceParameters, run: "RecordedRun", *, warm: Launcher)
         tolerance=parameters.tolerance,
         allowed=parameters.allow_repository,
     )
-    found = replay.reproduce(run, earlier, request, warm=warm)
+    with console.working() as on_stage:
+        found = replay.reproduce(run, earlier, request, warm=warm, on_stage=on_stage)
     report.log(run, found, request)
     report.show(found, request)
     report.raise_unless_good(found, request)
@@ -70,7 +69,8 @@ def changes(words: str | None) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    with Launcher(Path(sys.executable), LIBRARIES, os.environ) as _warm:
+    # Libraries load while this process looks for the run's code.
+    with Launcher(Path(sys.executable), libraries.needed(), os.environ) as _warm:
         from reprise.run import launch
 
         launch(ReproduceParameters, partial(main, warm=_warm))

@@ -1,23 +1,22 @@
 """What the steps import, and a first dummy save: preloaded once by the warm executor."""
 
 import gc
+import importlib
 import tempfile
 
 import matplotlib.figure  # noqa: F401
 import mlflow.sklearn
-import mlflow.store.artifact.mlflow_artifacts_repo
-import mlflow.store.tracking.rest_store
-import mlflow.store.tracking.sqlalchemy_store
 import pandas as pd
-import pyarrow.parquet  # noqa: F401
-import skops.io  # noqa: F401
 from sklearn.tree import DecisionTreeClassifier
 
 import steps.evaluate
 import steps.load_data
 import steps.training  # noqa: F401
 from reprise.models import TRUSTED_TYPES
+from steps import libraries
 
+for _name in libraries.needed():
+    importlib.import_module(_name)
 with tempfile.TemporaryDirectory(prefix="reprise-") as _folder:
     mlflow.sklearn.save_model(
         DecisionTreeClassifier().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0, 1]),
