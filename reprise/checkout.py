@@ -8,12 +8,13 @@ what is neither of the repository at hand nor of a named one is refused.
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 from reprise import code as source
-from reprise.errors import CheckoutError, CodeError
+from reprise.errors import CheckoutError, CodeError, TrackingError
 from reprise.git import git, is_full_sha, remote, same_repository, succeeds, without_credentials
 from reprise.record import Code
 
@@ -65,8 +66,8 @@ class Repository:
         commit = code.commit
         if commit is None or not is_full_sha(commit):
             raise CheckoutError(
-                "expected a run that was made with a commit, found one made outside git. "
-                "Its code cannot be brought back."
+                "expected a run that was made with a commit, found one made outside git, or with "
+                "use_git_version switched off. Its code cannot be brought back."
             )
         where = self._find(code, commit, open_bundle)
         tree = git(self._store, "rev-parse", f"{commit}^{{tree}}").strip()
@@ -76,6 +77,29 @@ class Repository:
                 "The record was altered."
             )
         return where
+
+    def find(self, commit: str) -> str | None:
+        """Have a commit here from this clone or its remote, and say from which; None: neither."""
+        if self._has(commit):
+            return "this clone"
+        if self._remote and self._fetched(self._remote, commit):
+            return self._remote
+        return None
+
+    def follow_origin(self) -> None:
+        """Know the remote and its branches as the repository at hand does, as a clone would.
+
+        A step that runs in the checkout then records where its commit is from, and carries what
+        the remote may not serve later.
+        """
+        if self._remote is None:
+            return
+        url = git(self._at_hand, "remote", "get-url", self._remote).strip()
+        git(self._store, "remote", "add", "origin", url)
+        pattern = "create refs/remotes/origin/%(refname:lstrip=3) %(objectname)"
+        of_remote = f"refs/remotes/{self._remote}"
+        branches = git(self._at_hand, "for-each-ref", f"--format={pattern}", of_remote)
+        git(self._store, "update-ref", "--stdin", text=branches)
 
     def check_out(self, code: Code) -> Path:
         """Write the files of a run's commit, submodules and LFS files included.
@@ -99,15 +123,13 @@ class Repository:
 
     def diff(self, old: str, new: str) -> str:
         """Return the patch from one commit to another."""
-        plain = ("--no-color", "--no-ext-diff", "--no-textconv", "--find-renames")
-        text = git(self._store, "diff", *plain, old, new)
+        text = git(self._store, *source.DIFF, old, new)
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
     def _find(self, code: Code, commit: str, open_bundle: OpenBundle) -> str:
-        if self._has(commit):
-            return "this clone"
-        if self._remote and self._fetched(self._remote, commit):
-            return self._remote
+        nearby = self.find(commit)
+        if nearby:
+            return nearby
         if self._allowed and self._fetched(self._allowed, commit):
             return without_credentials(self._allowed)
         self._refuse_foreign(code)
@@ -117,8 +139,11 @@ class Repository:
                 "and the run carries no bundle of it: it was at the remote when the run was made, "
                 f"and is gone since. {self._advice()}"
             )
-        with open_bundle(code.bundle) as path:
-            self._unbundle(path, commit)
+        try:
+            with open_bundle(code.bundle) as path:
+                self._unbundle(path, commit)
+        except TrackingError as error:
+            raise CheckoutError(str(error)) from None
         return "the run's own bundle"
 
     def _has(self, commit: str) -> bool:
@@ -153,7 +178,8 @@ class Repository:
         """Take in a bundle that builds upon the repository at hand."""
         needed = _prerequisites(path)
         for base in needed:
-            if not self._has(base) and not (self._remote and self._fetched(self._remote, base)):
+            places = filter(None, (self._remote, self._allowed))
+            if not self._has(base) and not any(self._fetched(place, base) for place in places):
                 raise CheckoutError(
                     f"expected commit {base}, which the run's bundle builds upon, in this clone "
                     f"or at its remote, found it in neither. {self._advice()}"
@@ -193,22 +219,34 @@ class Repository:
     def _check_out_submodules(self) -> None:
         listed = git(self._store, "ls-files", "--stage", "-z").split("\0")
         links = [entry.partition("\t") for entry in listed if entry.startswith("160000 ")]
-        root = None
-        for description, _, path in links:
-            root = root or Path(git(self._at_hand, "rev-parse", "--show-toplevel").strip())
-            commit = description.split()[1]
-            if succeeds(root / path, "cat-file", "-e", f"{commit}^{{tree}}"):
-                objects = git(root / path, "rev-parse", "--absolute-git-dir").strip()
-                git(self._store, "config", f"submodule.{path}.url", objects)
-        if links:
-            allow = ("-c", "protocol.file.allow=always")
-            try:
-                git(self._store, *allow, "submodule", "update", "--init", "--recursive", "--quiet")
-            except CodeError as error:
-                raise CheckoutError(
-                    f"expected the submodules of the run's commit, found that they cannot be had: "
-                    f"{error}"
-                ) from None
+        if not links:
+            return
+        settings = ["-c", "protocol.file.allow=always"]
+        if self._remote:  # what an address like ../library.git is relative to
+            url = git(self._at_hand, "remote", "get-url", self._remote).strip()
+            settings += ["-c", f"remote.origin.url={url}"]
+        commits = {path: description.split()[1] for description, _, path in links}
+        try:
+            self._borrow_submodules(commits)
+            git(self._store, *settings, "submodule", "update", "--init", "--recursive", "--quiet")
+        except CodeError as error:
+            raise CheckoutError(
+                f"expected the submodules of the run's commit, found that they cannot be had: "
+                f"{error}"
+            ) from None
+
+    def _borrow_submodules(self, commits: Mapping[str, str]) -> None:
+        """Take submodules, given by path and commit, from those at hand that have the commit."""
+        if not succeeds(self._at_hand, "rev-parse", "--show-toplevel"):
+            return
+        root = Path(git(self._at_hand, "rev-parse", "--show-toplevel").removesuffix("\n"))
+        options = ("--file", ".gitmodules", "--null", "--get-regexp", r"^submodule\..*\.path$")
+        for entry in filter(None, git(self._store, "config", *options).split("\0")):
+            key, _, path = entry.partition("\n")
+            here, commit = root / path, commits.get(path)
+            if commit and here.is_dir() and succeeds(here, "cat-file", "-e", f"{commit}^{{tree}}"):
+                objects = git(here, "rev-parse", "--absolute-git-dir").removesuffix("\n")
+                git(self._store, "config", f"{key.removesuffix('.path')}.url", objects)
 
     def _check_lfs(self) -> None:
         for name in git(self._store, "ls-files", "-z", ":(attr:filter=lfs)").split("\0"):
@@ -236,11 +274,53 @@ def inside(folder: Path, name: str) -> Path:
     return path
 
 
+def working_folder(folder: Path, name: str) -> Path:
+    """Return the folder in which a script was started, made anew where the commit has no files.
+
+    Raises
+    ------
+    CheckoutError
+        If it is not within the checked-out folder.
+    """
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()) or path.is_file():
+        raise CheckoutError(
+            f"expected the name of a folder in the project, found {name!r}. The record was altered."
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 @contextmanager
 def repository(at_hand: Path, *, allowed: str | None = None) -> Iterator[Repository]:
     """Make a temporary repository beside the one at hand, and remove it at the end."""
     with tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True) as folder:
         yield Repository(Path(folder), at_hand, allowed=allowed)
+
+
+@contextmanager
+def clone(url: str) -> Iterator[Path]:
+    """Clone a repository whole, without its files, into a temporary folder removed at the end.
+
+    Raises
+    ------
+    CheckoutError
+        If it cannot be cloned; the URL is shown without the credentials in it.
+    """
+    login = url.partition("://")[2].partition("/")[0].rpartition("@")[0]
+    with tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True) as name:
+        options = ("--quiet", "--no-checkout", "--template=")
+        try:
+            git(Path(name), "clone", *options, "--", url, "clone")
+        except CodeError as error:
+            said = error.said
+            for secret in (login, unquote(login)):
+                said = said.replace(f"{secret}@", "") if secret else said
+            raise CheckoutError(
+                f"expected a git repository at {without_credentials(url)}, found that it cannot be "
+                f"cloned: {said} Check the address, and your login there."
+            ) from None
+        yield Path(name, "clone")
 
 
 def _prerequisites(bundle: Path) -> list[str]:

@@ -6,6 +6,7 @@ not be able to serve later is carried by the run as a git bundle.
 """
 
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,11 @@ _IDENTITY = {
     }.items()
 }
 _BRANCH = "refs/heads/snapshot"
+# A patch for people to read, whatever the user has set git to.
+DIFF = (
+    *("-c", "core.quotePath=false", "diff", "--no-color", "--no-ext-diff", "--no-textconv"),
+    *("--find-renames", "--src-prefix=a/", "--dst-prefix=b/", "--submodule=short"),
+)
 _NOT_A_REPOSITORY = "not a git repository"
 _NO_COMMIT = "ambiguous argument 'HEAD'"
 
@@ -74,8 +80,18 @@ class Captured:
         before = self.code.base_commit if self.code.dirty else self._last_served(commit)
         if not before:
             return ""
-        plain = ("--no-color", "--no-ext-diff", "--no-textconv", "--find-renames")
-        return _readable(git(store, "diff", *plain, before, commit))
+        return _readable(git(store, *DIFF, before, commit))
+
+    def holds(self, text: str) -> bool:
+        """Tell whether a file of the commit has a text in it."""
+        if self._store is None or self.code.commit is None:
+            return False
+        words = ("grep", "--quiet", "--fixed-strings", "-f", "-", self.code.commit)
+        try:
+            git(self._store, *words, text=text)
+        except CodeError:  # it has not
+            return False
+        return True
 
     def _known(self) -> tuple[Path, str]:
         if self._store is None or self.code.commit is None:
@@ -138,7 +154,8 @@ def beside(project: Path, store: Path) -> None:
         for name in ("objects", "shallow")
     )
     store.mkdir()
-    git(store, "init", "--quiet", f"--template={os.devnull}")
+    hashed = git(project, "rev-parse", "--show-object-format").strip()
+    git(store, "init", "--quiet", f"--template={os.devnull}", f"--object-format={hashed}")
     git(store, "symbolic-ref", "HEAD", _BRANCH)
     information = store / ".git" / "objects" / "info"
     information.mkdir(parents=True, exist_ok=True)
@@ -218,10 +235,11 @@ def _refuse_what_cannot_be_carried(root: Path, changes: Changes, allowed: Sequen
     found = objections(root, changes.untracked, allowed)
     if found:
         names = ", ".join(f"{_readable(name)} {what}" for name, what in found)
-        allowing = ",".join(_readable(name) for name, _ in found)
+        allowing = shlex.quote(",".join(_readable(name) for name, _ in found))
         raise CodeError(
             f"expected untracked files that may travel with the run, found: {names}. Add to "
-            f".gitignore what must not, or carry it with -P allow_untracked={allowing}."
+            f".gitignore what must not, or carry it with -P allow_untracked={allowing} "
+            "(of a script: the key allow_untracked of its configuration)."
         )
 
 

@@ -3,12 +3,15 @@
 In a log, where output is no terminal, there is no progress and no colour.
 """
 
+import contextlib
 import math
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.table import Table
 
     from reprise.parameters import Parameters
@@ -58,6 +61,19 @@ class Progress:
         self._bar.update(
             self._task, advance=1, description=f"{outcome.parameters.entry_point} {state}"
         )
+
+
+@contextlib.contextmanager
+def working() -> "Iterator[Callable[[str], None]]":
+    """Show what is being done, on a terminal: yields what to call with each stage's name."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with console.status("starting") as status:
+        yield status.update
 
 
 def done(run: "RecordedRun", commands: Mapping[str, str]) -> None:

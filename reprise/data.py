@@ -103,8 +103,29 @@ def read(run: "RecordedRun", load_run_id: str, part: str) -> "pa.Table":
     DigestMismatchError
         If the stored data is not what was recorded.
     """
-    import pyarrow as pa
+    holder, recorded = located(load_run_id, part)
+    table = verified(holder, part, recorded)
+    run.add_input(
+        InputData(
+            name=part,
+            uri=f"runs:/{load_run_id}/{FOLDER}/{part}.parquet",
+            sha256=recorded,
+            rows=table.num_rows,
+            columns=table.num_columns,
+        ),
+        context={TRAIN: "training", TEST: "testing"}[part],
+    )
+    return table
 
+
+def located(load_run_id: str, part: str) -> tuple[str, str]:
+    """Return the id of the run whose artifacts hold a part of a load, and the part's digest.
+
+    Raises
+    ------
+    DataError
+        If that load holds no data.
+    """
     loaded = tracking.get_run(load_run_id)
     record = tracking.read_record(load_run_id)
     if record.outputs is None or part not in record.outputs.artifacts:
@@ -112,8 +133,22 @@ def read(run: "RecordedRun", load_run_id: str, part: str) -> "pa.Table":
             f"expected a finished load_data run, found run {load_run_id} "
             f"({record.step.entry_point}, {loaded.info.status}). Name a load_data run, or a source."
         )
-    recorded = record.outputs.artifacts[part]
-    holder = loaded.data.tags.get(tracking.STORED_IN, load_run_id)
+    holder = str(loaded.data.tags.get(tracking.STORED_IN, load_run_id))
+    return holder, record.outputs.artifacts[part]
+
+
+def verified(holder: str, part: str, recorded: str) -> "pa.Table":
+    """Read a part out of the run whose artifacts hold it.
+
+    Raises
+    ------
+    TrackingError
+        If it is gone.
+    DigestMismatchError
+        If it is not what was recorded.
+    """
+    import pyarrow as pa
+
     name = f"{FOLDER}/{part}.parquet"
     with tracking.artifact(holder, name) as path:
         try:
@@ -125,14 +160,4 @@ def read(run: "RecordedRun", load_run_id: str, part: str) -> "pa.Table":
     found = sha256_table(table)
     if found != recorded:
         raise DigestMismatchError(f"{name} of run {holder}", recorded=recorded, found=found)
-    run.add_input(
-        InputData(
-            name=part,
-            uri=f"runs:/{load_run_id}/{name}",
-            sha256=found,
-            rows=table.num_rows,
-            columns=table.num_columns,
-        ),
-        context={TRAIN: "training", TEST: "testing"}[part],
-    )
     return table

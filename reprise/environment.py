@@ -10,6 +10,7 @@ from reprise.digest import sha256_file
 from reprise.record import Environment
 
 LOCK = "requirements.txt"
+_OWN = "reprise"  # installed for MLflow to find its backend; what a step runs is its commit's
 _PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*?)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -56,6 +57,7 @@ def installed_packages(path: Iterable[str]) -> dict[str, str]:
         for info in folder.glob("*.dist-info"):
             name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
             packages.setdefault(normalised(name), version)
+    packages.pop(_OWN, None)
     return dict(sorted(packages.items()))
 
 

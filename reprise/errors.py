@@ -44,7 +44,11 @@ class RecordError(RepriseError):
 
 
 class CodeError(RepriseError):
-    """The project's git repository cannot be read."""
+    """The project's git repository cannot be read; `said` is git's own explanation."""
+
+    def __init__(self, message: str, *, said: str = "") -> None:
+        super().__init__(message)
+        self.said = " ".join(said.split())
 
 
 class CheckoutError(RepriseError):
@@ -81,6 +85,12 @@ class RunFailedError(RepriseError):
 
 class DifferentError(RepriseError):
     """A replay did not give what the run had given."""
+
+    exit_code = 1
+
+
+class AuditError(RepriseError):
+    """Runs of an experiment cannot be made again, or did not give what they had given."""
 
     exit_code = 1
 

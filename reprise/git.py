@@ -21,7 +21,7 @@ _ELSEWHERE = frozenset(
 )
 _QUIET = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
 _CREDENTIALS = re.compile(r"^([a-z][a-z0-9+.-]*)://([^/]*)@", re.IGNORECASE)
-_CREDENTIALS_WITHIN = re.compile(r"(?<=://)[^/\s@]*:[^/\s]*@")
+_CREDENTIALS_WITHIN = re.compile(r"(?<=://)[^/\s@]*:[^/\s]*@|(?<=(?<!ssh)://)[^/\s]*@")
 _SCP_LIKE = re.compile(r"^(?:[^@/:]+@)?([^/:]+):(?!//)(.*)$")
 _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -65,7 +65,8 @@ def git(
         said = _CREDENTIALS_WITHIN.sub("", done.stderr.decode(errors="replace").strip())
         raise CodeError(
             f"git {command} failed in {folder.name}: {said or f'exit code {done.returncode}'} "
-            "Mend the repository (git status tells more), then run again."
+            "Mend the repository (git status tells more), then run again.",
+            said=said,
         )
     return done.stdout.decode("utf-8", "surrogateescape")
 
@@ -107,15 +108,16 @@ def same_repository(a: str, b: str) -> bool:
 
 def _place(url: str) -> str:
     """Return the host and path of a repository's URL: `git@h:a/b.git` and `https://h/a/b` agree."""
-    scheme, separator, rest = url.rpartition("://")
+    scheme, separator, rest = url.partition("://")
     scp = None if separator else _SCP_LIKE.match(url)
     if scp:
         host, path = scp.groups()
     elif separator and scheme.lower() != "file":
-        host, _, path = rest.rpartition("@")[2].partition("/")
+        host, _, path = rest.partition("/")
+        host = host.rpartition("@")[2]
         if scheme.lower() in ("ssh", "http", "https"):
             host = host.partition(":")[0]
     else:
-        host, path = "", rest
+        host, path = "", rest if separator else url
     path = path.strip("/").removesuffix(".git").strip("/")
     return f"{host.lower()}/{path}"

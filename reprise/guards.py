@@ -48,7 +48,7 @@ def objections(
     """
     found = []
     for name in untracked:
-        if ALL in allowed or any(fnmatchcase(name, pattern) for pattern in allowed):
+        if ALL in allowed or name in allowed or any(fnmatchcase(name, p) for p in allowed):
             continue
         what = _objection(root / name)
         if what:

@@ -58,7 +58,7 @@ def log_model(run: "RecordedRun", model: Any, example: "pd.DataFrame") -> str:
         run.experiment_id,
         name=NAME,
         source_run_id=run.run_id,
-        params=run.record.step.raw_parameters,
+        params=run.record.step.raw_parameters or run.record.step.parameters,
         model_type=run.record.step.entry_point,
     )
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder, _requirements_are_right():
@@ -136,6 +136,25 @@ def load_model(run_id: str, *, recorded: str | None) -> Any:
     DigestMismatchError
         If its fitted arrays are not what the run recorded.
     """
+    with stored_file(run_id) as path:
+        model = load_file(path)
+    found = sha256_model(model)
+    if recorded is not None and found != recorded:
+        raise DigestMismatchError(
+            f"model {model_id_of(run_id)} of run {run_id}", recorded=recorded, found=found
+        )
+    return model
+
+
+@contextlib.contextmanager
+def stored_file(run_id: str) -> Iterator[Path]:
+    """Fetch the file of the model that a run logged into a temporary folder.
+
+    Raises
+    ------
+    ModelError, TrackingError
+        If it is missing.
+    """
     model_id = model_id_of(run_id)
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
         tracking.download_model(model_id, folder)
@@ -146,13 +165,7 @@ def load_model(run_id: str, *, recorded: str | None) -> Any:
                 f"{', '.join(sorted(p.name for p in Path(folder).iterdir())) or 'nothing'}. "
                 "Models in other formats are not loaded; train again with this project."
             )
-        model = load_file(path)
-    found = sha256_model(model)
-    if recorded is not None and found != recorded:
-        raise DigestMismatchError(
-            f"model {model_id} of run {run_id}", recorded=recorded, found=found
-        )
-    return model
+        yield path
 
 
 def load_file(path: Path) -> Any:

@@ -28,6 +28,10 @@ _KERNELS = {
 }
 # These override the pins, or switch code paths of the C library and of scikit-learn.
 _UNSET = ("NPY_ENABLE_CPU_FEATURES", "GLIBC_TUNABLES", "SCIPY_ARRAY_API")
+_HASH_SEED = "PYTHONHASHSEED"
+# What this process was started with, and whether NumPy had read it before anything was pinned.
+_AT_START = {name: os.environ.get(name, "") for name in (*_SINGLE_THREAD, *_KERNELS)}
+NUMPY_CAME_FIRST = "numpy" in sys.modules
 _NEEDED_FLAGS = frozenset({"avx2", "fma"})
 
 
@@ -77,6 +81,15 @@ def pin(environment: MutableMapping[str, str] = os.environ) -> None:
     if sys.argv[:1] == ["-m"] and "numpy" not in sys.modules:
         sys.stdout.flush()
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], dict(environment))
+
+
+def too_late() -> dict[str, str]:
+    """Return the variables that were read before they could be pinned, as they were then.
+
+    A process that is not restarted has the hash seed that it was started with; and where NumPy was
+    loaded before this package, its kernels and threads too.
+    """
+    return {n: v for n, v in _AT_START.items() if NUMPY_CAME_FIRST or n == _HASH_SEED}
 
 
 def read_cpuinfo() -> str:

@@ -83,7 +83,7 @@ def refuse_unfinished(past: PastRun) -> None:
         With the reason.
     """
     if past.run.info.status != "FINISHED" or past.record.outputs is None:
-        error = past.run.data.tags.get(tracking.ERROR, "")
+        error = past.run.data.tags.get(tracking.ERROR, "").rstrip(".")
         raise NotReplayableError(
             f"expected a finished run, found run {past.run_id} {past.run.info.status}"
             f"{': ' + error if error else ''}. There is nothing to compare a replay with."
@@ -93,6 +93,16 @@ def refuse_unfinished(past: PastRun) -> None:
             f"expected a run with a record or with metrics, found run {past.run_id} with neither. "
             "There is nothing to compare a replay with."
         )
+
+
+def refuse_interactive(past: PastRun) -> None:
+    """Refuse a run of which nobody knows what to run.
+
+    Raises
+    ------
+    NotReplayableError
+        With the reason.
+    """
     if not past.record.step.entry_point and not past.record.step.command:
         raise NotReplayableError(
             f"expected a run of an entry point or a script, found run {past.run_id}, which was "
@@ -104,6 +114,7 @@ def _from_tags(run: "Run") -> RunRecord:
     """Read what a plain `mlflow run` leaves: commit, entry point and shell-quoted parameters."""
     tags = run.data.tags
     repository, _, folder = tags.get(tracking.SOURCE_NAME, "").partition("#")
+    folder = tags.get(tracking.PROJECT_FOLDER, folder)  # after # there may be a commit
     commit = tags.get(tracking.GIT_COMMIT)
     raw = {name: _unquoted(value) for name, value in run.data.params.items()}
     finished = run.info.status == "FINISHED"
@@ -133,4 +144,5 @@ def _unquoted(value: str) -> str:
         words = shlex.split(value)
     except ValueError:  # an unbalanced quote: it was never quoted
         return value
-    return words[0] if len(words) == 1 else value
+    quoted = len(words) == 1 and shlex.quote(words[0]) == value
+    return words[0] if quoted else value  # else a step logged it, as it is

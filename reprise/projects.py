@@ -9,17 +9,44 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from reprise import environment
+from reprise.digest import sha256_file
 from reprise.errors import EnvironmentMismatchError, ProjectError
+from reprise.lock import python_version
 from reprise.record import Environment
 
 _COMPLETE = "complete"
+_RELEASE = re.compile(r"\d+\.\d+\.\d+[a-z0-9+]*")
+_HASH = "--hash=sha256:"
 _PLAIN_MODULE = re.compile(r"python -m [\w.]+( --[\w-]+ \{\w+\})*")
 
 
 def words(folder: Path, entry_point: str, raw_parameters: Mapping[str, str]) -> list[str]:
+    """Return the command of an entry point, as `mlflow run` would start it.
+
+    See `command`, which tells its parameters too.
+    """
+    return command(folder, entry_point, raw_parameters).words
+
+
+@dataclass(frozen=True)
+class Command:
+    """What an entry point runs, and its parameters as `mlflow run` logs them, shell-quoted."""
+
+    words: list[str]
+    logged_parameters: dict[str, str]
+
+
+def command(
+    folder: Path,
+    entry_point: str,
+    raw_parameters: Mapping[str, str],
+    *,
+    downloads: Path | None = None,
+) -> Command:
     """Return the command of an entry point, as `mlflow run` would start it.
 
     Parameters
@@ -29,11 +56,13 @@ def words(folder: Path, entry_point: str, raw_parameters: Mapping[str, str]) -> 
     entry_point : str
     raw_parameters : mapping of str to str
         Values as they were given; what is left out takes the MLproject's default.
+    downloads : Path, optional
+        Where what parameters of type `path` name is fetched to; None: they stay as given.
 
     Raises
     ------
     ProjectError
-        If the folder has no such entry point, or it needs more parameters.
+        If the folder has no such entry point, it needs more parameters, or a container.
     """
     from mlflow.exceptions import MlflowException
     from mlflow.projects.utils import load_project
@@ -44,16 +73,24 @@ def words(folder: Path, entry_point: str, raw_parameters: Mapping[str, str]) -> 
             "commit's project folder. Name a run of an MLflow Project."
         )
     try:
-        declared = load_project(str(folder)).get_entry_point(entry_point)
-        command = declared.compute_command(dict(raw_parameters), None)
+        project = load_project(str(folder))
+        declared = project.get_entry_point(entry_point)
+        known, others = declared.compute_parameters(dict(raw_parameters), None)
+        line = declared.compute_command(
+            dict(raw_parameters), None if downloads is None else str(downloads)
+        )
     except MlflowException as error:
         raise ProjectError(
             f"expected the entry point {entry_point} with its parameters in the MLproject of this "
             f"commit, found otherwise: {error} Check the name and the parameters."
         ) from None
-    if _PLAIN_MODULE.fullmatch(declared.command):
-        return shlex.split(command)
-    return ["bash", "-c", command]
+    if project.docker_env:
+        raise ProjectError(
+            "expected an MLproject with conda_env or python_env, found docker_env, which is not "
+            "built here. Run it with MLflow's own backend: mlflow run without -b."
+        )
+    plain = _PLAIN_MODULE.fullmatch(declared.command)
+    return Command(shlex.split(line) if plain else ["bash", "-c", line], {**known, **others})
 
 
 def interpreter(recorded: Environment, project: Path) -> Path:
@@ -73,15 +110,59 @@ def interpreter(recorded: Environment, project: Path) -> Path:
     """
     if recorded.lock_sha256 is None:
         return Path(sys.executable)  # the run's own was never locked
+    refuse_another_lock(recorded, project)
     present = environment.describe(project)
-    if present.lock_sha256 != recorded.lock_sha256:
+    return _like(present, project, python=recorded.python, deviations=recorded.deviations)
+
+
+def locked_interpreter(project: Path) -> Path:
+    """Return the Python of the environment that a project's lock asks for: this one, or one built.
+
+    Without a lock that has hashes it is this one.
+
+    Parameters
+    ----------
+    project : Path
+        Folder with the lock, and with a conda.yaml that pins Python's patch release.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If the lock's environment cannot be built here.
+    """
+    lock, conda = project / environment.LOCK, project / "conda.yaml"
+    if not lock.is_file() or _HASH not in lock.read_text(encoding="utf-8"):
+        return Path(sys.executable)
+    present = environment.describe(project)
+    try:
+        python = python_version(conda.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # it leaves Python to whoever runs it
+        python = present.python
+    return _like(present, project, python=python, deviations=())
+
+
+def _like(present: Environment, project: Path, *, python: str, deviations: tuple[str, ...]) -> Path:
+    """Return this Python if it is the one wanted, else one built from the project's lock."""
+    if present.python == python and present.deviations == deviations:
+        return Path(sys.executable)
+    return built(project / environment.LOCK, str(present.lock_sha256), python)
+
+
+def refuse_another_lock(recorded: Environment, project: Path) -> None:
+    """Refuse a commit whose lock is not the one that a run was made with, where it had one.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If the lock is missing, or another.
+    """
+    lock = project / environment.LOCK
+    found = sha256_file(lock) if lock.is_file() else "none"
+    if recorded.lock_sha256 not in (None, found):
         raise EnvironmentMismatchError(
             f"expected {environment.LOCK} with SHA-256 {recorded.lock_sha256} in the run's commit, "
-            f"found {present.lock_sha256 or 'none'}. The record or the code is not the run's."
+            f"found {found}. The record or the code is not the run's."
         )
-    if present.python == recorded.python and present.deviations == recorded.deviations:
-        return Path(sys.executable)
-    return built(project / environment.LOCK, recorded.lock_sha256, recorded.python)
 
 
 def built(lock: Path, lock_sha256: str, python: str) -> Path:
@@ -92,11 +173,16 @@ def built(lock: Path, lock_sha256: str, python: str) -> Path:
     EnvironmentMismatchError
         If uv cannot build it: no such Python, no network, a package that is gone.
     """
+    if not _RELEASE.fullmatch(python):  # a record is somebody else's words, and this names a folder
+        raise EnvironmentMismatchError(
+            f"expected a release of Python like 3.11.7, found {python!r}. The record was altered."
+        )
     folder = cache() / f"{lock_sha256[:16]}-{python}"
     executable = folder / "bin" / "python"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.with_suffix(".lock")):
-        if not (folder / _COMPLETE).is_file() or _altered(folder, lock):
+    with _alone(folder.with_name(f"{folder.name}.lock")):
+        complete = (folder / _COMPLETE).is_file() and executable.is_file()
+        if not complete or _altered(folder, lock):
             print(f"building the environment of lock {lock_sha256[:12]}", file=sys.stderr)
             shutil.rmtree(folder, ignore_errors=True)
             _uv(python, "venv", "--quiet", "--python", _python(python), str(folder))

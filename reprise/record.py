@@ -42,6 +42,7 @@ class Step(_Frozen):
     parameters: dict[str, Any]
     locations: tuple[str, ...] = ()  # parameters that only say where an input is
     command: tuple[str, ...] = ()  # of a script: its file and arguments, what follows `python`
+    folder: str = ""  # of a script: where in the project it was started; "" is its root
     number: int = 1  # which of the runs that a script makes
 
 

@@ -9,7 +9,8 @@ more, to tell a step that is not deterministic from something that is not record
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 from reprise import checkout, numerics, past, projects, tracking
 from reprise.digest import canonical_json
 from reprise.errors import ProjectError, RepriseError
+from reprise.git import without_credentials
 from reprise.launcher import Ended, Launcher
 from reprise.past import PastRun
-from reprise.run import CODE, RUN_NUMBER
+from reprise.record import Step
+from reprise.run import BELOW, CODE, RUN_NUMBER
 from reprise.sources import DATA_FOLDER
 from reprise.verdict import Cause, CauseKind, Judgement, Verdict, judge, worst
 
@@ -110,7 +113,12 @@ class Replay:
 
 
 def reproduce(
-    parent: "RecordedRun", run: PastRun, request: Request, *, warm: Launcher | None = None
+    parent: "RecordedRun",
+    run: PastRun,
+    request: Request,
+    *,
+    warm: Launcher | None = None,
+    on_stage: Callable[[str], None] = lambda _: None,
 ) -> Replay:
     """Make a run again below another run.
 
@@ -123,6 +131,8 @@ def reproduce(
     request : Request
     warm : Launcher, optional
         A process of this environment that has imported libraries.
+    on_stage : callable
+        Called with what is done next, for progress.
 
     Returns
     -------
@@ -130,20 +140,28 @@ def reproduce(
         With the verdict *not replayable*, and why, where it could not be made.
     """
     try:
-        past.refuse_unfinished(run)
+        past.refuse_interactive(run)
+        if request.replays:
+            past.refuse_unfinished(run)
         if request.current_code:
-            words = _words(Path.cwd(), run, request)
+            words = command(Path.cwd(), run, request)
             return _attempt(
                 _Attempt(parent, run, request, Path.cwd(), Path(sys.executable), words), warm
             )
         with checkout.repository(Path.cwd(), allowed=request.allowed) as repository:
             code = run.record.code
+            on_stage(f"looking for commit {code.commit}")
             found = repository.obtain(code, tracking.artifact_at)
             folder = repository.check_out(code)
+            on_stage("looking for its environment")
             python = projects.interpreter(run.record.environment, folder)
-            attempt = _Attempt(parent, run, request, folder, python, _words(folder, run, request))
+            attempt = _Attempt(parent, run, request, folder, python, command(folder, run, request))
+            on_stage(f"making {run.name} again")
             replay = replace(_attempt(attempt, warm), code_from=found)
             if request.replays and _unexplained(replay):
+                on_stage(
+                    f"making {run.name} once more, as nothing recorded explains the difference"
+                )
                 replay = _explained(replay, _attempt(attempt, None))
     except RepriseError as error:
         replay = Replay(
@@ -166,7 +184,14 @@ class _Attempt:
     words: Sequence[str]
 
 
-def _words(folder: Path, run: PastRun, request: Request) -> list[str]:
+def command(folder: Path, run: PastRun, request: Request) -> list[str]:
+    """Return the command that makes a run again in a folder that has its code.
+
+    Raises
+    ------
+    CheckoutError, ProjectError
+        If that code has no such entry point or script, or it takes other parameters.
+    """
     step = run.record.step
     if step.command:
         if request.changes:
@@ -174,9 +199,22 @@ def _words(folder: Path, run: PastRun, request: Request) -> list[str]:
                 "expected set= for a run of an entry point, found a run of the script "
                 f"{step.command[0]}. Run the script with other arguments instead."
             )
-        checkout.inside(folder, step.command[0])  # and no option of Python's
-        return ["python", *step.command]
+        return _script(folder, step)
     return projects.words(folder, step.entry_point, {**step.raw_parameters, **request.changes})
+
+
+def _script(folder: Path, step: Step) -> list[str]:
+    """Return the command of a script, whose file must be of the project: no option of Python's."""
+    name, *arguments = step.command
+    start = checkout.working_folder(folder, step.folder)
+    if name == "-m":
+        file = Path(*arguments[0].split("."))
+        found = [start / file.with_suffix(".py"), start / file / "__main__.py"]
+        checkout.inside(
+            folder, os.path.relpath(next(filter(Path.is_file, found), found[0]), folder)
+        )
+        return ["python", *step.command]
+    return ["python", os.path.relpath(checkout.inside(folder, name), start), *arguments]
 
 
 def _attempt(attempt: _Attempt, warm: Launcher | None) -> Replay:
@@ -196,8 +234,13 @@ def _attempt(attempt: _Attempt, warm: Launcher | None) -> Replay:
         tags = new.run.data.tags
         kind = tags.get(tracking.ERROR_KIND, "")
         reason = tags.get(tracking.ERROR) or _cause_of_death(ended)
-        failure = _not_replayable(kind, f"the run failed when it was made again: {reason}")
+        failure = _not_replayable(kind, reason)
         return Replay(run.name, run.run_id, new_run_id, failure)
+    if run.record.outputs is None:
+        reason = "the earlier run has no results to compare with"
+        return Replay(
+            run.name, run.run_id, new_run_id, Judgement(verdict=Verdict.DIFFERENT, reason=reason)
+        )
     return compare(run, new, tolerance=request.tolerance)
 
 
@@ -210,7 +253,8 @@ def _create(attempt: _Attempt) -> str:
     tags = {tag: run.run_id}
     if not request.current_code:
         source = (tracking.SOURCE_NAME, tracking.GIT_COMMIT, tracking.GIT_REPOSITORY)
-        tags |= {n: run.run.data.tags[n] for n in source if n in run.run.data.tags}
+        told = {n: run.run.data.tags[n] for n in source if n in run.run.data.tags}
+        tags |= {name: without_credentials(value) for name, value in told.items()}
     if attempt.python != Path(sys.executable):
         tags[tracking.PROJECT_ENVIRONMENT] = "uv"
     return attempt.parent.create_run(
@@ -222,33 +266,47 @@ def _create(attempt: _Attempt) -> str:
 
 
 def _launch(attempt: _Attempt, new_run_id: str, warm: Launcher | None) -> Ended:
-    environment = _environment(attempt, new_run_id)
-    usable = warm and attempt.python == Path(sys.executable) and not attempt.run.unknown
-    if warm and usable and all(environment.get(n) == os.environ.get(n) for n in _PINNED):
-        return warm.run(attempt.words, folder=attempt.folder, environment=environment)
-    with Launcher(attempt.python, (), environment) as cold:
-        return cold.run(attempt.words, folder=attempt.folder, environment=environment)
+    step = attempt.run.record.step
+    folder = checkout.working_folder(attempt.folder, step.folder)
+    usable = not attempt.run.unknown and not step.command and attempt.python == Path(sys.executable)
+    # A step that is killed leaves its temporary files: they go with this folder.
+    with tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True) as temporary:
+        environment = {**_environment(attempt, new_run_id), "TMPDIR": temporary}
+        if warm and usable and all(environment.get(n) == os.environ.get(n) for n in _PINNED):
+            return warm.run(attempt.words, folder=folder, environment=environment)
+        with Launcher(attempt.python, (), environment) as cold:
+            return cold.run(attempt.words, folder=folder, environment=environment)
 
 
 def _environment(attempt: _Attempt, new_run_id: str) -> dict[str, str]:
     """Return the variables of the new run's process: those here, with the old run's numerics."""
-    record = attempt.run.record
+    record, step = attempt.run.record, attempt.run.record.step
     kept = {name: value for name, value in os.environ.items() if name not in _PINNED}
     given = {
         "PATH": f"{attempt.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "MLFLOW_RUN_ID": new_run_id,
-        DATA_FOLDER: str(Path.cwd()),
-        RUN_NUMBER: str(record.step.number),
+        DATA_FOLDER: str(Path.cwd() / step.folder),
         **{n: v for n, v in record.numerics.variables.items() if v and n in _PINNED},
     }
     if not attempt.request.current_code:
         given[CODE] = record.code.model_dump_json()
+    if step.command:
+        given |= {
+            RUN_NUMBER: str(step.number),
+            BELOW: attempt.parent.run_id,
+            # What a script imports of the project is of this code, wherever its own is installed.
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, [str(attempt.folder.absolute()), os.environ.get("PYTHONPATH")])
+            ),
+        }
     return {**kept, **attempt.parent.tracking_environment(), **given}
 
 
 def _cause_of_death(ended: Ended) -> str:
     if ended.exit_code < 0:
         return f"its process was ended by signal {-ended.exit_code}"
+    if ended.exit_code == 0:
+        return "its process ended without making it"
     return ended.last_lines or f"exit code {ended.exit_code}"
 
 

@@ -28,7 +28,8 @@ def log(run: "RecordedRun", replay: Replay, request: Request) -> None:
 def show(replay: Replay, request: Request) -> None:
     """Print the outcome, and what to run next."""
     new = replay.new_run_id
-    print(f"{replay.name}: run {replay.run_id}" + (f", made again as run {new}" if new else ""))
+    how = "made again" if request.replays else f"made {_how(request)}"
+    print(f"{replay.name}: run {replay.run_id}" + (f", {how} as run {new}" if new else ""))
     if replay.code_from:
         print(f"  code from {replay.code_from}")
     for each in (replay, *replay.children):
@@ -38,12 +39,12 @@ def show(replay: Replay, request: Request) -> None:
             console.print_table(_table(each))
         for cause in each.judgement.causes:
             print(f"  cause: {cause}")
-        if each.judgement.reason:
+        if each.judgement.reason and each is not replay:  # its own is how the command ends
             print(f"  reason: {each.judgement.reason}")
         if each.judgement.unknown:
             print(f"  not recorded, so not compared: {', '.join(each.judgement.unknown)}")
     print(_conclusion(replay, request))
-    if new:
+    if new and replay.verdict is not Verdict.NOT_REPLAYABLE:
         commands = {"make ui": "both runs in a browser"}
         if replay.verdict is not Verdict.IDENTICAL or not request.replays:
             compare = f"{console.RUN} compare -P run_id={replay.run_id} -P other={new}"
@@ -65,7 +66,8 @@ def raise_unless_good(replay: Replay, request: Request) -> None:
     verdict = replay.verdict
     if verdict is Verdict.NOT_REPLAYABLE:
         reasons = [r.judgement.reason for r in (replay, *replay.children) if r.judgement.reason]
-        raise NotReplayableError(f"run {replay.run_id} was not made again: {reasons[0]}")
+        tried = f"; run {replay.new_run_id} tried, and failed" if replay.new_run_id else ""
+        raise NotReplayableError(f"run {replay.run_id} was not made again{tried}: {reasons[0]}")
     if request.replays and verdict is Verdict.DIFFERENT:
         found = [r for r in (replay, *replay.children) if r.judgement.differences]
         causes = dict.fromkeys(str(cause) for r in found for cause in r.judgement.causes)
@@ -76,10 +78,16 @@ def raise_unless_good(replay: Replay, request: Request) -> None:
         )
 
 
+def _how(request: Request) -> str:
+    """Say what was changed about a run that was not to be the same again."""
+    changes = [f"with {name}={value}" for name, value in request.changes.items()]
+    return " and ".join(changes + ["with the present code"] * request.current_code)
+
+
 def _conclusion(replay: Replay, request: Request) -> str:
     compared = replay.judgement.compared + sum(c.judgement.compared for c in replay.children)
     differing = [d for r in (replay, *replay.children) for d in r.judgement.differences]
-    if request.replays:
+    if request.replays or replay.verdict is Verdict.NOT_REPLAYABLE:
         return f"Verdict: {replay.verdict} ({compared - len(differing)} of {compared} equal)"
     return f"{len(differing)} of {compared} metrics and digests changed"
 

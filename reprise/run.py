@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
@@ -38,7 +39,8 @@ P = TypeVar("P", bound=Parameters)
 _INTERRUPTED = 130
 CODE = "REPRISE_CODE"  # the code that a process is given, as JSON
 RUN_NUMBER = "REPRISE_RUN_NUMBER"  # which of the runs that a script makes is the one given
-_CODE_FOLDER = "code"
+BELOW = "REPRISE_BELOW"  # the run below which a script makes the others
+CODE_FOLDER = "code"
 
 
 class RecordedRun:
@@ -70,6 +72,7 @@ class RecordedRun:
         self.record = record
         self.model_id: str | None = None
         self.metrics: dict[str, float] = {}
+        self._at_server: set[str] = set()  # metrics that need not be logged any more
         self._tags: dict[str, str] = dict(tags)
         self._digests: dict[str, Any] = {"model": None, "predictions": {}, "artifacts": {}}
 
@@ -107,6 +110,25 @@ class RecordedRun:
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         """Log metrics; they must be equal when the run is made again."""
         self.metrics |= metrics
+
+    def log_histories(self, points: Sequence[tuple[str, int, float]]) -> None:
+        """Log points of metrics (name, step, value) now; the last of each must be equal again."""
+        tracking.log_points(self.run_id, points, model_id=self.model_id)
+        self.add_logged_metrics({name: value for name, _, value in points})
+
+    def add_logged_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Put metrics that the server has already on the record."""
+        self.metrics |= metrics
+        self._at_server |= metrics.keys()
+
+    def add_parameters(self, parameters: Mapping[str, Any]) -> None:
+        """Log parameters that a script decides upon as it runs, and put them on the record."""
+        texts = {name: str(value) for name, value in parameters.items()}
+        tracking.log_params(self.run_id, texts)
+        step = self.record.step
+        step = step.model_copy(update={"parameters": {**step.parameters, **texts}})
+        self._update(step=step, seeds={**self.record.seeds, **_seeds(parameters)})
+        self.write_record()
 
     def log_predictions(
         self, labels: "np.ndarray[Any, Any]", probabilities: "np.ndarray[Any, Any]"
@@ -211,7 +233,7 @@ class RecordedRun:
         """Make, record and end a run below this one, in this process."""
         raw = parameters.raw()
         run = tracking.open_nested_run(self._run, parameters)
-        with _ended_truthfully(run):
+        with ended_truthfully(run):
             step = Step(
                 entry_point=parameters.entry_point,
                 raw_parameters=raw,
@@ -251,7 +273,8 @@ class RecordedRun:
         tracking.log_text(self.run_id, FILE_NAME, self.record.to_json())
 
     def _flush(self) -> None:
-        tracking.log(self.run_id, metrics=self.metrics, tags=self._tags, model_id=self.model_id)
+        metrics = {n: v for n, v in self.metrics.items() if n not in self._at_server}
+        tracking.log(self.run_id, metrics=metrics, tags=self._tags, model_id=self.model_id)
 
     def _update(self, **changes: Any) -> None:
         self.record = self.record.model_copy(update=changes)
@@ -292,7 +315,7 @@ def _record(
 ) -> None:
     """Attach to the run, put code, parameters and environment on the record, and do the step."""
     run, made_here = tracking.open_run()
-    with _ended_truthfully(run):
+    with ended_truthfully(run):
         raw: dict[str, str] = {}
         parameters: P | None = None
         wrong: RepriseError | None = None
@@ -357,24 +380,24 @@ def carry(run: "Run", captured: code.Captured, source: Path) -> tuple[Code, dict
             holder = tracking.find_bundle(run.info.experiment_id, str(found.commit))
             if holder is None:
                 captured.write_bundle(folder / code.BUNDLE)
-            uri = holder or f"runs:/{run.info.run_id}/{_CODE_FOLDER}/{code.BUNDLE}"
+            uri = holder or f"runs:/{run.info.run_id}/{CODE_FOLDER}/{code.BUNDLE}"
             found = found.model_copy(update={"bundle": uri})
             patch = captured.patch()
             if patch:
                 (folder / code.PATCH).write_text(patch, encoding="utf-8")
                 tags[tracking.PATCH] = patch[: tracking.LONGEST_PATCH]
             tags[tracking.BUNDLE] = uri
-        tracking.log_folder(run.info.run_id, folder, _CODE_FOLDER)
+        tracking.log_folder(run.info.run_id, folder, CODE_FOLDER)
     return found, tags
 
 
-def begin_record(run: "Run", source: Code, step: Step) -> RunRecord:
-    """Describe what a process is about to run with."""
+def begin_record(run: "Run", source: Code, step: Step, *, project: Path | None = None) -> RunRecord:
+    """Describe what a process is about to run with, in a project: None is the present folder."""
     return RunRecord(
         code=source,
         step=step,
         environment=environment.describe(
-            Path.cwd(), manager=run.data.tags.get(tracking.PROJECT_ENVIRONMENT)
+            project or Path.cwd(), manager=run.data.tags.get(tracking.PROJECT_ENVIRONMENT)
         ),
         numerics=Numerics.model_validate(numerics.describe()),
         seeds=_seeds(step.parameters),
@@ -399,25 +422,28 @@ def _past(run: "Run", parameters: Parameters | None) -> RunRecord | None:
 
 
 @contextlib.contextmanager
-def _ended_truthfully(run: "Run") -> Iterator[None]:
+def ended_truthfully(
+    run: "Run", *, end: Callable[[str, str], None] = tracking.end_run
+) -> Iterator[None]:
     """End a run as FINISHED, FAILED with its error, or KILLED, whichever it is."""
+    failed = partial(tracking.end_failed, run.info.run_id, end=end)
     try:
         yield
     except RepriseError as error:
-        tracking.end_failed(run.info.run_id, "FAILED", str(error), kind=type(error).__name__)
+        failed("FAILED", str(error), kind=type(error).__name__)
         raise
     except KeyboardInterrupt:
-        tracking.end_failed(run.info.run_id, "KILLED", "interrupted", kind="KeyboardInterrupt")
+        failed("KILLED", "interrupted", kind="KeyboardInterrupt")
         raise
     except BaseException as error:
         kind = type(error).__name__
-        tracking.end_failed(run.info.run_id, "FAILED", f"{kind}: {error}", kind=kind)
+        failed("FAILED", f"{kind}: {error}", kind=kind)
         raise
-    tracking.end_run(run.info.run_id, "FINISHED")
+    end(run.info.run_id, "FINISHED")
 
 
 def _seeds(typed: Mapping[str, Any]) -> dict[str, int]:
-    return {name: value for name, value in typed.items() if name == "seed"}
+    return {n: v for n, v in typed.items() if n == "seed" and isinstance(v, int)}
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

@@ -1,13 +1,15 @@
 """The only module that talks to MLflow tracking: runs, metrics, artifacts, records, datasets."""
 
 import contextlib
+import difflib
 import json
 import os
 import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from mlflow.entities import (
     Dataset,
     DatasetInput,
     InputTag,
+    LifecycleStage,
     Metric,
     Param,
     Run,
@@ -26,6 +29,7 @@ from mlflow.entities import (
     SourceType,
 )
 from mlflow.exceptions import MlflowException
+from mlflow.tracking.context.default_context import DefaultRunContext
 from mlflow.utils import mlflow_tags
 
 from reprise.errors import RecordError, TrackingError
@@ -48,7 +52,9 @@ TEST_DIGEST = "reprise.test_digest"
 BUNDLE = "reprise.bundle"
 VERDICT = "reprise.verdict"
 REPLAY_OF = "reprise.replay_of"  # the run that this one makes again
+PROJECT_FOLDER = "reprise.project_folder"  # within the repository
 TWEAK_OF = "reprise.tweak_of"  # the run that this one makes with other parameters or code
+BACKEND = mlflow_tags.MLFLOW_PROJECT_BACKEND
 PROJECT_ENVIRONMENT = mlflow_tags.MLFLOW_PROJECT_ENV
 PATCH = mlflow_tags.MLFLOW_GIT_DIFF
 PARENT = mlflow_tags.MLFLOW_PARENT_RUN_ID
@@ -60,6 +66,8 @@ ENTRY_POINT = mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT
 LONGEST_ERROR = 4000  # characters of a tag
 LONGEST_PATCH = 5000
 _LONGEST_NAME = 250
+_MOST_METRICS = 1000  # in a request
+_MOST_PARAMS = 100
 _PAGE = 1000  # runs
 _ATTEMPTS = 5
 _NOT_A_DEFECT = re.compile(
@@ -72,9 +80,32 @@ _USER_ERRORS = frozenset(
 )
 
 
+_SERVER: ContextVar[str | None] = ContextVar("server", default=None)
+
+
 def client() -> MlflowClient:
-    """Return a client of the tracking server that MLFLOW_TRACKING_URI names."""
-    return MlflowClient()
+    """Return a client of the server of `at_server`, else of the one MLFLOW_TRACKING_URI names."""
+    return MlflowClient(tracking_uri=_SERVER.get())
+
+
+@contextlib.contextmanager
+def at_server(uri: str | None) -> Iterator[None]:
+    """Talk to this tracking server meanwhile; None: the one that MLFLOW_TRACKING_URI names."""
+    token = _SERVER.set(uri)
+    try:
+        yield
+    finally:
+        _SERVER.reset(token)
+
+
+def address(uri: str | None = None) -> str:
+    """Return a tracking URI, else that in use, such that it means the same from another folder."""
+    return absolute(uri or mlflow.get_tracking_uri())
+
+
+def _where() -> str:
+    """Return the server's address without credentials."""
+    return str(_SERVER.get() or mlflow.get_tracking_uri()).rpartition("@")[2]
 
 
 @contextlib.contextmanager
@@ -84,10 +115,9 @@ def one_line_errors() -> Iterator[None]:
         yield
     except MlflowException as error:
         if error.error_code in _USER_ERRORS or _NOT_A_DEFECT.search(_whole_story(error)):
-            where = mlflow.get_tracking_uri().rpartition("@")[2]
             raise TrackingError(
-                f"the tracking server at {where} did not do what was asked: {_first_line(error)} "
-                "Check MLFLOW_TRACKING_URI, your login and the id."
+                f"the tracking server at {_where()} did not do what was asked: "
+                f"{_first_line(error)} Check MLFLOW_TRACKING_URI, your login and the id."
             ) from error
         raise
 
@@ -165,6 +195,45 @@ def create_named_run(
     return created
 
 
+def create_project_run(
+    experiment_id: str, *, tags: Mapping[str, str], raw_parameters: Mapping[str, str]
+) -> str:
+    """Make a run for a project's step to do, as `mlflow run` makes it, and return its id.
+
+    Raises
+    ------
+    TrackingError
+        If MLflow does not take its parameters.
+    """
+    above = mlflow.active_run()
+    stock = {
+        mlflow_tags.MLFLOW_USER: DefaultRunContext().tags()[mlflow_tags.MLFLOW_USER],
+        mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(SourceType.PROJECT),
+        **({PARENT: above.info.run_id} if above else {}),
+    }
+    run_id = str(client().create_run(experiment_id, tags={**stock, **tags}).info.run_id)
+    try:
+        log(run_id, params=raw_parameters)
+    except MlflowException as error:
+        close(run_id, "FAILED", _first_line(error))
+        raise TrackingError(
+            f"expected parameters that MLflow can log, found that it cannot: {_first_line(error)} "
+            "Check their names and lengths."
+        ) from None
+    return run_id
+
+
+def create_script_run(experiment_id: str, entry_point: str, *, name: str, user: str) -> Run:
+    """Make a run of a script, or of an interactive session: `entry_point` is "" then."""
+    kind = SourceType.LOCAL if entry_point else SourceType.NOTEBOOK
+    tags = {
+        mlflow_tags.MLFLOW_USER: user,
+        mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(kind),
+        **({SOURCE_NAME: entry_point, ENTRY_POINT: entry_point} if entry_point else {}),
+    }
+    return client().create_run(experiment_id, tags=tags, run_name=name[:_LONGEST_NAME] or None)
+
+
 def log(
     run_id: str,
     *,
@@ -184,6 +253,23 @@ def log(
         ],
         tags=[RunTag(name, value) for name, value in (tags or {}).items()],
     )
+
+
+def log_params(run_id: str, params: Mapping[str, str]) -> None:
+    """Log any number of parameters of a run."""
+    every = list(params.items())
+    for start in range(0, len(every), _MOST_PARAMS):
+        log(run_id, params=dict(every[start : start + _MOST_PARAMS]))
+
+
+def log_points(
+    run_id: str, points: Sequence[tuple[str, int, float]], *, model_id: str | None = None
+) -> None:
+    """Log points of metrics, each a name, a step and a value."""
+    now = int(time.time() * 1000)
+    every = [Metric(name, value, now, step, model_id=model_id) for name, step, value in points]
+    for start in range(0, len(every), _MOST_METRICS):
+        client().log_batch(run_id, metrics=every[start : start + _MOST_METRICS])
 
 
 def log_inputs(run_id: str, inputs: Sequence[InputData], *, context: str) -> None:
@@ -304,7 +390,7 @@ def get_run(run_id: str) -> Run:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         raise TrackingError(
-            f"expected the id of a run on {mlflow.get_tracking_uri().rpartition('@')[2]}, "
+            f"expected the id of a run on {_where()}, "
             f"found {run_id}, which is not there. Copy the id from the MLflow UI, or set "
             "MLFLOW_TRACKING_URI to the server that has it."
         ) from None
@@ -363,12 +449,17 @@ def find_runs(
 
 def children(run: Run) -> list[Run]:
     """Return the runs below a run, in the order in which they were made."""
+    return all_runs(run.info.experiment_id, f"tags.`{PARENT}` = '{run.info.run_id}'")
+
+
+def all_runs(experiment_id: str, wanted: str = "") -> list[Run]:
+    """Return all runs of an experiment that a filter lets through, in the order of their start."""
     found: list[Run] = []
     token = None
     while True:
         page = client().search_runs(
-            [run.info.experiment_id],
-            f"tags.`{PARENT}` = '{run.info.run_id}'",
+            [experiment_id],
+            wanted,
             max_results=_PAGE,
             order_by=["attributes.start_time ASC"],
             page_token=token,
@@ -379,6 +470,37 @@ def children(run: Run) -> list[Run]:
             return found
 
 
+def experiment_name(experiment_id: str) -> str:
+    """Return the name of an experiment by its id."""
+    return str(client().get_experiment(experiment_id).name)
+
+
+def experiment_id(name: str) -> str:
+    """Return the id of an experiment by its name.
+
+    Raises
+    ------
+    TrackingError
+        If there is none of that name; with the nearest one.
+    """
+    found = client().get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage == LifecycleStage.ACTIVE:
+        return str(found.experiment_id)
+    names, token = [], None
+    while True:
+        page = client().search_experiments(max_results=_PAGE, page_token=token)
+        names += [experiment.name for experiment in page]
+        token = page.token
+        if not token:
+            break
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0)
+    raise TrackingError(
+        f"expected the name of an experiment, found {name!r}, which "
+        f"{'has been deleted' if found else 'is not there'}. "
+        + (f"Did you mean {nearest[0]!r}?" if nearest else "Make a run first.")
+    )
+
+
 def end_run(run_id: str, status: str) -> None:
     """Give the active run its final status: FINISHED, FAILED or KILLED."""
     active = mlflow.active_run()
@@ -387,12 +509,24 @@ def end_run(run_id: str, status: str) -> None:
     mlflow.end_run(status)
 
 
-def end_failed(run_id: str, status: str, error: str, *, kind: str) -> None:
-    """End the active run with its error; say so where even that fails, hiding nothing."""
+def terminate(run_id: str, status: str) -> None:
+    """Give a run its final status, also where it is not the active one."""
+    client().set_terminated(run_id, status)
+
+
+def end_failed(
+    run_id: str,
+    status: str,
+    error: str,
+    *,
+    kind: str,
+    end: Callable[[str, str], None] = end_run,
+) -> None:
+    """End a run with its error; say so where even that fails, hiding nothing."""
     try:
         shown = _CREDENTIALS.sub("", error)[:LONGEST_ERROR]
         log(run_id, tags={ERROR: shown, ERROR_KIND: kind})
-        end_run(run_id, status)
+        end(run_id, status)
     except MlflowException as refused:
         text = f"run {run_id} could not be marked {status}: {_first_line(refused)}"
         print(text, file=sys.stderr)
@@ -406,12 +540,35 @@ def close(run_id: str, status: str, error: str) -> None:
         client().set_terminated(run_id, status)
 
 
+def ensure_experiment(name: str, *, artifact_location: str | None = None) -> str:
+    """Return the id of an experiment by its name, making it where there is none.
+
+    Raises
+    ------
+    TrackingError
+        If it has been deleted.
+    """
+    if client().get_experiment_by_name(name) is None:
+        with contextlib.suppress(MlflowException):  # made meanwhile by another; else told below
+            return str(client().create_experiment(name, artifact_location))
+    return experiment_id(name)
+
+
 def environment(experiment_id: str) -> dict[str, str]:
     """Return the variables that make another process log where this one does."""
     return {
-        "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(),
+        "MLFLOW_TRACKING_URI": address(),
         "MLFLOW_EXPERIMENT_ID": experiment_id,
     }
+
+
+def absolute(uri: str) -> str:
+    """Return a tracking URI that means the same from another folder."""
+    scheme, separator, path = uri.partition(":///")
+    if separator and scheme.startswith("sqlite"):
+        return f"{scheme}:///{Path(path).absolute()}"
+    named = r"[a-z0-9+.-]+:|(databricks|databricks-uc|uc)$"
+    return uri if re.match(named, uri, re.IGNORECASE) else str(Path(uri).absolute())
 
 
 def download_model(model_id: str, folder: str) -> None:

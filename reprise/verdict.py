@@ -58,11 +58,10 @@ class Cause(_Frozen):
 
     def __str__(self) -> str:
         """Say it in a line."""
+        what = f"{self.kind}: {self.name}" if self.name else self.kind
         if not self.recorded and not self.found:
-            return f"{self.kind}: {self.name}" if self.name else self.kind
-        return (
-            f"{self.kind}: {self.name} was {self.recorded or 'absent'}, is {self.found or 'absent'}"
-        )
+            return what
+        return f"{what} was {self.recorded or 'absent'}, is {self.found or 'absent'}"
 
 
 class Judgement(_Frozen):

@@ -62,7 +62,7 @@ def main(parameters: MainParameters, run: "RecordedRun", *, executor: WarmExecut
 
 
 def planned(
-    file: experiment.Experiment,
+    file: experiment.ExperimentFile,
 ) -> tuple["Parameters", list["Parameters"], EvaluateParameters | None]:
     """Check every step of an experiment file before anything runs."""
     loading = experiment.check("load_data", file.data, ENTRY_POINTS)

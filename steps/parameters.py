@@ -41,6 +41,14 @@ AllowUntracked = Annotated[
 ]
 Metric = Literal["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc", "mcc"]
 RUN_ID = r"^(runs:/)?[0-9a-f]{32}$"
+RunId = Annotated[
+    str,
+    Field(
+        pattern=RUN_ID,
+        json_schema_extra={"expected": "a run id (32 hex digits, also as `runs:/<id>`)"},
+    ),
+]
+_EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
 
 
 class MainParameters(Parameters):
@@ -187,12 +195,7 @@ class ReproduceParameters(Parameters):
 
     entry_point: ClassVar[str] = "reproduce"
 
-    run_id: str = Field(
-        pattern=RUN_ID,
-        description="the run to make again",
-        examples=["0123456789abcdef0123456789abcdef"],
-        json_schema_extra={"expected": "a run id (32 hex digits, also as `runs:/<id>`)"},
-    )
+    run_id: RunId = Field(description="the run to make again", examples=[_EXAMPLE_ID])
     tolerance: float | None = Field(
         None,
         ge=0,
@@ -218,6 +221,40 @@ class ReproduceParameters(Parameters):
     )
 
 
+class CompareParameters(Parameters):
+    """Show all that two runs depended on and gave, side by side, and how their code differs."""
+
+    entry_point: ClassVar[str] = "compare"
+
+    run_id: RunId = Field(description="a run", examples=[_EXAMPLE_ID])
+    other: RunId = Field(description="the run to compare it with", examples=[_EXAMPLE_ID])
+    allow_repository: OptionalAddress = Field(
+        None,
+        description="URL of one more git repository to read code from; empty: only the one at hand",
+        examples=["https://example.org/team/project.git"],
+    )
+
+
+class AuditParameters(Parameters):
+    """Say of every run of an experiment whether it can be made again, and make some again."""
+
+    entry_point: ClassVar[str] = "audit"
+
+    experiment: str | None = Field(
+        None,
+        description="name of the experiment; empty: the one that runs are logged to now",
+        examples=["iris"],
+    )
+    replay: int = Field(0, ge=0, description="how many of the runs to make again")
+    seed: Seed = Field(0, description="seed of the choice of runs to make again")
+    allow_repository: OptionalAddress = Field(
+        None,
+        description="URL of one more git repository whose code may be run; "
+        "empty: only the one at hand",
+        examples=["https://example.org/team/project.git"],
+    )
+
+
 ENTRY_POINTS: dict[str, type[Parameters]] = {
     model.entry_point: model
     for model in (
@@ -227,6 +264,8 @@ ENTRY_POINTS: dict[str, type[Parameters]] = {
         TrainDecisionTreeParameters,
         EvaluateParameters,
         ReproduceParameters,
+        CompareParameters,
+        AuditParameters,
     )
 }
 

@@ -144,7 +144,7 @@ def recording(store, record_of):
     @contextlib.contextmanager
     def recording(parameters, **changes):
         run = mlflow.start_run(nested=True)  # one may read below another that has stored
-        with frame._ended_truthfully(run):
+        with frame.ended_truthfully(run):
             recorded = frame.RecordedRun(
                 run,
                 record_of(parameters, **changes),

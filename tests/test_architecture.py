@@ -6,14 +6,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PURE = ("digest", "errors", "experiment", "parameters", "record", "verdict")
+PURE = (
+    *("comparison", "digest", "errors", "experiment", "parameters", "patch", "record", "verdict"),
+    "configuration",
+)
 SIDE_EFFECTS = (
-    *("checkout", "code", "console", "data", "environment", "executor", "git", "guards"),
+    *("address", "backend", "checkout", "code", "console", "data", "environment", "executor"),
+    *("git", "guards"),
     *("launcher", "models", "past", "plan", "projects", "registry", "replay", "report", "run"),
     *("sources", "tracking"),
+    *("audit", "audit_report", "inputs", "lifetime", "scripts", "session"),
 )
 TALKS_TO_MLFLOW = {
-    f"reprise.{name}" for name in ("models", "projects", "registry", "run", "tracking")
+    f"reprise.{name}" for name in ("backend", "models", "projects", "registry", "run", "tracking")
 }
 
 

@@ -2,33 +2,21 @@
 
 import hashlib
 import os
+import shlex
 import shutil
-import stat
 import subprocess
 from pathlib import Path
 
 import pytest
+from repositories import add_submodule, commit_all, fingerprint, git, make_repository, publish
 
 from reprise import code
 from reprise.errors import CodeError
-from reprise.git import without_credentials
 from reprise.record import Code
 
-_DATE = "2024-01-01T00:00:00+00:00"
 _LOCATING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
 
-
-@pytest.fixture(autouse=True)
-def _git_environment(monkeypatch, tmp_path):
-    for name in [name for name in os.environ if name.startswith("GIT_")]:
-        monkeypatch.delenv(name)
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "A Person")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "person@example.org")
-        monkeypatch.setenv(f"GIT_{role}_DATE", _DATE)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("plain_git")
 
 
 def capture(folder):
@@ -37,44 +25,9 @@ def capture(folder):
         return captured.code
 
 
-def git(folder, *arguments):
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=True)
-    return done.stdout.decode("utf-8", "surrogateescape").strip()
-
-
-def make_repository(folder):
-    """Make a repository of one commit: text, a script, a binary and a file in a sub-folder."""
-    folder.mkdir(parents=True)
-    git(folder, "init", "--quiet", "--initial-branch=main")
-    (folder / ".gitignore").write_text("*.log\n__pycache__/\n")
-    (folder / "train.py").write_text("depth = 3\n")
-    (folder / "score.py").write_text("metric = 'accuracy'\n" * 20)
-    (folder / "run.sh").write_text("echo hello\n")
-    (folder / "weights.bin").write_bytes(bytes(range(256)))
-    (folder / "sub").mkdir()
-    (folder / "sub" / "MLproject").write_text("name: sub\n")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message=first")
-    return folder
-
-
 @pytest.fixture
 def repository(tmp_path):
     return make_repository(tmp_path / "project")
-
-
-def fingerprint(*folders):
-    """Every path below folders with its mode and bytes: also all of .git, the index included."""
-    found = {}
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            mode = stat.filemode(path.lstat().st_mode)
-            if path.is_symlink():
-                content = str(path.readlink())
-            else:
-                content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-            found[os.fsencode(path)] = (mode, content)
-    return found
 
 
 def tree_of_a_copy(folder):
@@ -363,30 +316,6 @@ def test_the_credentials_of_origin_are_not_recorded(repository):
     assert found.repository == "https://example.org/project.git"
 
 
-@pytest.mark.parametrize(
-    ("url", "kept"),
-    [
-        ("https://user:t0ken@example.org/a/b.git", "https://example.org/a/b.git"),
-        ("https://t0ken@example.org/a/b.git", "https://example.org/a/b.git"),
-        ("https://user:t0ken@example.org:8443/a.git", "https://example.org:8443/a.git"),
-        ("https://user:t0@ken@example.org/a.git", "https://example.org/a.git"),
-        ("https://user:t0[ken@example.org/a.git", "https://example.org/a.git"),
-        ("https://user:t0#ken@example.org/a.git", "https://example.org/a.git"),
-        ("http://user:t0ken@[::1]:8080/a.git", "http://[::1]:8080/a.git"),
-        ("HTTPS://user:t0ken@example.org/a.git", "HTTPS://example.org/a.git"),
-        ("https://example.org/@scope/a.git", "https://example.org/@scope/a.git"),
-        ("https://example.org/a.git", "https://example.org/a.git"),
-        ("ssh://git@example.org:2222/a.git", "ssh://git@example.org:2222/a.git"),
-        ("ssh://git:t0ken@example.org/a.git", "ssh://example.org/a.git"),
-        ("git@example.org:group/a.git", "git@example.org:group/a.git"),
-        ("../relative@path", "../relative@path"),
-        ("file:///srv/git/a.git", "file:///srv/git/a.git"),
-    ],
-)
-def test_a_url_keeps_all_but_its_credentials(url, kept):
-    assert without_credentials(url) == kept
-
-
 def test_a_repository_without_a_commit_is_described_as_no_code(tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()
@@ -642,3 +571,431 @@ def test_a_tree_in_the_middle_of_a_merge_conflict_is_captured_as_it_stands(repos
     assert found.changed_files == ("train.py",)
     assert fingerprint(repository) == before
     assert found.tree == tree_of_a_copy(repository)
+
+
+@pytest.fixture
+def published(repository, tmp_path):
+    """A repository whose main branch origin has."""
+    publish(repository, tmp_path / "origin.git")
+    return repository
+
+
+class TestCarried:
+    def test_a_commit_on_origins_default_branch_is_not(self, published):
+        assert not carried(published)
+
+    def test_an_earlier_commit_of_it_is_not(self, published):
+        commit_edit(published)
+        git(published, "push", "--quiet")
+        git(published, "checkout", "--quiet", "--detach", "HEAD~1")
+
+        assert not carried(published)
+
+    @pytest.mark.parametrize("name", ["master", "trunk"])
+    def test_a_default_branch_may_have_any_name(self, published, name):
+        git(published, "branch", "--quiet", "--move", name)
+        git(published, "push", "--quiet", "origin", name)
+        git(published, "remote", "set-head", "origin", name)
+        commit_edit(published)
+        git(published, "push", "--quiet", "origin", name)
+
+        assert not carried(published)
+
+    def test_a_default_branch_is_known_without_being_told(self, published):
+        git(published, "remote", "set-head", "origin", "--delete")
+
+        assert not carried(published)
+
+    def test_where_no_branch_is_the_default_any_of_origins_counts(self, published):
+        git(published, "remote", "set-head", "origin", "--delete")
+        git(published, "update-ref", "-d", "refs/remotes/origin/main")
+        git(published, "push", "--quiet", "origin", "main:trunk")
+
+        assert not carried(published)
+
+    @every_edit
+    def test_a_tree_with_edits_is(self, published, change):
+        change(published)
+
+        assert carried(published)
+
+    def test_a_commit_that_was_never_pushed_is(self, published):
+        commit_edit(published)
+
+        assert carried(published)
+
+    def test_a_commit_that_only_a_feature_branch_of_origin_has_is(self, published):
+        git(published, "checkout", "--quiet", "-b", "feature")
+        commit_edit(published)
+        git(published, "push", "--quiet", "origin", "feature")
+
+        assert carried(published)
+
+    def test_a_commit_without_a_remote_is(self, repository):
+        assert carried(repository)
+
+    def test_a_commit_whose_remote_was_never_asked_is(self, repository):
+        git(repository, "remote", "add", "origin", "https://example.org/project.git")
+
+        assert carried(repository)
+
+    def test_what_a_shallow_clone_got_is_not_and_what_was_added_is(self, published, tmp_path):
+        commit_edit(published)
+        git(published, "push", "--quiet")
+        shallow = clone(f"file://{tmp_path}/origin.git", tmp_path / "shallow", "--depth=1")
+
+        before = carried(shallow)
+        add_untracked(shallow)
+
+        assert (before, carried(shallow)) == (False, True)
+
+    def test_a_folder_without_a_commit_is_not(self, tmp_path):
+        folder = tmp_path / "plain"
+        folder.mkdir()
+
+        assert not carried(folder)
+
+
+class TestBundle:
+    @every_edit
+    def test_brings_a_tree_with_edits_into_a_clone_that_has_its_base(
+        self, published, tmp_path, change
+    ):
+        expected = clone(tmp_path / "origin.git", tmp_path / "clone")
+        change(published)
+        base = git(published, "rev-parse", "HEAD")
+        if base != git(expected, "rev-parse", "HEAD"):
+            git(published, "push", "--quiet")
+            git(expected, "pull", "--quiet")
+
+        source = unbundled(published, expected)
+
+        assert git(expected, "rev-parse", f"{source.commit}^{{tree}}") == source.tree
+        assert source.tree == tree_of_a_copy(published)
+
+    def test_holds_nothing_that_origin_has(self, published, tmp_path):
+        edit(published)
+
+        heads, objects = bundle_of(published, tmp_path)
+
+        assert [line for line in heads if line.startswith("-")] == [
+            f"-{git(published, 'rev-parse', 'HEAD')} first"
+        ]
+        assert objects == 3  # commit, tree and the edited file
+
+    def test_holds_unpushed_commits_below_the_edits(self, published, tmp_path):
+        commit_edit(published)
+        (published / "train.py").write_text("depth = 11\n")
+
+        _, objects = bundle_of(published, tmp_path)
+
+        assert objects == 6  # of both commits
+
+    def test_holds_the_whole_history_where_there_is_no_remote(self, repository, tmp_path):
+        commit_edit(repository)
+
+        heads, _ = bundle_of(repository, tmp_path)
+        git(tmp_path, "clone", "--quiet", "--branch=snapshot", "all.bundle", "from bundle")
+
+        assert not [line for line in heads if line.startswith("-")]
+        assert (tmp_path / "from bundle" / "train.py").read_text() == "depth = 5\n"
+
+    def test_of_a_file_with_a_small_edit_does_not_hold_the_whole_file(self, published, tmp_path):
+        table = published / "table.csv"
+        table.write_text(
+            "".join(f"{hashlib.sha256(bytes([i % 256])).hexdigest()},{i}\n" for i in range(20_000))
+        )
+        commit_all(published)
+        git(published, "push", "--quiet")
+        with table.open("a") as file:
+            file.write("one more\n")
+
+        bundle_of(published, tmp_path)
+
+        assert (tmp_path / "all.bundle").stat().st_size < 2000
+
+    @pytest.mark.parametrize("edited", [False, True], ids=["clean", "edited"])
+    def test_is_the_same_bytes_for_the_same_tree(self, repository, tmp_path, edited):
+        if edited:
+            edit(repository)
+
+        files = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            bundle_of(repository, tmp_path / name)
+            files.append((tmp_path / name / "all.bundle").read_bytes())
+
+        assert files[0] == files[1]
+
+
+class TestPatch:
+    def test_of_a_clean_pushed_tree_is_empty(self, published):
+        assert patch(published) == ""
+
+    def test_shows_edits_renames_binaries_and_new_files(self, published):
+        edit(published)
+        rename(published)
+        edit_binary(published)
+        add_untracked(published)
+
+        text = patch(published)
+
+        assert "-depth = 3\n+depth = 5\n" in text
+        assert "rename from score.py\nrename to rate.py\n" in text
+        assert "Binary files a/weights.bin and b/weights.bin differ" in text
+        assert "+++ b/new/deep/er.py\n@@ -0,0 +1 @@\n+x = 1\n" in text
+
+    def test_can_be_applied_to_the_base(self, published, tmp_path):
+        edit(published)
+        rename(published)
+        add_untracked(published)
+        other = clone(tmp_path / "origin.git", tmp_path / "clone")
+        (tmp_path / "changes.patch").write_text(patch(published))
+
+        git(other, "apply", "--index", str(tmp_path / "changes.patch"))
+
+        assert git(other, "write-tree") == tree_of_a_copy(published)
+
+    def test_of_unpushed_commits_is_from_what_origin_has(self, published):
+        commit_edit(published)
+        (published / "score.py").write_text("another\n")
+        commit_all(published)
+
+        text = patch(published)
+
+        assert "+depth = 5\n" in text
+        assert "+another\n" in text
+
+    def test_of_edits_upon_unpushed_commits_is_of_the_edits_alone(self, published):
+        commit_edit(published)
+        (published / "score.py").write_text("another\n")
+
+        text = patch(published)
+
+        assert "depth" not in text
+        assert "+another\n" in text
+
+    def test_of_a_clean_tree_that_nobody_else_has_is_empty(self, repository):
+        assert patch(repository) == ""
+
+    def test_of_a_history_that_shares_nothing_with_origins_is_empty(self, published):
+        git(published, "checkout", "--quiet", "--orphan", "anew")
+        commit_all(published, "anew")
+
+        assert patch(published) == ""
+
+    @pytest.mark.parametrize(
+        ("setting", "value"),
+        [
+            ("color.ui", "always"),
+            ("diff.external", "false"),
+            ("diff.noprefix", "true"),
+            ("diff.mnemonicPrefix", "true"),
+            ("diff.submodule", "log"),
+            ("core.quotePath", "true"),
+        ],
+    )
+    def test_is_the_same_whatever_the_users_settings_are(
+        self, published, tmp_path, monkeypatch, setting, value
+    ):
+        edit(published)
+        (published / "ümläut.py").write_text("x = 1\n")
+        expected = patch(published)
+        git(published, "config", "--file", str(tmp_path / "settings"), setting, value)
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "settings"))
+
+        assert "+++ b/ümläut.py\n" in expected
+        assert patch(published) == expected
+
+    def test_of_text_that_is_not_utf_8_is_text(self, published):
+        (published / "train.py").write_bytes(b"name = 'J\xe4rvi'\n")
+
+        assert "+name = 'J\\xe4rvi'\n" in patch(published)
+
+
+class TestGuards:
+    @pytest.mark.parametrize("name", [".env", "keys/id_rsa", "a b.pem"])
+    def test_an_untracked_secret_stops_the_run_and_names_both_ways_out(self, repository, name):
+        (repository / name).parent.mkdir(exist_ok=True)
+        (repository / name).write_text("x")
+
+        with pytest.raises(CodeError) as refusal:
+            capture(repository)
+
+        assert f"{name} looks like a secret, by its name" in str(refusal.value)
+        assert ".gitignore" in str(refusal.value)
+        assert f"-P allow_untracked={shlex.quote(name)} " in str(refusal.value)
+
+    def test_a_large_untracked_file_stops_the_run(self, repository):
+        with (repository / "table.csv").open("wb") as file:
+            file.truncate(11 * 2**20)
+
+        with pytest.raises(CodeError, match=r"table\.csv is large \(11 MiB\)"):
+            capture(repository)
+
+    def test_what_the_message_says_to_allow_is_allowed(self, repository):
+        for name in (".env", "sub/tls.key"):
+            (repository / name).write_text("x")
+        with pytest.raises(CodeError) as refusal:
+            capture(repository)
+        allowed, *_ = shlex.split(str(refusal.value).partition("allow_untracked=")[2])
+
+        with code.capture(repository, allow_untracked=allowed.split(",")) as found:
+            assert found.code.changed_files == (".env", "sub/tls.key")
+
+    def test_an_ignored_secret_is_nobodys_business(self, repository):
+        (repository / ".gitignore").write_text(".env\n")
+        (repository / ".env").write_text("x")
+
+        assert capture(repository).changed_files == (".gitignore",)
+
+    def test_a_secret_that_git_has_already_is_the_users_choice(self, repository):
+        (repository / ".env").write_text("x")
+        commit_all(repository)
+        (repository / ".env").write_text("y")
+
+        assert capture(repository).changed_files == (".env",)
+
+    def test_files_are_looked_at_from_the_root_whatever_folder_the_project_is_in(self, repository):
+        (repository / "notes.txt").write_text("-----BEGIN " + "PRIVATE KEY-----")
+
+        with pytest.raises(CodeError, match=r"notes\.txt looks like a secret, by what is in it"):
+            capture(repository / "sub")
+
+    def test_a_refusal_leaves_everything_as_it_was(self, repository, temporary):
+        edit(repository)
+        (repository / ".env").write_text("x")
+        before = fingerprint(repository)
+
+        with pytest.raises(CodeError):
+            capture(repository)
+
+        assert fingerprint(repository) == before
+        assert list(temporary.iterdir()) == []
+
+
+class TestRepositoriesWithin:
+    @pytest.fixture
+    def library(self, tmp_path):
+        return make_repository(tmp_path / "library")
+
+    def test_a_clean_submodule_is_part_of_the_commit(self, repository, library):
+        add_submodule(repository, library)
+        before = fingerprint(repository)
+
+        found = capture(repository)
+
+        assert not found.dirty
+        assert fingerprint(repository) == before
+
+    def test_a_submodule_at_another_commit_is_an_edit(self, repository, library):
+        add_submodule(repository, library)
+        commit_edit(repository / "lib")
+        before = fingerprint(repository)
+
+        found = capture(repository)
+
+        assert found.changed_files == ("lib",)
+        assert fingerprint(repository) == before
+        git(repository, "add", "lib")
+        assert found.tree == git(repository, "write-tree")
+
+    @pytest.mark.parametrize("change", [edit, add_untracked], ids=lambda change: change.__name__)
+    def test_a_submodule_with_edits_is_refused_by_its_name(self, repository, library, change):
+        add_submodule(repository, library)
+        change(repository / "lib")
+        before = fingerprint(repository)
+
+        with pytest.raises(CodeError, match="expected the submodule lib as one of its commits"):
+            capture(repository)
+
+        assert fingerprint(repository) == before
+
+    @pytest.mark.parametrize("setting", ["all", "dirty", "untracked"])
+    def test_edits_in_a_submodule_are_seen_whatever_is_set_to_be_ignored(
+        self, repository, library, setting
+    ):
+        add_submodule(repository, library)
+        git(repository, "config", "submodule.lib.ignore", setting)
+        edit(repository / "lib")
+
+        with pytest.raises(CodeError, match="expected the submodule lib"):
+            capture(repository)
+
+    def test_a_submodule_that_was_never_fetched_is_no_edit(self, repository, library, tmp_path):
+        add_submodule(repository, library)
+        other = clone(repository, tmp_path / "other")
+
+        assert not capture(other).dirty
+
+    def test_a_repository_that_lies_there_untracked_is_refused_by_its_name(
+        self, repository, library
+    ):
+        clone(library, repository / "embedded")
+
+        with pytest.raises(
+            CodeError, match="found embedded/, which is a git repository of its own"
+        ):
+            capture(repository)
+
+    def test_a_repository_that_is_ignored_is_left_out(self, repository, library):
+        (repository / ".gitignore").write_text("embedded/\n")
+        commit_all(repository)
+        clone(library, repository / "embedded")
+
+        assert not capture(repository).dirty
+
+    def test_what_a_filter_keeps_elsewhere_is_captured_as_its_pointer(self, published, tmp_path):
+        git(published, "config", "filter.store.clean", "sed s/content/pointer/")
+        git(published, "config", "filter.store.smudge", "sed s/pointer/content/")
+        (published / ".gitattributes").write_text("*.big filter=store\n")
+        (published / "model.big").write_text("content\n")
+        before = fingerprint(published)
+        other = clone(tmp_path / "origin.git", tmp_path / "clone")
+
+        source = unbundled(published, other)
+
+        assert git(other, "show", f"{source.commit}:model.big") == "pointer"
+        assert fingerprint(published) == before
+
+
+def carried(folder):
+    with code.capture(folder) as captured:
+        return captured.carried
+
+
+def patch(folder):
+    with code.capture(folder) as captured:
+        return captured.patch()
+
+
+def bundle_of(folder, target):
+    """Carry a folder's source; return the bundle's first lines, and the number of its objects."""
+    path = target / "all.bundle"
+    with code.capture(folder) as captured:
+        before = fingerprint(folder)
+        captured.write_bundle(path)
+        assert fingerprint(folder) == before
+    head, _, pack = path.read_bytes().partition(b"\n\n")
+    return head.decode().splitlines(), int.from_bytes(pack[8:12])
+
+
+def unbundled(folder, other):
+    """Bring a folder's source into another clone by its bundle alone."""
+    path = other.parent / "snapshot.bundle"
+    with code.capture(folder) as captured:
+        captured.write_bundle(path)
+        found = captured.code
+    git(other, "bundle", "verify", "--quiet", str(path))
+    git(other, "bundle", "unbundle", str(path))
+    return found
+
+
+def clone(url, folder, *options):
+    git(folder.parent, "clone", "--quiet", *options, str(url), str(folder))
+    return folder
+
+
+def commit_edit(folder):
+    edit(folder)
+    return commit_all(folder)

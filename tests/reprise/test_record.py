@@ -77,7 +77,12 @@ CARRIED = RECORD.model_copy(
     update={
         "code": RECORD.code.model_copy(update={"bundle": "runs:/0123/code/snapshot.bundle"}),
         "step": RECORD.step.model_copy(
-            update={"locations": ("data",), "command": ("fit.py", "--fast", "a b"), "number": 2}
+            update={
+                "locations": ("data",),
+                "command": ("fit.py", "--fast", "a b"),
+                "number": 2,
+                "folder": "analysis",
+            }
         ),
     }
 )

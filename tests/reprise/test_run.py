@@ -11,6 +11,7 @@ import mlflow
 import numpy as np
 import pytest
 from pydantic import Field
+from repositories import fingerprint, git, make_repository, publish
 
 from reprise import tracking
 from reprise.digest import sha256_array
@@ -69,14 +70,20 @@ def project(store, tmp_path, monkeypatch):
     gc.unfreeze()
 
 
+class CarriedParameters(TinyParameters):
+    """Do something small with code that is carried."""
+
+    allow_untracked: str | None = Field(None, description="files to carry")
+
+
 @pytest.fixture
 def launched(project, monkeypatch):
     """Launch a step in this process, and return its exit code."""
 
-    def launched(main, *arguments):
+    def launched(main, *arguments, model=TinyParameters):
         monkeypatch.setattr(sys, "argv", ["tiny.py", *arguments])
         with pytest.raises(SystemExit) as ended:
-            launch(TinyParameters, main)
+            launch(model, main)
         return ended.value.code
 
     return launched
@@ -439,3 +446,347 @@ class TestNested:
         assert store.status(run_id) == "RUNNING"
         assert store.tags(run_id)["mlflow.parentRunId"] == run.run_id
         assert store.run(run_id).data.params["size"] == "7"
+
+
+@pytest.fixture
+def repository(plain_git, project, tmp_path, monkeypatch):
+    """A project in a repository whose main branch origin has, and its step."""
+    folder = make_repository(project / "repository")
+    publish(folder, tmp_path / "origin.git")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(folder / "train.py"))
+    return folder
+
+
+@pytest.fixture
+def carrying(store, launched):
+    """Launch a step that carries its code, and return its run."""
+
+    def carrying(*arguments, code=0):
+        known = {run.info.run_id for run in store.runs()}
+        assert launched(nothing, *arguments, model=CarriedParameters) == code
+        (run,) = (run for run in store.runs() if run.info.run_id not in known)
+        return run
+
+    return carrying
+
+
+class TestCarriedCode:
+    def test_of_a_pushed_commit_is_the_steps_own_file_for_people_to_read(
+        self, store, repository, carrying
+    ):
+        run = carrying()
+
+        assert store.files(run.info.run_id) == ["code/train.py", "provenance.json"]
+        assert (store.artifacts(run.info.run_id) / "code/train.py").read_text() == "depth = 3\n"
+        assert tracking.read_record(run.info.run_id).code.bundle is None
+        assert "reprise.bundle" not in run.data.tags
+
+    def test_of_edits_is_a_bundle_and_a_patch_too(self, store, repository, carrying):
+        (repository / "train.py").write_text("depth = 5\n")
+
+        run = carrying()
+
+        run_id = run.info.run_id
+        code = tracking.read_record(run_id).code
+        assert store.files(run_id) == [
+            *("code/changes.patch", "code/snapshot.bundle", "code/train.py", "provenance.json")
+        ]
+        assert (store.artifacts(run_id) / "code/train.py").read_text() == "depth = 5\n"
+        assert code.bundle == f"runs:/{run_id}/code/snapshot.bundle"
+        assert code.commit in git(
+            repository,
+            "bundle",
+            "list-heads",
+            str(store.artifacts(run_id) / "code/snapshot.bundle"),
+        )
+
+    def test_of_edits_is_told_by_tags(self, store, repository, carrying):
+        (repository / "train.py").write_text("depth = 5\n")
+
+        run = carrying()
+
+        code, tags = tracking.read_record(run.info.run_id).code, run.data.tags
+        patch = (store.artifacts(run.info.run_id) / "code/changes.patch").read_text()
+        assert "-depth = 3\n+depth = 5\n" in patch
+        assert tags["reprise.dirty"] == tags["mlflow.source.git.dirty"] == "true"
+        assert tags["reprise.commit"] == code.commit
+        assert tags["reprise.tree"] == code.tree
+        assert tags["reprise.bundle"] == code.bundle
+        assert tags["mlflow.source.git.commit"] == git(repository, "rev-parse", "HEAD")
+        assert tags["mlflow.source.git.diff"] == patch
+
+    def test_a_long_patch_is_whole_as_an_artifact_and_cut_as_a_tag(
+        self, store, repository, carrying
+    ):
+        (repository / "train.py").write_text("".join(f"line {n}\n" for n in range(2000)))
+
+        run = carrying()
+
+        patch = (store.artifacts(run.info.run_id) / "code/changes.patch").read_text()
+        tag = run.data.tags["mlflow.source.git.diff"]
+        assert patch.startswith(tag)
+        assert len(tag) == 5000
+        assert "+line 1999\n" in patch
+
+    def test_is_stored_once_per_snapshot_and_referred_to_later(self, store, repository, carrying):
+        (repository / "train.py").write_text("depth = 5\n")
+
+        first, second = carrying(), carrying()
+
+        bundle = tracking.read_record(second.info.run_id).code.bundle
+        assert bundle == f"runs:/{first.info.run_id}/code/snapshot.bundle"
+        assert second.data.tags["reprise.bundle"] == bundle
+        assert "code/snapshot.bundle" not in store.files(second.info.run_id)
+        assert "code/changes.patch" in store.files(second.info.run_id)
+
+    def test_is_stored_again_for_other_edits(self, store, repository, carrying):
+        for depth in (5, 6):
+            (repository / "train.py").write_text(f"depth = {depth}\n")
+            run = carrying()
+
+            assert "code/snapshot.bundle" in store.files(run.info.run_id)
+
+    def test_is_stored_again_in_another_experiment(
+        self, store, repository, launched, monkeypatch, tmp_path
+    ):
+        (repository / "train.py").write_text("depth = 5\n")
+        launched(nothing, model=CarriedParameters)
+        other = store.client.create_experiment("other", artifact_location=str(tmp_path / "o"))
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", other)
+
+        launched(nothing, model=CarriedParameters)
+
+        (run,) = store.client.search_runs([other])
+
+        bundle = tracking.read_record(run.info.run_id).code.bundle
+        assert bundle == f"runs:/{run.info.run_id}/code/snapshot.bundle"
+
+    def test_is_stored_again_where_the_run_that_had_it_was_deleted(
+        self, store, repository, carrying
+    ):
+        (repository / "train.py").write_text("depth = 5\n")
+        store.client.delete_run(carrying().info.run_id)
+
+        run = carrying()
+
+        assert "code/snapshot.bundle" in store.files(run.info.run_id)
+
+    def test_leaves_the_repository_as_it_was(self, repository, carrying):
+        (repository / "train.py").write_text("depth = 5\n")
+        before = fingerprint(repository)
+
+        carrying()
+
+        assert fingerprint(repository) == before
+
+    def test_that_is_given_is_not_taken_down_again(
+        self, store, repository, carrying, monkeypatch, record_of
+    ):
+        given = record_of(TinyParameters()).code
+        monkeypatch.setenv("REPRISE_CODE", given.model_dump_json())
+        (repository / "train.py").write_text("depth = 5\n")
+
+        run = carrying()
+
+        assert tracking.read_record(run.info.run_id).code == given
+        assert store.files(run.info.run_id) == ["provenance.json"]
+        assert "REPRISE_CODE" not in os.environ
+
+    def test_of_a_step_that_only_looks_is_described_and_not_carried(
+        self, store, repository, launched
+    ):
+        (repository / "train.py").write_text("depth = 5\n")
+
+        launched(nothing)
+
+        (run,) = store.runs()
+        code = tracking.read_record(run.info.run_id).code
+        assert (code.dirty, code.commit, code.tree) == (
+            True,
+            git(repository, "rev-parse", "HEAD"),
+            None,
+        )
+        assert store.files(run.info.run_id) == ["provenance.json"]
+
+    @pytest.mark.parametrize("url", ["https://ada:s3cr3t@localhost/a.git", "https://s3cr3t@h/a"])
+    def test_passes_no_credentials_on(self, store, repository, launched, monkeypatch, url):
+        git(repository, "remote", "set-url", "origin", url)
+        run_id = store.make_run(status="RUNNING", tags={"mlflow.source.name": url})
+        monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+
+        launched(nothing, model=CarriedParameters)
+
+        told = [*store.tags(run_id).values(), tracking.read_record(run_id).to_json()]
+        assert not [text for text in told if "s3cr3t" in text]
+
+
+class TestRefusedCapture:
+    @pytest.fixture
+    def secret(self, repository):
+        (repository / ".env").write_text("PASSWORD=x\n")
+
+    def test_is_a_failed_run_with_a_record_that_does_not_compute(
+        self, store, secret, launched, capsys
+    ):
+        computed = []
+
+        ended = launched(lambda *_: computed.append(1), model=CarriedParameters)
+
+        (run,) = store.runs()
+        record = tracking.read_record(run.info.run_id)
+        assert (ended, computed, run.info.status) == (2, [], "FAILED")
+        assert (record.code, record.outputs) == (NO_REPOSITORY, None)
+        assert ".env looks like a secret, by its name" in run.data.tags["reprise.error"]
+        assert run.data.tags["reprise.error_kind"] == "CodeError"
+        assert capsys.readouterr().err.count("\n") == 1
+
+    def test_stores_nothing_of_the_files(self, store, secret, carrying):
+        run = carrying(code=2)
+
+        assert store.files(run.info.run_id) == ["provenance.json"]
+
+    def test_can_be_allowed_by_name(self, store, secret, carrying):
+        run = carrying("--allow_untracked", "other, .env")
+
+        assert tracking.read_record(run.info.run_id).code.changed_files == (".env",)
+
+    def test_does_not_hide_a_wrong_parameter(self, store, secret, carrying):
+        run = carrying("--size", "big", code=2)
+
+        assert "size must be" in run.data.tags["reprise.error"]
+
+
+class TestReplayingRun:
+    @pytest.fixture
+    def again(self, store, launched, monkeypatch):
+        """Launch a step in a run that makes another one again, and return its exit code and run."""
+
+        def again(main, past_id, *arguments, tag="reprise.replay_of"):
+            run_id = store.make_run(status="RUNNING", tags={tag: past_id})
+            monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+            return launched(main, *arguments), store.run(run_id)
+
+        return again
+
+    @pytest.fixture
+    def past_id(self, recording):
+        with recording(TinyParameters()) as run:
+            run.add_input(DATA, context="training")
+        return run.run_id
+
+    def test_says_so_on_its_record(self, again, past_id):
+        seen = []
+
+        _, run = again(lambda _, run: seen.append(run.replays), past_id)
+
+        assert tracking.read_record(run.info.run_id).replays == past_id
+        assert seen == [True]
+
+    def test_refuses_other_data_before_it_computes(self, again, past_id):
+        computed = []
+
+        def main(_, run):
+            run.add_input(DATA.model_copy(update={"sha256": "b" * 64}), context="training")
+            computed.append(1)
+
+        code, run = again(main, past_id)
+
+        assert (code, computed, run.info.status) == (2, [], "FAILED")
+        assert f"SHA-256 was {'a' * 64}, is {'b' * 64}" in run.data.tags["reprise.error"]
+        assert run.data.tags["reprise.error_kind"] == "DigestMismatchError"
+        assert tracking.read_record(run.info.run_id).inputs[0].sha256 == "b" * 64
+
+    def test_takes_the_same_data_from_anywhere(self, again, past_id):
+        moved = DATA.model_copy(update={"uri": "runs:/2/data/train.parquet"})
+
+        code, _ = again(lambda _, run: run.add_input(moved, context="training"), past_id)
+
+        assert code == 0
+
+    def test_may_read_what_the_earlier_run_did_not(self, again, past_id):
+        further = DATA.model_copy(update={"name": "further", "sha256": "c" * 64})
+
+        code, _ = again(lambda _, run: run.add_input(further, context="training"), past_id)
+
+        assert code == 0
+
+    def test_knows_where_the_earlier_run_read_an_input(self, again, past_id):
+        seen = []
+
+        again(lambda _, run: seen.extend(map(run.recorded_uri, ["train", "test"])), past_id)
+
+        assert seen == [DATA.uri, None]
+
+    def test_of_a_run_without_a_record_has_nothing_to_keep_to(self, store, again):
+        seen = []
+
+        code, _ = again(lambda _, run: seen.append(run.recorded_uri("train")), store.make_run())
+
+        assert (code, seen) == (0, [None])
+
+    def test_with_another_parameter_still_reads_the_same_data(self, again, past_id):
+        other = DATA.model_copy(update={"sha256": "b" * 64})
+
+        code, run = again(
+            lambda _, run: run.add_input(other, context="training"),
+            past_id,
+            *("--size", "9"),
+            tag="reprise.tweak_of",
+        )
+
+        assert code == 2
+        assert tracking.read_record(run.info.run_id).replays is None
+
+    def test_with_its_data_somewhere_else_reads_other_data(self, again, past_id):
+        other = DATA.model_copy(update={"sha256": "b" * 64})
+        seen = []
+
+        def main(_, run):
+            seen.append(run.recorded_uri("train"))
+            run.add_input(other, context="training")
+
+        code, _ = again(main, past_id, "--place", "there", tag="reprise.tweak_of")
+
+        assert (code, seen) == (0, [None])
+
+    def test_that_is_no_replay_has_no_earlier_input(self, recording):
+        with recording(TinyParameters()) as run:
+            assert (run.replays, run.recorded_uri("train")) == (False, None)
+
+    def test_makes_its_children_as_those_of_the_earlier_run_in_their_order(
+        self, store, recording, again
+    ):
+        with recording(TinyParameters()) as earlier:
+            before = [earlier.create_child(p) for p in (TinyParameters(size=2), Other(), Other())]
+        made = []
+
+        def main(_, run):
+            sequence = (Other(), TinyParameters(size=2), Other(), Other())
+            made.extend(run.create_child(parameters) for parameters in sequence)
+
+        again(main, earlier.run_id)
+
+        origins = [store.tags(run_id).get("reprise.replay_of") for run_id in made]
+        assert origins == [before[1], before[0], before[2], None]
+
+    def test_of_parameters_that_were_changed_makes_children_of_its_own(
+        self, store, recording, again
+    ):
+        with recording(TinyParameters()) as earlier:
+            earlier.create_child(Other())
+        made = []
+
+        again(
+            lambda _, run: made.append(run.create_child(Other())),
+            earlier.run_id,
+            tag="reprise.tweak_of",
+        )
+
+        assert "reprise.replay_of" not in store.tags(made[0])
+
+
+class Other(Parameters):
+    """Do something else."""
+
+    entry_point = "other"

@@ -1,0 +1,172 @@
+"""Git answers or refuses in one line; repositories are named without what is nobody's business."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from repositories import git as plainly
+from repositories import make_repository
+
+from reprise.errors import CodeError
+from reprise.git import git, is_full_sha, remote, same_repository, succeeds, without_credentials
+
+pytestmark = pytest.mark.usefixtures("plain_git")
+_NAMES = st.text("abcdefgh.-", min_size=1).filter(lambda name: not name.endswith(".git"))
+
+
+@pytest.fixture
+def repository(tmp_path):
+    return make_repository(tmp_path / "project")
+
+
+class TestGit:
+    def test_returns_what_git_prints(self, repository):
+        assert git(repository, "show", "HEAD:train.py") == "depth = 3\n"
+
+    def test_reads_its_input(self, repository):
+        assert git(repository, "hash-object", "--stdin", text=b"x") == git(
+            repository, "hash-object", "--stdin", text="x"
+        )
+
+    def test_bytes_that_are_no_utf_8_go_in_and_come_out(self, repository):
+        blob = git(repository, "hash-object", "-w", "--stdin", text="a\udcffb").strip()
+
+        assert git(repository, "cat-file", "blob", blob) == "a\udcffb"
+
+    def test_a_refusal_says_in_one_line_what_was_asked_and_what_git_said(self, repository):
+        with pytest.raises(CodeError) as refused:
+            git(repository, "-c", "a.b=c", "show", "no-such-thing")
+
+        assert str(refused.value).startswith("git show failed in project: fatal: ambiguous")
+        assert "\n" not in str(refused.value)
+
+    def test_a_refusal_is_in_english_whatever_the_users_language(self, repository, monkeypatch):
+        monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+        monkeypatch.setenv("LANGUAGE", "de")
+
+        with pytest.raises(CodeError, match="unknown revision"):
+            git(repository, "show", "no-such-thing")
+
+    def test_a_refusal_without_words_gives_its_exit_code(self, repository):
+        with pytest.raises(CodeError, match="exit code 1"):
+            git(repository, "config", "no.such")
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://ada:s3cr3t@localhost:1/a.git",
+            "https://s3cr3t@localhost:1/a.git",
+            "nonsense://ada:s3c@r3t@localhost/a.git",
+        ],
+    )
+    def test_a_refusal_holds_no_credentials(self, repository, url):
+        quoting = ("-c", f"alias.say=!echo \"could not read Password for '{url}'\" >&2; false")
+
+        with pytest.raises(CodeError) as refused:
+            git(repository, *quoting, "say")
+
+        assert "s3c" not in str(refused.value)
+        assert "localhost" in str(refused.value)
+
+    def test_a_login_of_ssh_that_is_no_secret_stays_in_a_refusal(self, repository):
+        quoting = ("-c", "alias.say=!echo 'no route to ssh://git@localhost/a.git' >&2; false")
+
+        with pytest.raises(CodeError, match=r"ssh://git@localhost/a\.git"):
+            git(repository, *quoting, "say")
+
+
+class TestSucceeds:
+    def test_tells_a_yes_from_a_no(self, repository):
+        assert succeeds(repository, "cat-file", "-e", "HEAD")
+        assert not succeeds(repository, "cat-file", "-e", "f" * 40)
+
+
+class TestRemote:
+    @pytest.mark.parametrize(
+        ("names", "chosen"),
+        [((), None), (("upstream",), "upstream"), (("fork", "origin"), "origin")],
+        ids=["none", "another", "origin"],
+    )
+    def test_is_origin_else_the_first(self, repository, names, chosen):
+        for name in names:
+            plainly(repository, "remote", "add", name, "https://example.org/a.git")
+
+        assert remote(repository) == chosen
+
+
+class TestFullSha:
+    @pytest.mark.parametrize("name", ["0" * 40, "a1" * 20, "f" * 64])
+    def test_is_a_whole_commit_id(self, name):
+        assert is_full_sha(name)
+
+    @pytest.mark.parametrize(
+        "name", ["", "HEAD", "abc1234", "A" * 40, "g" * 40, "0" * 41, "0" * 40 + "\n", "-" * 40]
+    )
+    def test_is_nothing_else(self, name):
+        assert not is_full_sha(name)
+
+
+class TestSameRepository:
+    @pytest.mark.parametrize(
+        ("a", "b"),
+        [
+            ("git@example.org:team/a.git", "https://example.org/team/a"),
+            ("ssh://git@example.org:2222/team/a.git", "https://example.org/team/a.git"),
+            ("https://user:t0ken@example.org/team/a.git", "https://example.org/team/a.git/"),
+            ("https://example.org:8443/a.git", "http://EXAMPLE.org/a"),
+            ("git://example.org:9418/a", "git://example.org:9418/a.git"),
+            ("file:///srv/git/a.git", "/srv/git/a"),
+        ],
+    )
+    def test_whatever_the_protocol_and_the_login(self, a, b):
+        assert same_repository(a, b)
+
+    @pytest.mark.parametrize(
+        ("a", "b"),
+        [
+            ("https://example.org/team/a.git", "https://example.com/team/a.git"),
+            ("https://example.org/team/a.git", "https://example.org/other/a.git"),
+            ("https://example.org/a.git", "https://example.org/A.git"),
+            ("https://example.org/a.git", "file:///example.org/a.git"),
+            ("https://example.org/a@example.com/b", "https://example.com/b"),
+            ("https://example.org/team/a.git", "https://example.org@elsewhere.org/team/a.git"),
+            ("git@example.org:a.git", "/example.org/a.git"),
+            ("git://example.org:9418/a", "git://example.org:1/a"),
+        ],
+    )
+    def test_not_another_host_path_or_machine(self, a, b):
+        assert not same_repository(a, b)
+
+    @given(host=_NAMES, path=_NAMES)
+    def test_every_way_to_write_one_agrees(self, host, path):
+        ways = [
+            f"https://{host}/{path}.git",
+            f"https://user:pass@{host}/{path}/",
+            f"ssh://git@{host}/{path}",
+            f"git@{host}:{path}.git",
+        ]
+
+        assert all(same_repository(a, b) for a in ways for b in ways)
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://user:t0ken@example.org/a/b.git", "https://example.org/a/b.git"),
+        ("https://t0ken@example.org/a/b.git", "https://example.org/a/b.git"),
+        ("https://user:t0ken@example.org:8443/a.git", "https://example.org:8443/a.git"),
+        ("https://user:t0@ken@example.org/a.git", "https://example.org/a.git"),
+        ("https://user:t0[ken@example.org/a.git", "https://example.org/a.git"),
+        ("https://user:t0#ken@example.org/a.git", "https://example.org/a.git"),
+        ("http://user:t0ken@[::1]:8080/a.git", "http://[::1]:8080/a.git"),
+        ("HTTPS://user:t0ken@example.org/a.git", "HTTPS://example.org/a.git"),
+        ("https://example.org/@scope/a.git", "https://example.org/@scope/a.git"),
+        ("https://example.org/a.git", "https://example.org/a.git"),
+        ("ssh://git@example.org:2222/a.git", "ssh://git@example.org:2222/a.git"),
+        ("ssh://git:t0ken@example.org/a.git", "ssh://example.org/a.git"),
+        ("git@example.org:group/a.git", "git@example.org:group/a.git"),
+        ("../relative@path", "../relative@path"),
+        ("file:///srv/git/a.git", "file:///srv/git/a.git"),
+    ],
+)
+def test_a_url_keeps_all_but_its_credentials(url, kept):
+    assert without_credentials(url) == kept
