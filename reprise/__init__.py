@@ -10,6 +10,14 @@ last bits (`numerics`), its inputs (`sources`, `tables`, `data`). The step compu
 and the digests (`digest`) of model and predictions complete the record (`record`), through the
 one module that talks to MLflow tracking (`tracking`; `models` and `registry` for models).
 
+From a run id back to a run. `past` reads the record, or what a plain MLflow run left; `checkout`
+brings its code back (`git`; `guards` says what may not travel in the first place); `projects` finds
+what to run, and the environment to run it in; `launcher` runs it; `verdict` compares the records
+and `replay` does all of it; `report` tells. `audit` (`inputs`, `audit_report`) asks all of that of
+every run without running, `comparison` (`patch`) shows two runs side by side.
+`backend` (`address`) is `mlflow run … -b reprise`; `session`, `lifetime` and `configuration` are
+parts of `scripts`.
+
 `experiment` expands an experiment file into planned runs; `executor` makes them in processes
 forked from a warm one, and `plan` closes each truthfully. `errors` are the user's to mend.
 """

@@ -114,13 +114,6 @@ class Repository:
         self._check_lfs()
         return inside(self._store, code.project)
 
-    def show(self, commit: str, path: str) -> bytes | None:
-        """Return the content of a file in a commit; None: it has no such file."""
-        try:
-            return git(self._store, "show", f"{commit}:{path}").encode("utf-8", "surrogateescape")
-        except CodeError:
-            return None
-
     def diff(self, old: str, new: str) -> str:
         """Return the patch from one commit to another."""
         text = git(self._store, *source.DIFF, old, new)

@@ -736,15 +736,6 @@ class TestTheRepositoryAtHand:
 
 
 class TestLooking:
-    def test_shows_a_file_of_a_commit(self, repository):
-        with checkout.repository(repository) as found:
-            shown = (
-                found.show("HEAD", "no such"),
-                found.show(git(repository, "rev-parse", "HEAD"), "weights.bin"),
-            )
-
-        assert shown == (None, bytes(range(256)))
-
     def test_shows_how_two_commits_differ(self, repository):
         old = git(repository, "rev-parse", "HEAD")
         git(repository, "mv", "score.py", "ümläut.py")
