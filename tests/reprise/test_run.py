@@ -454,7 +454,8 @@ def repository(plain_git, project, tmp_path, monkeypatch):
     folder = make_repository(project / "repository")
     publish(folder, tmp_path / "origin.git")
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(folder / "train.py"))
+    main = sys.modules["__main__"]  # a worker of pytest-xdist has no file
+    monkeypatch.setattr(main, "__file__", str(folder / "train.py"), raising=False)
     return folder
 
 

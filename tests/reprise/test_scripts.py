@@ -641,8 +641,10 @@ def process(project, store):
         (project / "analysis" / "fit.py").write_text(textwrap.dedent(text))
         pins = {*numerics._SINGLE_THREAD, *numerics._KERNELS, *numerics._UNSET}
         clean = {name: value for name, value in os.environ.items() if name not in pins}
+        # What starts the tests in the background has them, and so the script, ignore Ctrl-C.
+        heeding = ["env", "--default-signal=INT,HUP,TERM"]
         with subprocess.Popen(
-            [sys.executable, *words],
+            [*heeding, sys.executable, *words],
             cwd=project,
             env={**clean, "PYTHONPATH": str(ROOT), **(variables or {})},
             stdout=subprocess.PIPE,
@@ -652,7 +654,10 @@ def process(project, store):
             if send:
                 assert done.stdout.readline() == "ready\n"
                 done.send_signal(send)
-            stdout, stderr = done.communicate(timeout=60)
+            try:
+                stdout, stderr = done.communicate(timeout=120)
+            finally:
+                done.kill()  # one that hangs must not hang the tests
         runs = store.runs()
         return done.returncode, stdout, stderr, runs[0] if runs else None
 
