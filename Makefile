@@ -57,6 +57,7 @@ ui: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	python -m bench.pipeline
+	python -m bench.replay
 
 clean:
 	rm -rf $(VENV)

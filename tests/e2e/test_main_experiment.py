@@ -97,6 +97,7 @@ def test_every_run_has_a_complete_record(clone, main, children):
             "base_commit": head,
             "dirty": False,
             "changed_files": [],
+            "bundle": None,
         }
         assert record["step"]["entry_point"] == run.data.tags[ENTRY_POINT]
         assert record["step"]["raw_parameters"] == unquoted(run.data.params)
