@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from driving import at_once
+from replaying import cloned
 
 TREE = "DecisionTreeClassifier(\n"
 CHANGES = ["", 'splitter="random", ', "min_impurity_decrease=0.05, "]
@@ -11,8 +12,15 @@ AGES = ["oldest", "middle", "newest"]
 
 
 @pytest.fixture(scope="module")
-def commits(project, clone):
+def origin(new_origin):
+    """A repository of this module's own: what is pushed here reaches no other test."""
+    return new_origin("git-uri")
+
+
+@pytest.fixture(scope="module")
+def commits(project, origin, tmp_path_factory):
     """Full ids of three commits on `origin`: the project, and two that build another tree."""
+    clone = cloned(project, origin, tmp_path_factory.mktemp("git-uri") / "project")
     models = clone.folder / "steps" / "models.py"
     original = models.read_text(encoding="utf-8")
     assert original.count(TREE) == 1
@@ -33,12 +41,12 @@ def team(served, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def runs(team, git_server, commits):
+def runs(team, origin, commits):
     """What two runs of each commit ended as."""
 
     def run(sha):
         words = ["--version", sha, "-e", "train_dt", "-P", "max_depth=5"]
-        return team.mlflow_run(*words, uri=f"{git_server}/project")
+        return team.mlflow_run(*words, uri=origin.url)
 
     first = run(commits["oldest"])  # has stored the data when the others come
     ended = at_once(
@@ -70,13 +78,13 @@ def test_each_commit_gives_its_own_results(team, runs):
 
 
 @pytest.mark.parametrize("age", AGES)
-def test_the_record_names_the_commit_and_where_it_is_from(team, runs, commits, git_server, age):
+def test_the_record_names_the_commit_and_where_it_is_from(team, runs, commits, origin, age):
     for done in runs[age]:
         code = team.record(done.run_id)["code"]
         assert code["commit"] == code["base_commit"] == commits[age]
         assert code["dirty"] is False
         assert code["changed_files"] == []
-        assert code["repository"] == f"{git_server}/project"
+        assert code["repository"] == origin.url
 
 
 @pytest.mark.parametrize("age", AGES)
