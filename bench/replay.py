@@ -1,6 +1,6 @@
 """A replay's time against the run it replays, and against Sumatra's `smt repeat`.
 
-Run with `make bench`. Sumatra is installed for the time of the benchmark; it repeats the same
+Run with `make bench`. Sumatra is installed in an environment of its own; it repeats the same
 training as a plain MLflow script (bench/naive/train.py), in its own clean repository.
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench.measure import in_turn, machine, report, row, run, seconds
 from bench.pipeline import MLFLOW_RUN, NAIVE, PROJECT, PYTHON, newest, store
+from bench.rivals import environment_of
 
 SUMATRA = ("sumatra==0.8.1", "gitpython", "django==4.2")
 
@@ -59,15 +60,10 @@ def speed(folder: Path, environment: dict[str, str], rounds: int) -> list[tuple[
 
 def sumatra(folder: Path, environment: dict[str, str]) -> tuple[list[str], Path]:
     """Install Sumatra, record one run of the plain script, and return the command to repeat it."""
-    venv, project = folder / "sumatra", folder / "script"
-    for command in (
-        ["uv", "venv", "--quiet", "--python", sys.executable, str(venv)],
-        ["uv", "pip", "install", "--quiet", "--python", str(venv / "bin/python"), *SUMATRA],
-    ):
-        run(command, cwd=folder, environment={})
+    project = folder / "script"
     project.mkdir()
     (project / "train.py").write_bytes((NAIVE / "train.py").read_bytes())
-    smt = str(venv / "bin/smt")
+    smt = str(environment_of("sumatra", SUMATRA) / "smt")
     person = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"]
     for command in (
         ["git", "init", "--quiet"],

@@ -18,8 +18,8 @@ every run without running, `comparison` (`patch`) shows two runs side by side.
 `backend` (`address`) is `mlflow run … -b reprise`; `session`, `lifetime` and `configuration` are
 parts of `scripts`.
 
-`experiment` expands an experiment file into planned runs; `executor` makes them in processes
-forked from a warm one, and `plan` closes each truthfully. `errors` are the user's to mend.
+`sweeps` plans runs in numbers and makes them in processes forked from a warm one, here or on a
+cluster; `outcome` is how each tells of its run. `errors` are the user's to mend.
 """
 
 import sys

@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ REPRODUCE = "reproduce"
 _RUNS = "runs:/"
 _MAIN = "main"
 _ENVIRONMENT = "ENV_MANAGER"  # of MLflow's backend_config
+_SCHEDULER = "scheduler"  # of a user's own
 
 
 class EndedRun(SubmittedRun):  # type: ignore[misc]
@@ -80,9 +81,8 @@ class Backend(AbstractBackend):  # type: ignore[misc]
             with tracking.one_line_errors(), _interruptible():
                 raw = {name: str(value) for name, value in (params or {}).items()}
                 order = ordered(project_uri, entry_point, raw, version)
-                manager = backend_config.get(_ENVIRONMENT)
                 with address.opened(order.address) as folder:
-                    return EndedRun(_run(order, folder, manager, experiment_id))
+                    return EndedRun(_run(order, folder, backend_config, experiment_id))
         except RepriseError as error:
             raise ExecutionException(str(error)) from None
 
@@ -136,33 +136,49 @@ def ordered(
     return Order(address.parse("."), REPRODUCE, {"run_id": uri, **parameters})
 
 
-def _run(order: Order, folder: Path, manager: str | None, experiment_id: str) -> str:
+def _run(order: Order, folder: Path, configuration: Mapping[str, Any], experiment_id: str) -> str:
     """Make the run, and do its step in a folder that has the code; return the run's id."""
     with tempfile.TemporaryDirectory(prefix="reprise-") as downloads:
         command = projects.command(
             folder, order.entry_point, order.parameters, downloads=Path(downloads)
         )
-        python = _interpreter(order, folder, manager)
+        there = _SCHEDULER in configuration
+        python = _interpreter(order, folder, "local" if there else configuration.get(_ENVIRONMENT))
         run_id = tracking.create_project_run(
             experiment_id,
             tags=_tags(order, folder, python),
             raw_parameters=command.logged_parameters,
         )
         print(f"=== Running {order.entry_point} in run with ID '{run_id}' ===", file=sys.stderr)
-        variables = {
-            **os.environ,
-            **tracking.environment(experiment_id),
-            "MLFLOW_RUN_ID": run_id,
-            "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        }
         try:
-            with Launcher(python, (), variables, shown=True) as launcher:
-                ended = launcher.run(command.words, folder=folder, environment=variables)
+            if there:
+                from reprise.sweeps import single
+
+                ended = single.make(run_id, command.words, folder, configuration)
+            else:
+                ended = _make(run_id, command.words, folder, python, experiment_id)
+        except RepriseError as error:
+            tracking.close(run_id, "FAILED", str(error))
+            raise
         except BaseException:
             tracking.close(run_id, "KILLED", "interrupted")
             raise
     _close(run_id, ended)
     return run_id
+
+
+def _make(
+    run_id: str, words: Sequence[str], folder: Path, python: Path, experiment_id: str
+) -> Ended:
+    """Do the step of a run on this machine, showing what it prints."""
+    variables = {
+        **os.environ,
+        **tracking.environment(experiment_id),
+        "MLFLOW_RUN_ID": run_id,
+        "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+    }
+    with Launcher(python, (), variables, shown=True) as launcher:
+        return launcher.run(words, folder=folder, environment=variables)
 
 
 def _interpreter(order: Order, folder: Path, manager: str | None) -> Path:

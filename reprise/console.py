@@ -7,7 +7,7 @@ import contextlib
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,52 +15,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from reprise.parameters import Parameters
-    from reprise.plan import Outcome
     from reprise.run import RecordedRun
+    from reprise.sweeps.plan import Outcome
 
 _LOG_WIDTH = 120
 _HEADLINES = ("cv_accuracy_mean", "cv_accuracy_std", "train_accuracy", "test_accuracy")
 RUN = "mlflow run . --env-manager local -e"
-
-
-class Progress:
-    """Counts runs as they end, on a terminal.
-
-    Parameters
-    ----------
-    total : int
-        Runs to come.
-    """
-
-    def __init__(self, total: int) -> None:
-        from rich import progress
-        from rich.console import Console
-
-        console = Console(stderr=True)
-        self._bar = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
-            progress.MofNCompleteColumn(),
-            progress.TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
-        self._task = self._bar.add_task("starting", total=total)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def ended(self, outcome: "Outcome") -> None:
-        """Count a run that has ended."""
-        state = "failed" if outcome.error else "done"
-        self._bar.update(
-            self._task, advance=1, description=f"{outcome.parameters.entry_point} {state}"
-        )
 
 
 @contextlib.contextmanager
@@ -104,7 +64,14 @@ def command(parameters: "Parameters") -> str:
     return " ".join([RUN, parameters.entry_point, *words])
 
 
-def leaderboard(title: str, outcomes: "Sequence[Outcome]", *, metric: str, ascending: bool) -> None:
+def leaderboard(
+    title: str,
+    outcomes: "Sequence[Outcome]",
+    *,
+    metric: str,
+    ascending: bool,
+    most: int | None = None,
+) -> None:
     """Print runs in order of a metric: id, step, the parameters that vary, metrics.
 
     Parameters
@@ -113,19 +80,23 @@ def leaderboard(title: str, outcomes: "Sequence[Outcome]", *, metric: str, ascen
     outcomes : sequence of Outcome
         Printed best first, failed ones last.
     metric : str
-        Its cross-validated mean decides the order, else its value on the training part.
+        Decides the order: a headline metric by its cross-validated mean, else by its value on the
+        training part; or one of these by its full name.
     ascending : bool
         Whether less is better.
+    most : int, optional
+        How many to print.
     """
     from rich.table import Table
 
+    base = metric.removeprefix("cv_").removeprefix("train_").removesuffix("_mean")
     headings = {
-        f"cv_{metric}_mean": f"cv {metric}",
-        f"cv_{metric}_std": "± std",
-        f"train_{metric}": "train",
-        f"test_{metric}": "test",
+        f"cv_{base}_mean": f"cv {base}",
+        f"cv_{base}_std": "± std",
+        f"train_{base}": "train",
+        f"test_{base}": "test",
     }
-    shown = {n: h for n, h in headings.items() if any(n in o.run.data.metrics for o in outcomes)}
+    shown = {n: h for n, h in headings.items() if any(n in o.metrics for o in outcomes)}
     varying = varying_parameters(outcomes)
     table = Table(title=title, title_justify="left")
     table.add_column("run id", no_wrap=True)
@@ -133,16 +104,18 @@ def leaderboard(title: str, outcomes: "Sequence[Outcome]", *, metric: str, ascen
         table.add_column(name)
     for heading in shown.values():
         table.add_column(heading, justify="right")
-    decides = next(iter(shown), "")
-    for outcome in ranked(outcomes, decides, ascending=ascending):
-        raw, metrics = outcome.parameters.raw(), outcome.run.data.metrics
+    decides = metric if metric in shown else next(iter(shown), "")
+    for outcome in ranked(outcomes, decides, ascending=ascending)[:most]:
+        raw, metrics = outcome.parameters.raw(), outcome.metrics
         table.add_row(
-            outcome.run.info.run_id,
+            outcome.run_id,
             outcome.parameters.entry_point + (" (failed)" if outcome.error else ""),
             *(raw.get(name, "") for name in varying),
             *(f"{metrics[name]:.4f}" if name in metrics else "" for name in shown),
         )
     print_table(table)
+    if most is not None and len(outcomes) > most:
+        print(f"and {len(outcomes) - most} more")
 
 
 def print_table(table: "Table") -> None:
@@ -158,7 +131,7 @@ def ranked(outcomes: "Sequence[Outcome]", name: str, *, ascending: bool) -> "lis
     sign = 1 if ascending else -1
 
     def rank(outcome: "Outcome") -> tuple[bool, float]:
-        value = outcome.run.data.metrics.get(name, math.nan)
+        value = outcome.metrics.get(name, math.nan)
         return bool(outcome.error) or math.isnan(value), 0.0 if math.isnan(value) else sign * value
 
     return sorted(outcomes, key=rank)

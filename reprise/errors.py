@@ -18,7 +18,11 @@ class RepriseError(Exception):
 
 
 class ParameterError(RepriseError):
-    """A parameter is unknown, missing, of the wrong type or out of bounds."""
+    """Parameters are unknown, missing, of the wrong type or out of bounds: a sentence for each."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(" ".join(problems))
+        self.problems = problems
 
 
 class ExperimentFileError(RepriseError):
@@ -65,6 +69,10 @@ class EnvironmentMismatchError(RepriseError):
 
 class TrackingError(RepriseError):
     """The tracking server refused, cannot be reached, or lacks what was asked for."""
+
+
+class ClusterError(RepriseError):
+    """A cluster cannot be reached, or cannot do what a run needs."""
 
 
 class ModelError(RepriseError):

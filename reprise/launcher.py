@@ -2,7 +2,8 @@
 
 Most of a short step's time is imports. A replay knows early that it will run a step, and late
 which one. The process runs this file as a script and imports nothing of the project, whose code
-may be that of any commit; it ends when the one that started it does.
+may be that of any commit; it ends when the one that started it does. The command may also be one
+that serves: it then reads its own orders, and answers, on the channel by which it got the first.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import json
 import os
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,8 +22,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
+CHANNEL = "REPRISE_CHANNEL"  # file descriptor on which a command that serves is spoken to
 _GRACE_SECONDS = 15
 _LAST_LINES = 20
 # Runs this file without its folder on the path. -P does so too, but passes on to fork servers,
@@ -53,6 +56,8 @@ class Launcher:
         Variables that libraries read as they load.
     shown : bool
         Whether the command's output goes where this process's goes, instead of being kept.
+    file : Path
+        This module's file, for a process to which this class was sent without it.
     """
 
     def __init__(
@@ -62,16 +67,19 @@ class Launcher:
         environment: Mapping[str, str],
         *,
         shown: bool = False,
+        file: Path = Path(__file__),
     ) -> None:
         self._log = None if shown else tempfile.TemporaryFile()  # noqa: SIM115 - see __exit__
-        self._process = subprocess.Popen(
-            [python, "-c", _START, __file__, *libraries],
-            stdin=subprocess.PIPE,
-            stdout=self._log,
-            stderr=None if shown else subprocess.STDOUT,
-            env={**environment},
-            start_new_session=True,  # Ctrl-C is for the parent, which ends this in order
-        )
+        self._channel, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [str(python), "-c", _START, str(file), *libraries],
+                stdin=theirs.fileno(),
+                stdout=self._log,
+                stderr=None if shown else subprocess.STDOUT,
+                env={**environment},
+                start_new_session=True,  # Ctrl-C is for the parent, which ends this in order
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -79,8 +87,7 @@ class Launcher:
     def __exit__(self, *_: object) -> None:
         """End the process."""
         self._end()
-        with contextlib.suppress(BrokenPipeError):
-            _input(self._process).close()
+        self._channel.close()
         if self._log:
             self._log.close()
 
@@ -106,10 +113,30 @@ class Launcher:
         environment : mapping of str to str
             All of its variables.
         """
-        order = {"words": list(words), "folder": str(folder), "environment": dict(environment)}
-        with contextlib.suppress(BrokenPipeError):  # it is gone, as its exit code will tell
-            _input(self._process).write(json.dumps(order).encode() + b"\n")
-            _input(self._process).flush()
+        self._order(words, folder, environment, serves=False)
+        return self.ended()
+
+    def serve(
+        self, words: Sequence[str], *, folder: Path, environment: Mapping[str, str]
+    ) -> socket.socket:
+        """Start a command that serves, and return the channel to it; see `run`."""
+        self._order(words, folder, environment, serves=True)
+        return self._channel
+
+    def _order(
+        self, words: Sequence[str], folder: Path, environment: Mapping[str, str], *, serves: bool
+    ) -> None:
+        order = {
+            "words": list(words),
+            "folder": str(folder),
+            "environment": dict(environment),
+            "serves": serves,
+        }
+        with contextlib.suppress(ConnectionError):  # it is gone, as its exit code will tell
+            self._channel.sendall(json.dumps(order).encode() + b"\n")
+
+    def ended(self) -> Ended:
+        """Wait for the command's end, and tell how it was."""
         try:
             exit_code = self._process.wait()
         except BaseException:
@@ -140,18 +167,15 @@ def main() -> None:
     os.environ.update(order["environment"])
     tempfile.tempdir = None  # a library may have asked for it before
     os.chdir(order["folder"])
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    if order["serves"]:
+        os.environ[CHANNEL] = str(parent.fileno())
+    else:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     words = order["words"]
     if words[:2] == ["python", "-m"]:
         _be_module(words[2], words[3:])
     else:
         sys.exit(_call(words))
-
-
-def _input(process: "subprocess.Popen[bytes]") -> IO[bytes]:
-    if process.stdin is None:
-        raise AssertionError("started without a pipe")
-    return process.stdin
 
 
 def _be_module(module: str, arguments: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Stored models: MLflow's scikit-learn format, saved with skops, loaded without pickle."""
 
 import contextlib
+import os
 import tempfile
 import zipfile
 import zlib
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from reprise.run import RecordedRun
 
+KEEP = "REPRISE_MODELS"  # which models a process is to keep: ALL, or NONE
+ALL = "all"
+NONE = "none"
 NAME = "model"
 FILE = "model.skops"
 # Reviewed: data holders without code of their own. Anything else in a model file is refused.
@@ -43,6 +47,8 @@ _REQUIREMENTS = ("scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 def log_model(run: "RecordedRun", model: Any, example: "pd.DataFrame") -> str:
     """Log a fitted estimator with its signature, an example, and explicit requirements.
 
+    Where KEEP says NONE only its digest is recorded, by which it can be told when it is made again.
+
     MLflow's `log_model` would ask for every metric's history and score the example in a server
     of its own; these are the same public calls, without that.
 
@@ -53,6 +59,10 @@ def log_model(run: "RecordedRun", model: Any, example: "pd.DataFrame") -> str:
     """
     import mlflow.sklearn
 
+    digest = sha256_model(model)
+    if os.environ.get(KEEP) == NONE:
+        run.log_model_digest(digest, model_id=None)
+        return digest
     client = tracking.client()
     logged = client.create_logged_model(
         run.experiment_id,
@@ -80,9 +90,21 @@ def log_model(run: "RecordedRun", model: Any, example: "pd.DataFrame") -> str:
         client.log_model_artifacts(logged.model_id, f"{folder}/{NAME}")
     client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    digest = sha256_model(model)
     run.log_model_digest(digest, model_id=logged.model_id)
     return digest
+
+
+def has_model(run_id: str) -> bool:
+    """Tell whether a run has a logged model."""
+    outputs = tracking.get_run(run_id).outputs
+    return bool(outputs and outputs.model_outputs)
+
+
+def attach(run_id: str, made_by: str) -> str:
+    """Give a run the model that another run has logged, which made it again; return its id."""
+    model_id = model_id_of(made_by)
+    tracking.client().log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+    return model_id
 
 
 @contextlib.contextmanager

@@ -66,6 +66,12 @@ def pinned(environment: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     )
 
 
+def baseline(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return an environment's variables with all pins, for a process to be started with."""
+    kept = {name: value for name, value in environment.items() if name not in _UNSET}
+    return kept | pins(cpu_flags(read_cpuinfo()))
+
+
 def pin(environment: MutableMapping[str, str] = os.environ) -> None:
     """Pin this process, restarting it if it is a `python -m` command that is just starting.
 
@@ -75,9 +81,9 @@ def pin(environment: MutableMapping[str, str] = os.environ) -> None:
     wanted = pins(cpu_flags(read_cpuinfo()))
     if pinned(environment, wanted):
         return
-    environment.update(wanted)
     for name in _UNSET:
         environment.pop(name, None)
+    environment.update(wanted)
     if sys.argv[:1] == ["-m"] and "numpy" not in sys.modules:
         sys.stdout.flush()
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], dict(environment))

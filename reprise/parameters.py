@@ -58,7 +58,7 @@ class Parameters(BaseModel):
             return cls(**raw)
         except ValidationError as error:
             problems = [cls._problem(dict(detail)) for detail in error.errors()]
-        raise ParameterError(" ".join(dict.fromkeys(problems)))
+        raise ParameterError(*dict.fromkeys(problems))
 
     def raw(self) -> dict[str, str]:
         """Return the values as the text that `parse` turns back into an equal model."""
@@ -150,6 +150,12 @@ def mlproject_type(field: FieldInfo) -> str:
     """Name the MLproject type of a parameter: `float` for numbers, else `string`."""
     kind, _ = _unwrap(field.annotation)
     return "float" if kind in (int, float) else "string"
+
+
+def is_integer(model: type[Parameters], name: str) -> bool:
+    """Tell whether a parameter takes whole numbers."""
+    field = model.model_fields.get(name)
+    return field is not None and _unwrap(field.annotation)[0] is int
 
 
 def parse_argv(argv: Sequence[str]) -> dict[str, str]:

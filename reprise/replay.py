@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reprise import checkout, numerics, past, projects, tracking
+from reprise import checkout, console, models, numerics, past, projects, tracking
 from reprise.digest import canonical_json
-from reprise.errors import ProjectError, RepriseError
+from reprise.errors import DifferentError, ProjectError, RepriseError
 from reprise.git import without_credentials
 from reprise.launcher import Ended, Launcher
 from reprise.past import PastRun
@@ -374,6 +374,22 @@ def _explained(first: Replay, second: Replay) -> Replay:
 
 def _found(judgement: Judgement) -> dict[tuple[str, str], str]:
     return {(d.kind, d.name): repr(d.found) for d in judgement.differences}
+
+
+def keep_model(replay: Replay) -> None:
+    """Give the earlier run the model of the one that made it again, if they are identical.
+
+    Raises
+    ------
+    DifferentError
+        If they are not.
+    """
+    if replay.verdict is not Verdict.IDENTICAL or replay.new_run_id is None:
+        raise DifferentError(
+            f"expected run {replay.run_id} to be made again identically, for its model; found "
+            f"it {replay.verdict}. See: {console.RUN} reproduce -P run_id={replay.run_id}"
+        )
+    models.attach(replay.run_id, replay.new_run_id)
 
 
 def record_verdict(replay: Replay) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from reprise import code, environment, numerics, startup, tracking
 from reprise.digest import sha256_array
 from reprise.errors import CodeError, DigestMismatchError, ParameterError, RepriseError
+from reprise.outcome import report
 from reprise.parameters import ALLOW_UNTRACKED, Parameters, help_text, parse_argv
 from reprise.record import (
     FILE_NAME,
@@ -65,7 +66,7 @@ class RecordedRun:
     ) -> None:
         self._run = run
         self._past = past  # the record of the run that this one makes again
-        self._counterparts: dict[str, list[str]] | None = None
+        self._counterparts: list[Run] | None = None
         self._parameters = parameters
         self.run_id: str = run.info.run_id
         self.experiment_id: str = run.info.experiment_id
@@ -73,6 +74,7 @@ class RecordedRun:
         self.model_id: str | None = None
         self.metrics: dict[str, float] = {}
         self._at_server: set[str] = set()  # metrics that need not be logged any more
+        self._written = False
         self._tags: dict[str, str] = dict(tags)
         self._digests: dict[str, Any] = {"model": None, "predictions": {}, "artifacts": {}}
 
@@ -145,8 +147,8 @@ class RecordedRun:
             "probabilities": sha256_array(probabilities),
         }
 
-    def log_model_digest(self, digest: str, *, model_id: str) -> None:
-        """Put a model's digest on the record, and link the run's metrics to the logged model."""
+    def log_model_digest(self, digest: str, *, model_id: str | None) -> None:
+        """Put a model's digest on the record, and link metrics to the model, if it is logged."""
         self._digests["model"] = digest
         self._tags[tracking.MODEL_DIGEST] = digest
         self.model_id = model_id
@@ -184,24 +186,23 @@ class RecordedRun:
             python=installed.python,
         )
 
-    def create_child(self, parameters: Parameters) -> str:
-        """Make a run below this one for another process to do, and return its id."""
-        counterpart = self._next_counterpart(parameters.entry_point) if self.replays else None
+    def plan_child(self, parameters: Parameters, *, replay_of: str | None = None) -> tracking.Plan:
+        """Plan a run below this one for another process to make."""
+        counterpart = replay_of or (self._next_counterpart(parameters) if self.replays else None)
         tags = {tracking.REPLAY_OF: counterpart} if counterpart else {}
-        created = tracking.create_run(self._run, parameters, tags=tags)
-        return str(created.info.run_id)
+        return tracking.plan_step(self._run, parameters, tags=tags)
 
-    def _next_counterpart(self, entry_point: str) -> str | None:
-        """Return the run, below the one that this one replays, that the next child makes again."""
+    def _next_counterpart(self, parameters: Parameters) -> str | None:
+        """Return the run, below the one that this one replays, that a child makes again."""
         if self._counterparts is None:
-            self._counterparts = {}
-            for child in tracking.children(
-                tracking.get_run(self._run.data.tags[tracking.REPLAY_OF])
-            ):
-                name = child.data.tags.get(tracking.ENTRY_POINT, "")
-                self._counterparts.setdefault(name, []).append(child.info.run_id)
-        waiting = self._counterparts.get(entry_point)
-        return waiting.pop(0) if waiting else None
+            replayed = tracking.get_run(self._run.data.tags[tracking.REPLAY_OF])
+            self._counterparts = tracking.children(replayed)
+        wanted = {n: v for n, v in parameters.raw().items() if n not in parameters.locations}
+        for position, child in enumerate(self._counterparts):
+            same_step = child.data.tags.get(tracking.ENTRY_POINT) == parameters.entry_point
+            if same_step and wanted.items() <= child.data.params.items():
+                return str(self._counterparts.pop(position).info.run_id)
+        return None
 
     def create_run(
         self,
@@ -212,10 +213,8 @@ class RecordedRun:
         tags: Mapping[str, str],
     ) -> str:
         """Make a run below this one, of any code, for another process to do; return its id."""
-        created = tracking.create_named_run(
-            self._run, entry_point, raw_parameters, name=name, tags=tags
-        )
-        return str(created.info.run_id)
+        planned = tracking.plan_run(self._run, entry_point, raw_parameters, name=name, tags=tags)
+        return str(tracking.make(planned).info.run_id)
 
     def tracking_environment(self) -> dict[str, str]:
         """Return the variables of processes that log where this one does."""
@@ -253,13 +252,22 @@ class RecordedRun:
                 yield child
 
     @contextlib.contextmanager
-    def recorded(self) -> Iterator[None]:
-        """Write the record before the work and complete it after; keep what a failure leaves."""
-        self.write_record()
+    def recorded(self, *, at_once: bool = True) -> Iterator[None]:
+        """Write the record before the work and complete it after; keep what a failure leaves.
+
+        Parameters
+        ----------
+        at_once : bool
+            False: with the first input, which is before anything is computed.
+        """
+        if at_once:
+            self.write_record()
         try:
             yield
         except BaseException:
             self._flush()
+            if not self._written:
+                self.write_record()
             raise
         self._update(outputs=Outputs(metrics=dict(sorted(self.metrics.items())), **self._digests))
         key = self.key(self._parameters, self.record.inputs) if self._parameters else None
@@ -270,6 +278,7 @@ class RecordedRun:
 
     def write_record(self) -> None:
         """Store the record as it is so far."""
+        self._written = True
         tracking.log_text(self.run_id, FILE_NAME, self.record.to_json())
 
     def _flush(self) -> None:
@@ -314,8 +323,15 @@ def _record(
     model: type[P], main: Callable[[P, RecordedRun], None], arguments: Sequence[str]
 ) -> None:
     """Attach to the run, put code, parameters and environment on the record, and do the step."""
-    run, made_here = tracking.open_run()
-    with ended_truthfully(run):
+    once = os.environ.pop(tracking.ONCE, None)
+    made = tracking.find_planned(once) if once else None
+    if made is not None:
+        report(run_id=made.info.run_id, metrics=made.data.metrics, made_before=True)
+        return
+    run, origin = tracking.open_run()
+    report(run_id=run.info.run_id)
+    end = tracking.end_planned if origin == tracking.Origin.PLANNED else tracking.end_run
+    with ended_truthfully(run, end=end):
         raw: dict[str, str] = {}
         parameters: P | None = None
         wrong: RepriseError | None = None
@@ -337,15 +353,17 @@ def _record(
         )
         record = begin_record(run, source, step)
         tags = tracking.describe_source(run, record.code) | carrying
-        if made_here:
+        if origin == tracking.Origin.NEW:
             tags |= tracking.describe_step(model.entry_point, record.code)
             tracking.log(run.info.run_id, params=parameters.raw() if parameters else raw)
         past = _past(run, parameters)
         recorded = RecordedRun(run, record, parameters=parameters, tags=tags, past=past)
-        with recorded.recorded():
+        # Of a planned run, the one that planned it has a record of all but the input.
+        with recorded.recorded(at_once=origin != tracking.Origin.PLANNED):
             if wrong:
                 raise wrong
             main(cast("P", parameters), recorded)
+    report(run_id=run.info.run_id, metrics=recorded.metrics)
 
 
 def _source_of(

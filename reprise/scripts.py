@@ -293,7 +293,8 @@ class Experiment:
             return tracking.get_run(str(session.given))
         if session.below:
             parent = tracking.get_run(session.below)
-            return tracking.create_named_run(parent, entry_point, {}, name=name or entry_point)
+            planned = tracking.plan_run(parent, entry_point, {}, name=name or entry_point)
+            return tracking.make(planned)
         user = self._settings.user_id or _user()
         return tracking.create_script_run(self.experiment_id, entry_point, name=name, user=user)
 

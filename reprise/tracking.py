@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import fcntl
 import json
 import os
 import re
@@ -10,6 +11,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +32,7 @@ from mlflow.entities import (
     SourceType,
 )
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking.context.default_context import DefaultRunContext
 from mlflow.utils import mlflow_tags
 
@@ -63,6 +67,9 @@ GIT_COMMIT = mlflow_tags.MLFLOW_GIT_COMMIT
 GIT_REPOSITORY = mlflow_tags.MLFLOW_GIT_REPO_URL
 ENTRY_POINT = mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT
 
+KEPT = "REPRISE_KEPT"  # folder of artifacts that several processes read
+PLANNED = "REPRISE_PLANNED"  # the run that a process is to make for itself, as JSON
+ONCE = "REPRISE_ONCE"  # key of that run: where a finished run has it, it is not made again
 LONGEST_ERROR = 4000  # characters of a tag
 LONGEST_PATCH = 5000
 _LONGEST_NAME = 250
@@ -81,6 +88,7 @@ _USER_ERRORS = frozenset(
 
 
 _SERVER: ContextVar[str | None] = ContextVar("server", default=None)
+_LOCATIONS: dict[str, str] = {}  # of the artifacts of runs made here, which spares asking for them
 
 
 def client() -> MlflowClient:
@@ -132,53 +140,63 @@ def _first_line(error: Exception) -> str:
     return _CREDENTIALS.sub("", str(error).partition("\n")[0]).rstrip(" .") + "."
 
 
-def open_run() -> tuple[Run, bool]:
-    """Attach to the run that `mlflow run` or an executor made for this process, else make one.
+class Origin(StrEnum):
+    """Who made the run of a process."""
 
-    Returns
-    -------
-    Run, bool
-        The run, and whether it was made here (so that its parameters are still to be logged).
+    GIVEN = "given"  # `mlflow run`, or whoever started the process
+    PLANNED = "planned"  # the process itself, as whoever started it has planned it
+    NEW = "new"  # the process itself
+
+
+def open_run() -> tuple[Run, Origin]:
+    """Attach to the run that `mlflow run` made for this process, or make one: as planned, or new.
+
+    Of a new one, the parameters and the tags of the step are still to be logged.
     """
+    planned = os.environ.pop(PLANNED, None)
+    if planned:
+        run = make(Plan(**json.loads(planned)))
+        os.environ["MLFLOW_RUN_ID"] = run.info.run_id  # what a step logs by itself goes there too
+        return run, Origin.PLANNED
     given = os.environ.get("MLFLOW_RUN_ID")
-    return mlflow.start_run(run_id=given), not given
+    return mlflow.start_run(run_id=given), Origin.GIVEN if given else Origin.NEW
 
 
 def open_nested_run(parent: Run, parameters: "Parameters") -> Run:
     """Make and enter a run below another, as `mlflow run` would make it."""
-    created = create_run(parent, parameters)
+    created = make(plan_step(parent, parameters))
     return mlflow.start_run(run_id=created.info.run_id, nested=True)
 
 
-def create_run(
-    parent: Run, parameters: "Parameters", *, tags: Mapping[str, str] | None = None
-) -> Run:
-    """Make a run of an entry point below a parent, as `mlflow run` would: tags, then parameters."""
-    words = [f"{n}={v}" for n, v in parameters.given().items() if n not in parameters.locations]
-    return create_named_run(
-        parent,
-        parameters.entry_point,
-        parameters.raw(),
-        name=" ".join([parameters.entry_point, *words]),
-        tags=tags,
-    )
+@dataclass(frozen=True)
+class Plan:
+    """A run to be made: where, with which tags, parameters and name."""
+
+    experiment_id: str
+    name: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+
+    def to_json(self) -> str:
+        """Write it for another process."""
+        return json.dumps(asdict(self))
 
 
-def create_named_run(
+def plan_run(
     parent: Run,
     entry_point: str,
     raw_parameters: Mapping[str, str],
     *,
     name: str,
     tags: Mapping[str, str] | None = None,
-) -> Run:
-    """Make a run below a parent from what an entry point is given, with a name to show."""
+) -> Plan:
+    """Plan a run below a parent, as `mlflow run` would make it, with a name to show."""
     inherited = (
         mlflow_tags.MLFLOW_USER,
         SOURCE_NAME,
         GIT_COMMIT,
         GIT_REPOSITORY,
-        mlflow_tags.MLFLOW_PROJECT_ENV,
+        PROJECT_ENVIRONMENT,
     )
     inheritance = {n: parent.data.tags[n] for n in inherited if n in parent.data.tags}
     own = {
@@ -186,12 +204,35 @@ def create_named_run(
         ENTRY_POINT: entry_point,
         PARENT: parent.info.run_id,
     }
-    created = client().create_run(
-        parent.info.experiment_id,
+    return Plan(
+        experiment_id=parent.info.experiment_id,
+        name=name[:_LONGEST_NAME],
         tags={**inheritance, **own, **(tags or {})},
-        run_name=name[:_LONGEST_NAME],
+        params=raw_parameters,
     )
-    log(created.info.run_id, params=raw_parameters)
+
+
+def plan_step(
+    parent: Run, parameters: "Parameters", *, tags: Mapping[str, str] | None = None
+) -> Plan:
+    """Plan a run of an entry point below a parent, named by the parameters that it is given."""
+    words = [f"{n}={v}" for n, v in parameters.given().items() if n not in parameters.locations]
+    name = " ".join([parameters.entry_point, *words])
+    return plan_run(parent, parameters.entry_point, parameters.raw(), name=name, tags=tags)
+
+
+def find_planned(key: str) -> Run | None:
+    """Return the finished run that the run of this process would make once more; None: none."""
+    plan = Plan(**json.loads(os.environ[PLANNED]))
+    found = find_runs(plan.experiment_id, tags={KEY: key, PARENT: plan.tags[PARENT]})
+    return found[0] if found else None
+
+
+def make(plan: Plan) -> Run:
+    """Make a planned run: first its tags, then its parameters."""
+    created = client().create_run(plan.experiment_id, tags=plan.tags, run_name=plan.name)
+    _LOCATIONS[created.info.run_id] = created.info.artifact_uri
+    log(created.info.run_id, params=plan.params)
     return created
 
 
@@ -340,7 +381,15 @@ def describe_step(entry_point: str, code: "Code") -> dict[str, str]:
 
 def log_text(run_id: str, name: str, text: str) -> None:
     """Store a text as an artifact of a run, replacing an earlier one of that name."""
-    client().log_text(run_id, text, name)
+    if run_id not in _LOCATIONS:
+        client().log_text(run_id, text, name)
+        return
+    folder, _, last = name.rpartition("/")
+    repository = get_artifact_repository(_LOCATIONS[run_id], mlflow.get_tracking_uri())
+    with tempfile.TemporaryDirectory(prefix="reprise-") as temporary:
+        path = Path(temporary, last)
+        path.write_text(text, encoding="utf-8")
+        repository.log_artifact(str(path), folder or None)
 
 
 def log_folder(run_id: str, folder: Path, name: str | None = None) -> None:
@@ -358,22 +407,37 @@ def artifact_at(uri: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def artifact(run_id: str, name: str) -> Iterator[Path]:
-    """Fetch an artifact into a temporary folder.
+    """Fetch an artifact into a temporary folder, or into that of KEPT, once for all who read it.
 
     Raises
     ------
     TrackingError
         If the run has no such artifact, or it cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
-        try:
-            path = client().download_artifacts(run_id, name, folder)
-        except (MlflowException, OSError) as error:
-            raise TrackingError(
-                f"expected the artifact {name} of run {run_id}, found none that can be read: "
-                f"{_first_line(error)} It was deleted, or its store cannot be reached."
-            ) from None
-        yield Path(path)
+    kept = os.environ.get(KEPT)
+    if not kept:
+        with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+            yield _fetched(run_id, name, folder)
+        return
+    path = Path(kept, run_id, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        with path.with_name(f"{path.name}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # free again when this process ends, however it does
+            if not path.exists():
+                with tempfile.TemporaryDirectory(dir=kept) as folder:
+                    _fetched(run_id, name, folder).rename(path)
+    yield path
+
+
+def _fetched(run_id: str, name: str, folder: str) -> Path:
+    try:
+        return Path(client().download_artifacts(run_id, name, folder))
+    except (MlflowException, OSError) as error:
+        raise TrackingError(
+            f"expected the artifact {name} of run {run_id}, found none that can be read: "
+            f"{_first_line(error)} It was deleted, or its store cannot be reached."
+        ) from None
 
 
 def get_run(run_id: str) -> Run:
@@ -509,6 +573,14 @@ def end_run(run_id: str, status: str) -> None:
     mlflow.end_run(status)
 
 
+def end_planned(run_id: str, status: str) -> None:
+    """Give a run that `open_run` has made as planned its final status."""
+    if mlflow.active_run() is None:
+        terminate(run_id, status)
+    else:  # the step has logged to it by MLflow's own functions
+        end_run(run_id, status)
+
+
 def terminate(run_id: str, status: str) -> None:
     """Give a run its final status, also where it is not the active one."""
     client().set_terminated(run_id, status)
@@ -538,6 +610,20 @@ def close(run_id: str, status: str, error: str) -> None:
         if error:
             log(run_id, tags={ERROR: _CREDENTIALS.sub("", error)[:LONGEST_ERROR]})
         client().set_terminated(run_id, status)
+
+
+def open_below(run_id: str, experiment_id: str) -> list[Run]:
+    """Return the runs below a run that have not ended."""
+    wanted = f"attributes.status = 'RUNNING' AND tags.`{PARENT}` = '{run_id}'"
+    return all_runs(experiment_id, wanted)
+
+
+def close_below(run_id: str, experiment_id: str, status: str, error: str) -> int:
+    """End the runs below a run that have not ended, and whose processes are gone; count them."""
+    found = open_below(run_id, experiment_id)
+    for run in found:
+        close(run.info.run_id, status, error)
+    return len(found)
 
 
 def ensure_experiment(name: str, *, artifact_location: str | None = None) -> str:

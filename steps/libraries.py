@@ -12,7 +12,11 @@ _EVERYWHERE = (
     "pyarrow.parquet",
     "git",
 )
-_SERVER = ("mlflow.store.tracking.rest_store", "mlflow.store.artifact.mlflow_artifacts_repo")
+_SERVER = (
+    "mlflow.store.tracking.rest_store",
+    "mlflow.store.artifact.mlflow_artifacts_repo",
+    "mlflow.tracking.request_header.registry",
+)
 _DATABASE = ("mlflow.store.tracking.sqlalchemy_store",)
 
 

@@ -5,9 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from reprise import experiment
 from reprise.errors import ExperimentFileError, RunFailedError
-from reprise.executor import WarmExecutor
+from reprise.sweeps import experiment
+from reprise.sweeps.executor import WarmExecutor
+from steps import libraries
 from steps.parameters import (
     ENTRY_POINTS,
     TRAINING_STEPS,
@@ -19,19 +20,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reprise.parameters import Parameters
-    from reprise.plan import Outcome
     from reprise.run import RecordedRun
+    from reprise.sweeps.plan import Outcome
 
 
 def main(parameters: MainParameters, run: "RecordedRun", *, executor: WarmExecutor) -> None:
     """Check the whole file, then load, train and evaluate, each as a nested run."""
-    from reprise import console, plan
+    from reprise import console
     from reprise.digest import sha256_file
     from reprise.record import InputData
+    from reprise.sweeps import plan
+    from reprise.sweeps.progress import Progress
     from steps.metrics import GREATER_IS_BETTER
 
     path = Path(parameters.params)
     loading, trainings, evaluation = planned(experiment.read(path))
+    plan.bring_code(run, executor)
     run.add_input(
         InputData(name="experiment", uri=parameters.params, sha256=sha256_file(path)),
         context="experiment",
@@ -39,18 +43,19 @@ def main(parameters: MainParameters, run: "RecordedRun", *, executor: WarmExecut
     run.log_text("experiment.yaml", path.read_text(encoding="utf-8"))
     metric = evaluation.metric if evaluation else "accuracy"
     ascending = not GREATER_IS_BETTER[metric]
-    with console.Progress(1 + len(trainings) + bool(evaluation)) as progress:
+    total = 1 + len(trainings) + bool(evaluation)
+    with Progress(total, f"cv_{metric}_mean", ascending=ascending) as progress:
         run_all = partial(plan.run_all, run, executor, on_end=progress.ended)
-        loaded = succeeded(run_all([loading]))[0].run.info.run_id
+        loaded = succeeded(run_all([loading]))[0].run_id
         trained = run_all([p.model_copy(update={"data": f"runs:/{loaded}"}) for p in trainings])
         best = best_of(trained, metric, ascending=ascending)
         judged = run_all([evaluation.model_copy(update={"run_id": best})]) if evaluation else []
     trained = [plan.refreshed(outcome) for outcome in trained]
     console.leaderboard(f"Runs of {run.run_id}", trained, metric=metric, ascending=ascending)
     for outcome in judged:
-        run.log_metrics(outcome.run.data.metrics)
+        run.log_metrics(outcome.metrics)
     succeeded([*trained, *judged])
-    winner = next(o.parameters for o in trained if o.run.info.run_id == best)
+    winner = next(o.parameters for o in trained if o.run_id == best)
     console.next_commands(
         {
             "make ui": "the runs in a browser",
@@ -95,9 +100,9 @@ def best_of(trained: "Sequence[Outcome]", metric: str, *, ascending: bool) -> st
 
     finished = [outcome for outcome in trained if not outcome.error] or succeeded(trained)
     validated = f"cv_{metric}_mean"
-    any_validated = any(validated in outcome.run.data.metrics for outcome in finished)
+    any_validated = any(validated in outcome.metrics for outcome in finished)
     name = validated if any_validated else f"train_{metric}"
-    return str(console.ranked(finished, name, ascending=ascending)[0].run.info.run_id)
+    return str(console.ranked(finished, name, ascending=ascending)[0].run_id)
 
 
 def succeeded(outcomes: "Sequence[Outcome]") -> "list[Outcome]":
@@ -112,17 +117,16 @@ def succeeded(outcomes: "Sequence[Outcome]") -> "list[Outcome]":
     if failed:
         raise RunFailedError(
             f"{len(failed)} of {len(outcomes)} runs failed: "
-            + " ".join(
-                f"[{o.parameters.entry_point} {o.run.info.run_id}] {o.error}" for o in failed
-            )
+            + " ".join(f"[{o.parameters.entry_point} {o.run_id}] {o.error}" for o in failed)
         )
     return list(outcomes)
 
 
 if __name__ == "__main__":
-    # The server's imports go on beside our own, so it starts before MLflow is imported here.
-    _executor = WarmExecutor(preload=["steps.warm"], workers=os.cpu_count() or 1)
+    # Its imports go on beside our own, so it starts before MLflow is imported here.
+    with WarmExecutor(
+        libraries=libraries.needed(), preload=["steps.warm"], workers=os.cpu_count() or 1
+    ) as _executor:
+        from reprise.run import launch
 
-    from reprise.run import launch
-
-    launch(MainParameters, partial(main, executor=_executor))
+        launch(MainParameters, partial(main, executor=_executor))

@@ -209,6 +209,9 @@ class ReproduceParameters(Parameters):
         "but a comparison",
         examples=["max_depth=7"],
     )
+    materialize: bool = Field(
+        False, description="true: give the run its model too, where it kept none, if identical"
+    )
     code: Literal["recorded", "current"] = Field(
         "recorded",
         description="recorded: the run's own code; current: the code in this folder",
@@ -255,6 +258,41 @@ class AuditParameters(Parameters):
     )
 
 
+class SweepParameters(Parameters):
+    """Train over a grid, or a sample of one, in warm processes here or on a cluster."""
+
+    entry_point: ClassVar[str] = "sweep"
+    locations: ClassVar[frozenset[str]] = frozenset({"grid", "workers", "scheduler", "confirm"})
+
+    step: str = Field("train_dt", description="the training step: train_lr or train_dt")
+    grid: str = Field("params/sweep_dt.yaml", description="the grid file")
+    strategy: Literal["grid", "random"] = Field(
+        "grid", description="grid: every combination; random: `samples` of them"
+    )
+    samples: int | None = Field(
+        None, ge=1, description="how many points a random search draws", examples=[20]
+    )
+    seed: Seed = Field(0, description="seed of the random search")
+    models: Literal["best", "all", "none"] = Field(
+        "best", description="which runs keep their model; the others' are made again by `reproduce`"
+    )
+    workers: int | None = Field(
+        None,
+        ge=1,
+        description="most runs at a time on this machine; empty: one per core",
+        examples=[2],
+    )
+    scheduler: str | None = Field(
+        None,
+        pattern=r"^tls://[^/\s@]+:[0-9]+$",
+        description="address of a Dask scheduler; empty: this machine",
+        examples=["tls://cluster.example.org:8786"],
+        json_schema_extra={"expected": "an address tls://host:port, or empty"},
+    )
+    confirm: bool = Field(False, description="true: also a sweep of more than 10000 points")
+    allow_untracked: AllowUntracked = None
+
+
 ENTRY_POINTS: dict[str, type[Parameters]] = {
     model.entry_point: model
     for model in (
@@ -263,6 +301,7 @@ ENTRY_POINTS: dict[str, type[Parameters]] = {
         TrainLogisticRegressionParameters,
         TrainDecisionTreeParameters,
         EvaluateParameters,
+        SweepParameters,
         ReproduceParameters,
         CompareParameters,
         AuditParameters,

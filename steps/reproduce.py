@@ -38,6 +38,8 @@ def main(parameters: ReproduceParameters, run: "RecordedRun", *, warm: Launcher)
     )
     with console.working() as on_stage:
         found = replay.reproduce(run, earlier, request, warm=warm, on_stage=on_stage)
+    if parameters.materialize:
+        replay.keep_model(found)
     report.log(run, found, request)
     report.show(found, request)
     report.raise_unless_good(found, request)

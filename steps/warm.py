@@ -1,6 +1,5 @@
 """What the steps import, and a first dummy save: preloaded once by the warm executor."""
 
-import gc
 import importlib
 import tempfile
 
@@ -24,5 +23,3 @@ with tempfile.TemporaryDirectory(prefix="reprise-") as _folder:
         pip_requirements=[],
         skops_trusted_types=list(TRUSTED_TYPES),
     )
-gc.collect()
-gc.freeze()  # forks share these objects; collecting them would copy their pages

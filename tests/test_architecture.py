@@ -7,15 +7,18 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PURE = (
-    *("comparison", "digest", "errors", "experiment", "parameters", "patch", "record", "verdict"),
+    *("comparison", "digest", "errors", "parameters", "patch", "record", "verdict"),
     "configuration",
+    *("sweeps.experiment", "sweeps.files", "sweeps.grid"),
 )
 SIDE_EFFECTS = (
-    *("address", "backend", "checkout", "code", "console", "data", "environment", "executor"),
+    *("address", "backend", "checkout", "code", "console", "data", "environment"),
     *("git", "guards"),
-    *("launcher", "models", "past", "plan", "projects", "registry", "replay", "report", "run"),
+    *("launcher", "models", "outcome", "past", "projects", "registry", "replay", "report", "run"),
     *("sources", "tracking"),
     *("audit", "audit_report", "inputs", "lifetime", "scripts", "session"),
+    *("sweeps.cluster", "sweeps.driver", "sweeps.executor", "sweeps.host", "sweeps.plan"),
+    *("sweeps.progress", "sweeps.resume"),
 )
 TALKS_TO_MLFLOW = {
     f"reprise.{name}" for name in ("backend", "models", "projects", "registry", "run", "tracking")
@@ -48,9 +51,12 @@ def imports(tree):
 
 
 def modules(package):
+    """What each module of a package imports, those of its sub-packages included."""
     return {
-        f"{package}.{path.stem}": imports(ast.parse(path.read_text(encoding="utf-8")))
-        for path in sorted((ROOT / package).glob("*.py"))
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): imports(
+            ast.parse(path.read_text(encoding="utf-8"))
+        )
+        for path in sorted((ROOT / package).rglob("*.py"))
     }
 
 
@@ -79,7 +85,7 @@ def test_imports_are_found_wherever_they_stand(source, names):
 
 
 def test_both_packages_are_looked_at():
-    assert {"reprise.record", "reprise.tracking"} <= set(ENGINE)
+    assert {"reprise.record", "reprise.tracking", "reprise.sweeps.plan"} <= set(ENGINE)
     assert "steps.main" in STEPS
 
 
@@ -125,6 +131,7 @@ def test_the_engine_has_no_circle_of_imports_at_load():
 
 def _imported_at_load(module):
     """Modules of the engine that a module imports at its top level."""
-    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
+    path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     top = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
     return imports(ast.Module(top, [])) & ENGINE.keys() - {module}

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from reprise import experiment
 from reprise.parameters import as_text, expected
+from reprise.sweeps import experiment
+from steps import sweep
 from steps.main import planned
-from steps.parameters import ENTRY_POINTS
+from steps.parameters import ENTRY_POINTS, SweepParameters
 
 ROOT = Path(__file__).parents[1]
 TEXTS = {
     name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")
 }
-EXPERIMENTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "params").glob("*.yaml"))
+FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "params").glob("*.yaml"))
+GRIDS = [name for name in FILES if name.startswith("params/sweep_")]
+EXPERIMENTS = [name for name in FILES if name not in GRIDS]
 every_text = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 
 
@@ -98,10 +101,10 @@ def test_every_file_that_is_named_exists(text):
     assert {name for name in named if not (ROOT / name).exists()} == set()
 
 
-def test_the_experiments_of_the_readme_are_those_of_the_folder():
+def test_the_files_that_the_readme_names_are_those_of_the_folder():
     named = set(re.findall(r"params/\w+\.yaml", TEXTS["README.md"]))
 
-    assert named == set(EXPERIMENTS)
+    assert named == set(FILES)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -111,6 +114,23 @@ def test_every_experiment_can_be_planned(name):
     assert loading.source == "iris"
     assert len(trainings) >= 1
     assert evaluation is not None
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_every_grid_can_be_planned(name):
+    random = "low:" in (ROOT / name).read_text(encoding="utf-8")
+    step = f"train_{name.removesuffix('.yaml').rpartition('_')[2]}"
+    parameters = SweepParameters(
+        step=step,
+        grid=str(ROOT / name),
+        strategy="random" if random else "grid",
+        samples=20 if random else None,
+    )
+
+    found = sweep.planned(parameters)
+
+    assert len(found.runs) >= 20
+    assert {run.entry_point for run in found.runs} == {step}
 
 
 def test_the_example_of_an_experiment_file_is_the_default_one():

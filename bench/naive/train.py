@@ -1,6 +1,6 @@
 """What most projects start as: log_param, log_metric and log_model as they come."""
 
-import sys
+import argparse
 
 import mlflow
 import mlflow.sklearn
@@ -10,12 +10,16 @@ from sklearn.tree import DecisionTreeClassifier
 
 X, y = load_iris(return_X_y=True, as_frame=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.33, random_state=2)
-max_depth = int(sys.argv[1])
+parser = argparse.ArgumentParser()
+parser.add_argument("max_depth", type=int)
+parser.add_argument("min_samples_leaf", type=int, nargs="?", default=1)
+parser.add_argument("criterion", nargs="?", default="gini")
+options = parser.parse_args()
 with mlflow.start_run():
-    model = DecisionTreeClassifier(max_depth=max_depth, random_state=1)
+    model = DecisionTreeClassifier(**vars(options), random_state=1)
     scores = cross_val_score(model, X_train, y_train, cv=5)
     model.fit(X_train, y_train)
-    mlflow.log_param("tree_depth", max_depth)
+    mlflow.log_param("tree_depth", options.max_depth)
     mlflow.log_metric("cv_accuracy_mean", scores.mean())
     mlflow.log_metric("cv_accuracy_std", scores.std())
     mlflow.log_metric("train_accuracy", model.score(X_train, y_train))

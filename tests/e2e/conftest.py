@@ -1,5 +1,6 @@
 """A copy of the project, the servers it talks to, and clones of it as users have them."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from driving import (
     healthy,
     server,
 )
+from postgresql import postgresql
 from replaying import ODD_TABLE, Origin, write_experiments, write_marks, write_table
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # of this process's client
@@ -125,13 +127,12 @@ def clone(project, tmp_path_factory):
     return replace(project, folder=folder, store=f"sqlite:///{folder}/mlflow.db")
 
 
-@pytest.fixture(scope="session")
-def tracking_server(tmp_path_factory, environment):
-    """URL of a real tracking server that serves its artifacts, and the folder that has them."""
-    folder = tmp_path_factory.mktemp("server")
+@contextlib.contextmanager
+def tracking(folder, environment, store):
+    """Start a tracking server with a backend store; yield its URL and its folder of artifacts."""
     url = f"http://{HOST}:{(port := free_port())}"
     command = ["mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    command += ["--backend-store-uri", store]
     command += ["--artifacts-destination", str(folder / "artifacts")]
     with server(
         command,
@@ -141,6 +142,29 @@ def tracking_server(tmp_path_factory, environment):
         cwd=folder,
     ):
         yield url, folder / "artifacts"
+
+
+@pytest.fixture(scope="session")
+def tracking_server(tmp_path_factory, environment):
+    """URL of a real tracking server that serves its artifacts, and the folder that has them."""
+    folder = tmp_path_factory.mktemp("server")
+    with tracking(folder, environment, f"sqlite:///{folder}/mlflow.db") as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory, environment):
+    """SQLAlchemy URL of a database in a real PostgreSQL."""
+    with postgresql(tmp_path_factory.mktemp("postgresql"), environment) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory, environment, database):
+    """Like `tracking_server`, with the database as its backend store."""
+    folder = tmp_path_factory.mktemp("postgresql_server")
+    with tracking(folder, environment, database) as served:
+        yield served
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """What a person sees is in order, complete and, in a log, plain text."""
 
-import io
 import math
 import shlex
 from types import SimpleNamespace
@@ -8,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from reprise import console
-from reprise.plan import Outcome
+from reprise.sweeps.plan import Outcome
 from steps.parameters import (
     LoadDataParameters,
     TrainDecisionTreeParameters,
@@ -17,14 +16,11 @@ from steps.parameters import (
 
 
 def outcome(run_id="1", parameters=None, error="", **metrics):
-    run = SimpleNamespace(
-        info=SimpleNamespace(run_id=run_id), data=SimpleNamespace(metrics=metrics)
-    )
-    return Outcome(parameters or TrainDecisionTreeParameters(), run, 1.0, error)
+    return Outcome(parameters or TrainDecisionTreeParameters(), run_id, metrics, 1.0, error)
 
 
 def ids(outcomes):
-    return [each.run.info.run_id for each in outcomes]
+    return [each.run_id for each in outcomes]
 
 
 class TestRanked:
@@ -56,6 +52,11 @@ class TestRanked:
         outcomes = [outcome(name, m=0.5) for name in "cab"]
 
         assert ids(console.ranked(outcomes, "m", ascending=ascending)) == ["c", "a", "b"]
+
+    def test_the_failed_come_last_whatever_they_had_measured(self):
+        outcomes = [outcome("failed", error="no", m=0.9), outcome("low", m=0.1)]
+
+        assert ids(console.ranked(outcomes, "m", ascending=False)) == ["low", "failed"]
 
     def test_infinities_are_at_the_ends(self):
         outcomes = [outcome("a", m=-math.inf), outcome("b", m=0.0), outcome("c", m=math.inf)]
@@ -108,11 +109,6 @@ class TestCommand:
 
         given = dict(word.split("=", 1) for word in words if "=" in word)
         assert LoadDataParameters.parse(given) == parameters
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
 
 
 @pytest.fixture
@@ -194,24 +190,38 @@ class TestLeaderboard:
         assert "cv mcc" not in text
         assert [row[0][0] for row in self.rows(text)] == ["a", "b", "c"]
 
+    @pytest.mark.parametrize(
+        ("metric", "order"),
+        [
+            ("accuracy", ["b", "a"]),
+            ("cv_accuracy_mean", ["b", "a"]),
+            ("train_accuracy", ["a", "b"]),
+        ],
+    )
+    def test_is_in_the_order_of_the_metric_that_is_named(self, no_hints, capsys, metric, order):
+        outcomes = [
+            outcome("a" * 32, cv_accuracy_mean=0.5, cv_accuracy_std=0.25, train_accuracy=1.0),
+            outcome("b" * 32, cv_accuracy_mean=0.75, cv_accuracy_std=0.5, train_accuracy=0.875),
+        ]
 
-class TestProgress:
-    def test_prints_nothing_in_a_log(self, no_hints, capsys):
-        with console.Progress(2) as progress:
-            progress.ended(outcome())
-            progress.ended(outcome(error="no"))
+        console.leaderboard("Runs", outcomes, metric=metric, ascending=False)
 
-        assert capsys.readouterr() == ("", "")
+        text = capsys.readouterr().out
+        assert [row[0][0] for row in self.rows(text)] == order
+        assert [heading in text for heading in ("cv accuracy", "± std", "train")] == [True] * 3
 
-    def test_counts_on_a_terminal(self, no_hints, monkeypatch):
-        terminal = Terminal()
-        monkeypatch.setattr("sys.stderr", terminal)
+    def test_shows_the_best_of_many_and_says_how_many_more_there_are(self, no_hints, capsys):
+        text = self.printed(capsys, most=2)
 
-        with console.Progress(2) as progress:
-            progress.ended(outcome(error="no"))
+        assert [row[0][0] for row in self.rows(text)] == ["b", "a"]
+        assert text.endswith("and 1 more\n")
 
-        assert "train_dt failed" in terminal.getvalue()
-        assert "1/2" in terminal.getvalue()
+    @pytest.mark.parametrize("most", [None, 3, 20])
+    def test_shows_all_where_there_are_no_more_than_asked_for(self, no_hints, capsys, most):
+        text = self.printed(capsys, most=most)
+
+        assert len(self.rows(text)) == 3
+        assert "more" not in text
 
 
 class TestDone:

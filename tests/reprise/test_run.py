@@ -441,7 +441,7 @@ class TestNested:
 
     def test_a_child_for_another_process_is_left_running(self, store, recording):
         with recording(TinyParameters()) as run:
-            run_id = run.create_child(TinyParameters(size=7))
+            run_id = child(run, TinyParameters(size=7))
 
         assert store.status(run_id) == "RUNNING"
         assert store.tags(run_id)["mlflow.parentRunId"] == run.run_id
@@ -755,36 +755,42 @@ class TestReplayingRun:
         with recording(TinyParameters()) as run:
             assert (run.replays, run.recorded_uri("train")) == (False, None)
 
-    def test_makes_its_children_as_those_of_the_earlier_run_in_their_order(
+    def test_makes_its_children_as_those_of_the_earlier_run_with_their_parameters(
         self, store, recording, again
     ):
         with recording(TinyParameters()) as earlier:
-            before = [earlier.create_child(p) for p in (TinyParameters(size=2), Other(), Other())]
+            sizes = (TinyParameters(size=2), TinyParameters(size=3))
+            before = [child(earlier, p) for p in (*sizes, Other(), Other())]
         made = []
 
         def main(_, run):
-            sequence = (Other(), TinyParameters(size=2), Other(), Other())
-            made.extend(run.create_child(parameters) for parameters in sequence)
+            sequence = (Other(), *reversed(sizes), Other(), Other())
+            made.extend(child(run, parameters) for parameters in sequence)
 
         again(main, earlier.run_id)
 
         origins = [store.tags(run_id).get("reprise.replay_of") for run_id in made]
-        assert origins == [before[1], before[0], before[2], None]
+        assert origins == [before[2], before[1], before[0], before[3], None]
 
     def test_of_parameters_that_were_changed_makes_children_of_its_own(
         self, store, recording, again
     ):
         with recording(TinyParameters()) as earlier:
-            earlier.create_child(Other())
+            child(earlier, Other())
         made = []
 
         again(
-            lambda _, run: made.append(run.create_child(Other())),
+            lambda _, run: made.append(child(run, Other())),
             earlier.run_id,
             tag="reprise.tweak_of",
         )
 
         assert "reprise.replay_of" not in store.tags(made[0])
+
+
+def child(run, parameters):
+    """Make a planned run as the process that was started for it does."""
+    return tracking.make(run.plan_child(parameters)).info.run_id
 
 
 class Other(Parameters):

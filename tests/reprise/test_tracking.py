@@ -100,7 +100,7 @@ class TestCreateRun:
         parent = store.run(store.make_run())
         parameters = TrainDecisionTreeParameters(data="wine", max_depth=3, criterion="entropy")
 
-        created = tracking.create_run(parent, parameters)
+        created = tracking.make(tracking.plan_step(parent, parameters))
 
         assert created.info.run_name == "train_dt criterion=entropy max_depth=3"
 
@@ -108,7 +108,7 @@ class TestCreateRun:
         parent = store.run(store.make_run())
         parameters = LoadDataParameters(source="it's a b.csv", stratify=False, test_size=0.5)
 
-        created = tracking.create_run(parent, parameters)
+        created = tracking.make(tracking.plan_step(parent, parameters))
 
         params = store.run(created.info.run_id).data.params
         assert params == parameters.raw()
@@ -124,7 +124,7 @@ class TestCreateRun:
         }
         parent = store.run(store.make_run(tags={**inherited, "reprise.dirty": "true"}))
 
-        created = tracking.create_run(parent, TrainDecisionTreeParameters())
+        created = tracking.make(tracking.plan_step(parent, TrainDecisionTreeParameters()))
 
         tags = store.tags(created.info.run_id)
         assert inherited.items() <= tags.items()
@@ -138,7 +138,7 @@ class TestCreateRun:
         parent = store.run(store.make_run())
         features = ",".join(f"column_{i}" for i in range(100))
 
-        created = tracking.create_run(parent, LoadDataParameters(features=features))
+        created = tracking.make(tracking.plan_step(parent, LoadDataParameters(features=features)))
 
         assert len(created.info.run_name) == 250
         assert store.run(created.info.run_id).data.params["features"] == features
@@ -333,7 +333,7 @@ class TestOneLineErrors:
             (200, b"<html>\nA login page</html>", "JSON"),
         ],
     )
-    @pytest.mark.parametrize("call", [tracking.get_run, tracking.create_run])
+    @pytest.mark.parametrize("call", [tracking.get_run, tracking.make])
     def test_a_refusal_is_one_line_without_the_login(
         self, store, server, call, status, body, reason
     ):
@@ -341,7 +341,7 @@ class TestOneLineErrors:
         where = server(status, body)
         arguments = {
             tracking.get_run: (UNKNOWN,),
-            tracking.create_run: (parent, TrainDecisionTreeParameters()),
+            tracking.make: (tracking.plan_step(parent, TrainDecisionTreeParameters()),),
         }
 
         line = one_line(call, *arguments[call])

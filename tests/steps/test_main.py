@@ -1,12 +1,10 @@
 """A whole experiment file is checked before anything runs, and the best of its runs is chosen."""
 
-from types import SimpleNamespace
-
 import pytest
 
-from reprise import experiment
 from reprise.errors import ExperimentFileError, ParameterError, RunFailedError
-from reprise.plan import Outcome
+from reprise.sweeps import experiment
+from reprise.sweeps.plan import Outcome
 from steps import main
 from steps.main import best_of, planned, succeeded
 from steps.parameters import (
@@ -21,7 +19,10 @@ from steps.parameters import (
 class NoExecutor:
     """An executor that must not be asked for anything."""
 
-    def run(self, tasks, environment):
+    def open(self, code, environment):
+        raise AssertionError(f"code was brought: {code}")
+
+    def run(self, tasks):
         raise AssertionError(f"these ran: {tasks}")
 
 
@@ -32,10 +33,7 @@ def read(tmp_path, text):
 
 
 def outcome(run_id, error="", **metrics):
-    run = SimpleNamespace(
-        info=SimpleNamespace(run_id=run_id), data=SimpleNamespace(metrics=metrics)
-    )
-    return Outcome(TrainDecisionTreeParameters(), run, 1.0, error)
+    return Outcome(TrainDecisionTreeParameters(), run_id, metrics, 1.0, error)
 
 
 class TestPlanned:

@@ -6,8 +6,8 @@ import pytest
 from pydantic import Field
 
 from reprise.errors import ExperimentFileError, ParameterError
-from reprise.experiment import PlannedStep, check, expand, read
 from reprise.parameters import Parameters
+from reprise.sweeps.experiment import PlannedStep, check, expand, read
 
 
 class TreeParameters(Parameters):
@@ -148,13 +148,13 @@ def test_a_step_without_parameters_is_one_run_with_defaults():
     assert grid() == [TreeParameters()]
 
 
-def test_lists_make_a_grid_in_the_order_of_the_file():
+def test_lists_make_a_grid():
     found = grid(max_depth=[3, 2], criterion=["gini", "entropy"], alpha=0.5)
 
     assert [(p.max_depth, p.criterion, p.alpha) for p in found] == [
         (3, "gini", 0.5),
-        (3, "entropy", 0.5),
         (2, "gini", 0.5),
+        (3, "entropy", 0.5),
         (2, "entropy", 0.5),
     ]
 

@@ -5,19 +5,18 @@ import os
 import signal
 import subprocess
 import sys
-from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 
-from reprise.executor import Task, WarmExecutor
+from reprise.sweeps.executor import Task, WarmExecutor
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ECHO = """\
 import json, os, sys
 print(json.dumps({
     "name": __name__, "argv": sys.argv[1:], "folder": os.getcwd(), "pid": os.getpid(),
-    "variables": {n: v for n, v in os.environ.items() if n == "MLFLOW_RUN_ID" or n[:5] == "TEST_"},
+    "variables": {n: v for n, v in os.environ.items() if n[:5] == "TEST_"},
 }))
 """
 BLOCK = """\
@@ -34,34 +33,33 @@ def modules(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
-    forkserver._forkserver._stop()
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
     def write(**texts):
         for name, text in texts.items():
             (tmp_path / f"{name}.py").write_text(text)
 
-    yield write
-    forkserver._forkserver._stop()
+    return write
 
 
-def task(module, run_id="0", **raw_parameters):
-    return Task(run_id, module, raw_parameters)
+def task(module, name="0", **raw_parameters):
+    return Task(module, raw_parameters, {"TEST_NAME": name})
 
 
-def run(*tasks, preload=(), workers=2, **environment):
-    """Results of tasks by run id."""
-    results = WarmExecutor(preload=preload, workers=workers).run(tasks, environment)
-    return {result.task.run_id: result for result in results}
+def run(*tasks, preload=(), workers=2):
+    """Results of tasks by their names."""
+    with WarmExecutor(preload=preload, workers=workers) as executor:
+        return {result.task.environment["TEST_NAME"]: result for result in executor.run(tasks)}
 
 
-def test_a_task_runs_its_module_as_main_with_its_run_id(modules):
+def test_a_task_runs_its_module_as_main_with_its_variables(modules):
     modules(echo=ECHO)
 
     (result,) = run(task("echo", "a1b2")).values()
 
     told = json.loads(result.output)
     assert (result.exit_code, told["name"]) == (0, "__main__")
-    assert told["variables"] == {"MLFLOW_RUN_ID": "a1b2"}
+    assert told["variables"] == {"TEST_NAME": "a1b2"}
     assert result.seconds > 0
 
 
@@ -85,13 +83,13 @@ def test_arguments_arrive_unchanged(modules):
     ]
 
 
-def test_every_task_has_its_own_process_and_run_id(modules):
+def test_every_task_has_its_own_process_and_variables(modules):
     modules(echo=ECHO)
 
     results = run(task("echo", "a"), task("echo", "b"), task("echo", "c"))
 
     told = {run_id: json.loads(result.output) for run_id, result in results.items()}
-    assert {run_id: t["variables"]["MLFLOW_RUN_ID"] for run_id, t in told.items()} == {
+    assert {run_id: t["variables"]["TEST_NAME"] for run_id, t in told.items()} == {
         "a": "a",
         "b": "b",
         "c": "c",
@@ -99,31 +97,35 @@ def test_every_task_has_its_own_process_and_run_id(modules):
     assert len({os.getpid(), *(t["pid"] for t in told.values())}) == 4
 
 
-def test_variables_come_from_the_caller_as_it_is_now(modules, monkeypatch):
+def test_variables_are_the_callers_then_those_of_all_then_those_of_the_task(
+    modules, monkeypatch, tmp_path
+):
     modules(echo=ECHO)
-    monkeypatch.setenv("TEST_CHANGED", "before")
-    executor = WarmExecutor(preload=[], workers=1)
-    monkeypatch.setenv("TEST_CHANGED", "after")
-    monkeypatch.setenv("TEST_OVERRIDDEN", "by the caller")
+    for name in ("TEST_A", "TEST_B", "TEST_C"):
+        monkeypatch.setenv(name, "of the caller")
 
-    (result,) = executor.run([task("echo", "a")], {"TEST_OVERRIDDEN": "by the argument"})
+    with WarmExecutor(workers=1) as executor:
+        executor.open(tmp_path, {"TEST_B": "of all", "TEST_C": "of all"})
+        (result,) = executor.run([Task("echo", {}, {"TEST_C": "of the task"})])
 
     assert json.loads(result.output)["variables"] == {
-        "MLFLOW_RUN_ID": "a",
-        "TEST_CHANGED": "after",
-        "TEST_OVERRIDDEN": "by the argument",
+        "TEST_A": "of the caller",
+        "TEST_B": "of all",
+        "TEST_C": "of the task",
     }
 
 
-def test_a_task_runs_in_the_folder_that_the_caller_is_in_now(modules, monkeypatch, tmp_path):
-    modules(echo=ECHO)
-    executor = WarmExecutor(preload=[], workers=1)
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
+def test_a_task_runs_in_the_folder_of_the_code_and_takes_its_modules(modules, tmp_path):
+    modules(echo="raise AssertionError('the one at hand')\n")
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "echo.py").write_text(ECHO)
 
-    (result,) = executor.run([task("echo")], {})
+    with WarmExecutor(workers=1) as executor:
+        executor.open(code, {})
+        (result,) = executor.run([task("echo")])
 
-    assert json.loads(result.output)["folder"] == str(tmp_path / "elsewhere")
+    assert json.loads(result.output)["folder"] == str(code)
 
 
 def test_what_is_preloaded_is_imported_once_by_the_server(modules):
@@ -239,12 +241,12 @@ def test_every_one_of_many_short_runs_is_told_its_own_exit_code(modules):
 
 def test_one_executor_runs_one_list_of_tasks_after_another(modules):
     modules(echo=ECHO, crash="import os\nos._exit(9)\n")
-    executor = WarmExecutor(preload=[], workers=2)
 
-    exit_codes = [
-        [result.exit_code for result in executor.run([task(name)], {})]
-        for name in ("echo", "crash", "echo")
-    ]
+    with WarmExecutor(workers=2) as executor:
+        exit_codes = [
+            [result.exit_code for result in executor.run([task(name)])]
+            for name in ("echo", "crash", "echo")
+        ]
 
     assert exit_codes == [[0], [9], [0]]
 
@@ -272,30 +274,32 @@ def test_one_worker_runs_one_task_at_a_time_in_order(modules, tmp_path):
 def test_a_result_comes_as_soon_as_its_task_ends(modules, tmp_path):
     modules(wait="open('pipe').read()\n", quick="")
     os.mkfifo(tmp_path / "pipe")
-    executor = WarmExecutor(preload=[], workers=2)
-    results = executor.run([task("wait", "first"), task("quick", "second")], {})
 
-    came_first = next(results)
-    (tmp_path / "pipe").write_text("go on")
-    came_second = next(results)
+    with WarmExecutor(workers=2) as executor:
+        results = executor.run([task("wait", "first"), task("quick", "second")])
+        came = [next(results)]
+        (tmp_path / "pipe").write_text("go on")
+        came.append(next(results))
 
-    assert [r.task.run_id for r in (came_first, came_second)] == ["second", "first"]
+    assert [r.task.environment["TEST_NAME"] for r in came] == ["second", "first"]
 
 
 def test_who_stops_listening_stops_what_runs_and_what_waits(modules, tmp_path):
     modules(
         quick="",
-        block=("import signal, sys\nopen('begun-' + sys.argv[2], 'w').close()\nsignal.pause()\n"),
+        block="import os, signal, sys\nopen(f'begun-{sys.argv[2]}', 'w').write(str(os.getpid()))\n"
+        "signal.pause()\n",
     )
-    executor = WarmExecutor(preload=[], workers=1)
-    tasks = [task("quick"), task("block", number="1"), task("block", number="2")]
-    results = executor.run(tasks, {})
-    next(results)
+    tasks = [task("quick"), *(task("block", number=str(number)) for number in range(4))]
+    with WarmExecutor(workers=1) as executor:
+        results = executor.run(tasks)
+        next(results)
 
-    results.close()
+        results.close()
 
-    assert executor._alive == set()
-    assert not (tmp_path / "begun-2").exists()
+        begun = [int(path.read_text()) for path in tmp_path.glob("begun-*") if path.read_text()]
+        assert not any(Path(f"/proc/{pid}").exists() for pid in begun)
+        assert not (tmp_path / "begun-3").exists()
 
 
 def test_an_interrupted_run_is_asked_to_end_and_may_clean_up(modules, tmp_path):
@@ -312,10 +316,11 @@ def test_an_interrupted_run_is_asked_to_end_and_may_clean_up(modules, tmp_path):
         ),
     )
     os.mkfifo(tmp_path / "pipe")
-    results = WarmExecutor(preload=[], workers=2).run([task("quick"), task("tidy")], {})
-    next(results)
+    with WarmExecutor(workers=2) as executor:
+        results = executor.run([task("quick"), task("tidy")])
+        next(results)
 
-    results.close()
+        results.close()
 
     assert (tmp_path / "tidied").read_text() == "once "
 
@@ -324,9 +329,8 @@ def test_a_run_does_not_outlive_who_asked_for_it(modules, tmp_path):
     modules(
         block=BLOCK,
         ask=(
-            "from reprise.executor import Task, WarmExecutor\n"
-            "if __name__ == '__main__':\n"
-            "    list(WarmExecutor(preload=[], workers=1).run([Task('0', 'block', {})], {}))\n"
+            "from reprise.sweeps.executor import Task, WarmExecutor\n"
+            "list(WarmExecutor(workers=1).run([Task('block', {})]))\n"
         ),
     )
     os.mkfifo(tmp_path / "pipe")
@@ -348,3 +352,66 @@ def test_a_preload_that_fails_to_import_does_not_hide_the_tasks_own_error(module
 
     assert result.exit_code == 1
     assert "No module named 'does_not_exist'" in result.error
+
+
+def test_every_run_has_a_folder_of_its_own_for_temporary_files_which_goes_with_it(modules):
+    modules(
+        litter="import tempfile\nprint(tempfile.mkdtemp())\n",
+    )
+
+    results = run(task("litter", "a"), task("litter", "b"))
+
+    made = [Path(result.output.strip()) for result in results.values()]
+    assert made[0].parent != made[1].parent
+    assert not any(path.exists() for path in made)
+
+
+def test_generators_without_a_seed_differ_from_run_to_run(modules):
+    modules(
+        warm="import random, numpy\n",
+        draw="import random, numpy\nprint(random.random(), numpy.random.random())\n",
+    )
+
+    results = run(task("draw", "a"), task("draw", "b"), preload=["warm"])
+
+    a, b = (result.output.split() for result in results.values())
+    assert a[0] != b[0]
+    assert a[1] != b[1]
+
+
+def test_what_a_process_reports_of_its_run_comes_with_the_result(modules):
+    modules(
+        step=(
+            "from reprise import outcome\n"
+            "outcome.report(run_id='a1')\n"
+            "outcome.report(run_id='b2', metrics={'accuracy': 0.5})\n"
+        )
+    )
+
+    (result,) = run(task("step")).values()
+
+    assert (result.run_id, result.metrics) == ("b2", {"accuracy": 0.5})
+
+
+def test_when_the_process_that_makes_runs_is_killed_the_rest_are_made_by_another(modules, tmp_path):
+    modules(
+        echo=ECHO,
+        murder="import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nsignal.pause()\n",
+    )
+    tasks = [task("echo", "a"), task("murder", "b"), *(task("echo", name) for name in "cdefg")]
+    with WarmExecutor(workers=1) as executor:
+        results = {r.task.environment["TEST_NAME"]: r for r in executor.run(tasks)}
+
+    assert results["b"].exit_code == -signal.SIGKILL
+    assert "was ended" in results["b"].error
+    assert {name for name, result in results.items() if result.exit_code == 0} >= set("adefg")
+    assert results.keys() == set("abcdefg")
+
+
+def test_the_folder_of_an_executor_goes_with_it(modules):
+    modules(echo=ECHO)
+    with WarmExecutor(workers=1) as executor:
+        list(executor.run([task("echo")]))
+        folder = executor.folder
+
+    assert not folder.exists()

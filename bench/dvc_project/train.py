@@ -1,0 +1,12 @@
+"""Train the tree that params.yaml describes; leave its metrics and the model for DVC."""
+
+import json
+from pathlib import Path
+
+import joblib
+import yaml
+from tree import train
+
+model, metrics = train(yaml.safe_load(Path("params.yaml").read_text()))
+Path("metrics.json").write_text(json.dumps(metrics))
+joblib.dump(model, "model.joblib")

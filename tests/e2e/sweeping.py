@@ -1,0 +1,60 @@
+"""What the tests of sweeps share: grid files, what a sweep made, and its processes."""
+
+from collections import Counter
+from pathlib import Path
+
+from driving import children_of, until
+
+FORTY = """\
+data: iris
+params:
+  max_depth: {from: 1, to: 10, step: 1}
+  min_samples_leaf: [1, 2]
+  criterion: [gini, entropy]
+"""
+# Each takes about a second: long enough to be in the middle of.
+SLOW = """\
+data: digits
+params:
+  max_depth: {from: 3, to: 8}
+  cv: 60
+"""
+
+
+def write_grid(folder: Path, text: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "grid.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def results(project, runs):
+    """Return the recorded outputs of finished runs by their keys; none may be there twice."""
+    finished = [run for run in runs if run.info.status == "FINISHED"]
+    finished = [run for run in finished if "reprise.replay_of" not in run.data.tags]
+    keys = Counter(run.data.tags["reprise.key"] for run in finished)
+    assert set(keys.values()) <= {1}, keys
+    return {
+        run.data.tags["reprise.key"]: project.record(run.info.run_id)["outputs"] for run in finished
+    }
+
+
+def trainings(project):
+    """Return every training run of the project's experiment."""
+    return project.search("tags.`mlflow.project.entryPoint` = 'train_dt'")
+
+
+def statuses(project):
+    return Counter(run.info.status for run in project.search(""))
+
+
+def host_of(driver: int) -> int:
+    """Return the process that makes a sweep's runs, when it has begun to."""
+    found: list[int] = []
+
+    def begun() -> bool:
+        found[:] = [pid for pid in children_of(driver) if children_of(pid)]
+        return bool(found)
+
+    until(begun, what="the first run of the sweep")
+    return found[0]
