@@ -126,14 +126,14 @@ def located(load_run_id: str, part: str) -> tuple[str, str]:
     DataError
         If that load holds no data.
     """
-    loaded = tracking.get_run(load_run_id)
+    holder = tracking.stored_in(load_run_id)
     record = tracking.read_record(load_run_id)
     if record.outputs is None or part not in record.outputs.artifacts:
+        status = tracking.get_run(load_run_id).info.status
         raise DataError(
             f"expected a finished load_data run, found run {load_run_id} "
-            f"({record.step.entry_point}, {loaded.info.status}). Name a load_data run, or a source."
+            f"({record.step.entry_point}, {status}). Name a load_data run, or a source."
         )
-    holder = str(loaded.data.tags.get(tracking.STORED_IN, load_run_id))
     return holder, record.outputs.artifacts[part]
 
 

@@ -415,19 +415,37 @@ def artifact(run_id: str, name: str) -> Iterator[Path]:
         If the run has no such artifact, or it cannot be read.
     """
     kept = os.environ.get(KEPT)
-    if not kept:
-        with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
-            yield _fetched(run_id, name, folder)
+    if kept:
+        yield _kept(Path(kept, run_id, name), lambda folder: _fetched(run_id, name, folder))
         return
-    path = Path(kept, run_id, name)
+    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+        yield _fetched(run_id, name, folder)
+
+
+def stored_in(run_id: str) -> str:
+    """Return the id of the run whose artifacts hold the data that a load_data run has loaded."""
+    kept = os.environ.get(KEPT)
+
+    def ask(folder: str) -> Path:
+        path = Path(folder, STORED_IN)
+        path.write_text(get_run(run_id).data.tags.get(STORED_IN, run_id), encoding="utf-8")
+        return path
+
+    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+        path = _kept(Path(kept, run_id, STORED_IN), ask) if kept else ask(folder)
+        return path.read_text(encoding="utf-8")
+
+
+def _kept(path: Path, fetch: Callable[[str], Path]) -> Path:
+    """Return a file that several processes read, fetched by the first of them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         with path.with_name(f"{path.name}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # free again when this process ends, however it does
             if not path.exists():
-                with tempfile.TemporaryDirectory(dir=kept) as folder:
-                    _fetched(run_id, name, folder).rename(path)
-    yield path
+                with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+                    fetch(folder).rename(path)
+    return path
 
 
 def _fetched(run_id: str, name: str, folder: str) -> Path:

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from driving import children_of, until
+from driving import LIMIT_SECONDS, children_of, until
 
 FORTY = """\
 data: iris
@@ -17,8 +17,11 @@ SLOW = """\
 data: digits
 params:
   max_depth: {from: 3, to: 8}
-  cv: 60
+  cv: 25
 """
+
+
+POINTS = 6  # of SLOW
 
 
 def write_grid(folder: Path, text: str) -> Path:
@@ -58,3 +61,44 @@ def host_of(driver: int) -> int:
 
     until(begun, what="the first run of the sweep")
     return found[0]
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def descendants(pid):
+    below = children_of(pid)
+    return [*below, *(each for child in below for each in descendants(child))]
+
+
+def ended(process):
+    stdout, stderr = process.communicate(timeout=LIMIT_SECONDS)
+    assert "Traceback" not in stdout + stderr, stderr
+    return process.returncode, stdout, stderr
+
+
+def finished_runs(project):
+    return [run for run in trainings(project) if run.info.status == "FINISHED"]
+
+
+def open_runs(project):
+    return [run for run in trainings(project) if run.info.status == "RUNNING"]
+
+
+def complete(project, grid, **words):
+    """Start the sweep again, and check that it leaves each point finished once."""
+    before = {run.info.run_id for run in finished_runs(project)}
+
+    done = project.step("sweep", grid=grid, models="none", **words)
+
+    assert done.exit_code == 0, done.stdout + done.stderr
+    found = finished_runs(project)
+    assert len(results(project, found)) == POINTS  # which checks that none is there twice
+    assert before <= {run.info.run_id for run in found}
+    assert "RUNNING" not in statuses(project)
+    assert f"{len(before)} were made before" in done.stdout

@@ -1,0 +1,351 @@
+"""A sweep on Slurm, by dask-jobqueue over TLS, against the same sweep on this machine.
+
+Needs root on Debian. Slurm (slurmctld, slurmd, slurm-client) and munge are installed with apt-get
+where they are missing, and stay; their services are not started. The daemons that run are this
+script's own, on loopback, with all of their files in a temporary folder, and end with it.
+
+    python -m bench.slurm
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.measure import machine
+from bench.pipeline import PROJECT, PYTHON
+from bench.rivals import GRID
+from bench.sweep import HOST, Swept, check, grid_file, new_experiment, runs_of, tracking_server
+from reprise.tracking import MODEL_DIGEST
+
+if TYPE_CHECKING:
+    from distributed import Client, Security
+
+PACKAGES = {"slurmctld": "slurmctld", "slurmd": "slurmd", "sbatch": "slurm-client"}
+PACKAGES |= {"munged": "munge"}
+POLICY = Path("/usr/sbin/policy-rc.d")
+NO_SERVICE = 101  # of invoke-rc.d's policy: what asks may not start it
+JOBQUEUE = "dask-jobqueue==0.9.0"
+JOBS = 2
+JOB_MIB = 2048
+PATIENCE = 60  # seconds for anything to start or to end
+TLS = "DASK_DISTRIBUTED__COMM__TLS__"
+CONFIGURATION = """\
+ClusterName=reprise
+SlurmctldHost={name}({host})
+SlurmctldPort={controller_port}
+SlurmdPort={node_port}
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CredType=cred/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+AccountingStorageType=accounting_storage/none
+JobAcctGatherType=jobacct_gather/none
+MailProg=/bin/true
+ReturnToService=2
+KillWait=5
+SlurmdParameters=config_overrides
+NodeName={name} NodeAddr={host} CPUs={cores} RealMemory={memory} State=UNKNOWN
+PartitionName=all Nodes={name} Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def main() -> None:
+    """Run both sweeps, compare them point by point, and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--points", type=int, default=4)
+    points = GRID[: parser.parse_args().points]
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        sys.exit("expected root on Debian or Ubuntu: this installs Slurm and starts its daemons")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended in order, as by Ctrl-C
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    install()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reprise-slurm-")))
+        version = stack.enter_context(slurm(folder))
+        os.environ["MLFLOW_TRACKING_URI"] = stack.enter_context(tracking_server(folder))
+        print(f"{machine()}, {version}, {JOBQUEUE}", flush=True)
+        grid = grid_file(folder, points)
+        there = on_slurm(folder, grid)
+        here = swept("here", grid)
+        for sweep in (there, here):
+            check(sweep, points, here.runs, "best")
+        compare(there, here, points)
+
+
+def install() -> None:
+    """Install what is missing of Slurm and munge, so that no service starts."""
+    missing = sorted(package for program, package in PACKAGES.items() if not shutil.which(program))
+    if not missing:
+        return
+    print(f"installing with apt-get, to stay: {' '.join(missing)}", flush=True)
+    own = not POLICY.exists()
+    if own:
+        POLICY.write_text(f"#!/bin/sh\nexit {NO_SERVICE}\n", encoding="utf-8")
+        POLICY.chmod(0o755)
+    try:
+        for service in missing:
+            asked = subprocess.run([POLICY, service, "start"], check=False, capture_output=True)
+            if asked.returncode != NO_SERVICE:
+                sys.exit(f"{POLICY} lets services start: install {' '.join(missing)} yourself")
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for words in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
+            call(["apt-get", "--quiet", *words], environment=environment)
+    finally:
+        if own:
+            POLICY.unlink()
+
+
+@contextmanager
+def slurm(folder: Path) -> Iterator[str]:
+    """Start munge and a Slurm of this machine alone; yield its version. No job outlives it."""
+    name = socket.gethostname().partition(".")[0]
+    controller_port, node_port = free_ports(2)
+    configuration = folder / "slurm.conf"
+    configuration.write_text(
+        CONFIGURATION.format(
+            name=name,
+            host=HOST,
+            folder=folder,
+            controller_port=controller_port,
+            node_port=node_port,
+            cores=max(JOBS, os.cpu_count() or 1),
+            memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
+        ),
+        encoding="utf-8",
+    )
+    for part in ("state", "spool"):
+        (folder / part).mkdir()
+    os.environ["SLURM_CONF"] = str(configuration)
+    key, at = folder / "munge.key", folder / "munge.socket"
+    key.touch(mode=0o600)
+    key.write_bytes(os.urandom(128))
+    # --force: only root has to reach the socket, in a folder that is root's alone.
+    munged = ["munged", "--foreground", "--force", f"--socket={at}", f"--key-file={key}"]
+    munged += [f"--{each}-file={folder}/munge.{each}" for each in ("log", "pid", "seed")]
+    with ExitStack() as stack:
+        stack.enter_context(daemon(munged, folder / "munged.log"))
+        until(lambda: answer(["munge", "-S", str(at), "-n"]) != "", "munge", folder)
+        stack.enter_context(daemon(["slurmctld", "-D", "-i"], folder / "slurmctld.log"))
+        stack.enter_context(daemon(["slurmd", "-D", "-N", name], folder / "slurmd.log"))
+        until(lambda: answer(["sinfo", "-h", "-o", "%T"]) == "idle", "Slurm", folder)
+        try:
+            yield answer(["sinfo", "--version"])
+        finally:
+            jobs = answer(["squeue", "-h", "-o", "%A"]).split()
+            if jobs:
+                answer(["scancel", *jobs])
+            until(lambda: answer(["squeue", "-h", "-o", "%A"]) == "", "the jobs' end", folder)
+
+
+def on_slurm(folder: Path, grid: Path) -> Swept:
+    """Sweep on the workers of a SLURMCluster, and check that it was they who made the runs."""
+    # Not in this environment, which is to be its lock's; the workers need nothing of it.
+    target = folder / "jobqueue"
+    call(["uv", "pip", "install", "--quiet", "--no-deps", "--target", str(target), JOBQUEUE])
+    sys.path.insert(0, str(target))
+    os.environ["DASK_CONFIG"] = str(folder)  # it writes its defaults to the user's, otherwise
+    from dask_jobqueue import SLURMCluster
+    from distributed import Client
+    from distributed.security import Security
+
+    shared = folder / "shared"
+    shared.mkdir()
+    security = Security.temporary()
+    started = time.monotonic()
+    with (
+        SLURMCluster(
+            cores=1,
+            processes=1,
+            memory=f"{JOB_MIB}MiB",
+            walltime="00:30:00",
+            python=sys.executable,
+            interface="lo",
+            protocol="tls://",
+            security=security,
+            shared_temp_directory=str(shared),
+            local_directory=str(folder),
+            log_directory=str(shared),
+            scheduler_options={"dashboard": False, "dashboard_address": f"{HOST}:0"},
+            worker_extra_args=["--no-dashboard"],
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        cluster.scale(jobs=JOBS)
+        client.wait_for_workers(JOBS, timeout=PATIENCE)
+        print(
+            f"{JOBS} workers in Slurm jobs after {time.monotonic() - started:.1f} s, "
+            f"scheduler at {cluster.scheduler_address}",
+            flush=True,
+        )
+        before = in_jobs(client)
+        found = swept(
+            "slurm",
+            grid,
+            "--scheduler",
+            cluster.scheduler_address,
+            environment=certificates(folder, security),
+        )
+        after = in_jobs(client)
+    assert before.keys() == after.keys(), "a worker was lost"
+    made = {job: after[job] - tasks for job, tasks in before.items()}
+    assert sum(made.values()) >= len(found.runs), made
+    told = ", ".join(f"job {job}: {tasks}" for job, tasks in sorted(made.items()))
+    print(f"tasks that ended in {told}")
+    return found
+
+
+def in_jobs(client: "Client") -> dict[str, int]:
+    """Return how many tasks the worker of each Slurm job has made; all workers are in one."""
+    found: list[tuple[str, int]] = list(client.run(told_by).values())
+    running = answer(["squeue", "-h", "-t", "RUNNING", "-o", "%A"]).split()
+    assert len(found) == JOBS, found
+    assert sorted(job for job, _ in found) == sorted(running), (found, running)
+    return dict(found)
+
+
+def told_by(dask_worker: Any) -> tuple[str, int]:
+    """Return, on a worker, the Slurm job that it runs in, and how many tasks it has made."""
+    return os.environ.get("SLURM_JOB_ID", ""), dask_worker.state.executed_count
+
+
+def certificates(folder: Path, security: "Security") -> dict[str, str]:
+    """Write a client's certificates to files, and return the variables that name them."""
+    values = {
+        "CA_FILE": security.tls_ca_file,
+        "CLIENT__CERT": security.tls_client_cert,
+        "CLIENT__KEY": security.tls_client_key,
+    }
+    for name, text in values.items():
+        path = folder / f"{name}.pem"
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+    return {f"{TLS}{name}": str(folder / f"{name}.pem") for name in values}
+
+
+def swept(
+    name: str, grid: Path, *words: str, environment: Mapping[str, str] | None = None
+) -> Swept:
+    """Run a sweep in an experiment of its own; stop with its output if it fails."""
+    new_experiment(name)
+    command = [*PYTHON, "steps.sweep", "--grid", str(grid), "--models", "best", *words]
+    log = grid.parent / f"{name}.log"
+    started, clock = time.time(), time.monotonic()
+    with daemon(command, log, environment=environment) as process:
+        process.wait()
+    seconds = time.monotonic() - clock
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed:\n{log.read_text(encoding='utf-8')}")
+    runs = runs_of("train_dt")
+    return Swept(seconds, min(each.info.start_time for each in runs) / 1000 - started, runs)
+
+
+def compare(there: Swept, here: Swept, points: Sequence[Mapping[str, str]]) -> None:
+    """Stop if a point's model or metrics are not the same; print the times."""
+    names = list(points[0])
+
+    def results(sweep: Swept) -> dict[tuple[str, ...], tuple[str, dict[str, float]]]:
+        return {
+            tuple(each.data.params[name] for name in names): (
+                each.data.tags[MODEL_DIGEST],
+                each.data.metrics,
+            )
+            for each in sweep.runs
+        }
+
+    assert len(there.runs) == len(here.runs) == len(points)
+    assert results(there) == results(here), (results(there), results(here))
+    for where, sweep in (("on Slurm", there), ("on this machine", here)):
+        print(
+            f"sweep of {len(points)} points {where}: {sweep.seconds:.1f} s, "
+            f"{sweep.before:.1f} s of them before the first training"
+        )
+    print(f"{len(points)} of {len(points)} points have the same model digest and metrics")
+
+
+@contextmanager
+def daemon(
+    command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process that a Ctrl-C does not reach, and end it and its group with the block."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env=os.environ | (environment or {}),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def until(found: Callable[[], bool], what: str, folder: Path) -> None:
+    """Wait for something; stop with the daemons' logs if it does not come."""
+    deadline = time.monotonic() + PATIENCE
+    while not found():
+        if time.monotonic() > deadline:
+            logs = [f"{p.name}:\n{p.read_text('utf-8')}" for p in sorted(folder.glob("*d.log"))]
+            sys.exit("\n".join([f"waited {PATIENCE} s in vain for {what}", *logs]))
+        time.sleep(0.1)
+
+
+def answer(command: Sequence[str]) -> str:
+    """Return what a command prints; nothing if it fails."""
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    return asked.stdout.strip() if asked.returncode == 0 else ""
+
+
+def call(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
+    """Run a command; stop with its output if it fails."""
+    done = subprocess.run(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout}")
+
+
+def free_ports(number: int) -> list[int]:
+    """Return ports that nothing listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for each in sockets:
+            each.bind((HOST, 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+if __name__ == "__main__":
+    main()

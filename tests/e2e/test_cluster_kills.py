@@ -1,0 +1,98 @@
+"""Sweeps on a cluster of which a part is killed: nothing is lost, made twice, or left behind."""
+
+import os
+import re
+import signal
+
+import pytest
+from clusters import cluster, make_certificates
+from driving import LIMIT_SECONDS, Variables, children_of, until
+from sweeping import (
+    POINTS,
+    SLOW,
+    alive,
+    complete,
+    ended,
+    finished_runs,
+    results,
+    statuses,
+    write_grid,
+)
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    return write_grid(tmp_path_factory.mktemp("slow"), SLOW)
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    return make_certificates(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def user(served, tls, request):
+    name = request.node.name.replace("[", "-").strip("]")
+    return served.within(name).with_variables(tls.variables())
+
+
+@pytest.fixture
+def running(environment, tls, tmp_path):
+    variables = Variables({**environment, **tls.variables()})
+    with cluster(tmp_path / "cluster", variables) as started:
+        yield started
+
+
+def a_run_of(running, worker):
+    """A run's process below a worker of a cluster."""
+    found = []
+
+    def begun():
+        # worker -> nanny's worker -> the warm process -> a run
+        found[:] = [
+            run
+            for child in children_of(running.workers[worker].pid)
+            for host in children_of(child)
+            for run in children_of(host)
+        ]
+        return bool(found)
+
+    until(begun, what="a run on the cluster")
+    return found[0]
+
+
+def test_what_a_killed_worker_was_doing_is_done_by_another(user, running, grid):
+    command, _ = user.step_command("sweep", grid=grid, models="none", scheduler=running.address)
+    with user.started(command) as sweep:
+        run = a_run_of(running, 0)
+        os.killpg(running.workers[0].pid, signal.SIGKILL)
+        exit_code, stdout, stderr = ended(sweep)
+        until(lambda: not alive(run), what="the orphan to end")
+
+    assert exit_code == 0, stdout + stderr
+    assert len(results(user, finished_runs(user))) == POINTS
+    assert "RUNNING" not in statuses(user)
+
+
+def test_a_killed_scheduler_ends_the_sweep_in_one_line_and_it_is_taken_up_here(user, running, grid):
+    command, _ = user.step_command("sweep", grid=grid, models="none", scheduler=running.address)
+    with user.started(command) as sweep:
+        run = a_run_of(running, 0)
+        os.killpg(running.scheduler.pid, signal.SIGKILL)
+        exit_code, _, stderr = ended(sweep)
+        until(lambda: not alive(run), what="the orphan to end")
+
+    assert exit_code == 1
+    assert re.search(r"^sweep: .*runs failed", stderr, re.MULTILINE)
+    complete(user, grid)
+
+
+def test_a_killed_driver_of_a_cluster_is_taken_up_again(user, running, grid):
+    command, _ = user.step_command("sweep", grid=grid, models="none", scheduler=running.address)
+    with user.started(command) as sweep:
+        run = a_run_of(running, 0)
+        os.kill(sweep.pid, signal.SIGKILL)
+        sweep.wait(LIMIT_SECONDS)
+        until(lambda: not alive(run), what="the run to end")
+
+    complete(user, grid, scheduler=running.address)
