@@ -15,7 +15,7 @@ from reprise import checkout, past, projects, replay, tracking
 from reprise.errors import RepriseError
 from reprise.inputs import Inputs
 from reprise.past import PastRun
-from reprise.record import Code
+from reprise.record import Code, run_in
 from reprise.replay import Replay, Request
 
 if TYPE_CHECKING:
@@ -294,9 +294,7 @@ def _look_below(findings: dict[str, Finding]) -> None:
 def _with_those_below(finding: Finding, below: Sequence[Finding]) -> Finding:
     if finding.answer is not Answer.YES or finding.past is None:
         return finding
-    read = {
-        item.uri.removeprefix("runs:/").partition("/")[0] for item in finding.past.record.inputs
-    }
+    read = {run_in(item.uri) for item in finding.past.record.inputs}
     lost = sorted(f.run_id for f in below if f.answer is Answer.NO and f.run_id not in read)
     if not lost:
         return finding

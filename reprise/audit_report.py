@@ -12,6 +12,7 @@ from reprise import console
 from reprise.audit import REPLAYABLE, Answer, Finding
 from reprise.comparison import visible
 from reprise.errors import AuditError
+from reprise.past import shown_name
 from reprise.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _table(findings: Sequence[Finding], experiment: str) -> "Table":
         kinds = dict.fromkeys(r.kind for r in finding.reasons if r.kind != "note")
         table.add_row(
             finding.run_id,
-            escape(visible(_name(finding))),
+            escape(visible(shown_name(finding.run, finding.entry_point))),
             escape(visible(finding.commit[:_DIGITS])),
             str(finding.answer),
             ", ".join(kinds),
@@ -127,11 +128,6 @@ def _table(findings: Sequence[Finding], experiment: str) -> "Table":
 
 def _identical(finding: Finding) -> bool:
     return finding.replay is not None and finding.replay.verdict is Verdict.IDENTICAL
-
-
-def _name(finding: Finding) -> str:
-    name = str(finding.run.info.run_name or "")
-    return name if name.startswith(finding.entry_point) else f"{finding.entry_point} {name}"
 
 
 def _explanations(finding: Finding) -> list[str]:

@@ -72,11 +72,6 @@ def store(
     run.log_metrics({f"rows_{part}": found["rows"] for part, found in files.items()})
 
 
-def run_in(uri: str) -> str:
-    """Return the run's id out of `runs:/<id>/…`."""
-    return uri.removeprefix("runs:/").partition("/")[0]
-
-
 def find_holder(experiment_id: str, digest: str) -> str | None:
     """Return the id of the first run of an experiment whose artifacts hold this content."""
     for run in tracking.find_runs(experiment_id, tags={tracking.DATA_DIGEST: digest}, limit=100):

@@ -51,8 +51,13 @@ class PastRun:
     @property
     def name(self) -> str:
         """Return the run's entry point and name."""
-        name, entry_point = str(self.run.info.run_name or ""), self.record.step.entry_point
-        return name if name.startswith(entry_point) else f"{entry_point} {name}"
+        return shown_name(self.run, self.record.step.entry_point)
+
+
+def shown_name(run: "Run", entry_point: str) -> str:
+    """Return a run's entry point and name, which mostly begins with it."""
+    name = str(run.info.run_name or "")
+    return name if name.startswith(entry_point) else f"{entry_point} {name}"
 
 
 def past_run(run_id: str) -> PastRun:

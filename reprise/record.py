@@ -141,6 +141,11 @@ class RunRecord(_Frozen):
             ) from None
 
 
+def run_in(uri: str) -> str:
+    """Return the run's id out of `runs:/<id>` or `runs:/<id>/…`, or the id itself."""
+    return uri.removeprefix("runs:/").partition("/")[0]
+
+
 def run_key(
     *,
     tree: str,

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a team's runs are its own business
 
@@ -37,7 +38,7 @@ from mlflow.tracking.context.default_context import DefaultRunContext
 from mlflow.utils import mlflow_tags
 
 from reprise.errors import RecordError, TrackingError
-from reprise.record import FILE_NAME, InputData, RunRecord
+from reprise.record import FILE_NAME, InputData, RunRecord, run_in
 
 if TYPE_CHECKING:
     from reprise.parameters import Parameters
@@ -400,8 +401,8 @@ def log_folder(run_id: str, folder: Path, name: str | None = None) -> None:
 @contextlib.contextmanager
 def artifact_at(uri: str) -> Iterator[Path]:
     """Fetch the artifact at `runs:/<id>/<name>` into a temporary folder."""
-    run_id, _, name = uri.removeprefix("runs:/").partition("/")
-    with artifact(run_id, name) as path:
+    run_id = run_in(uri)
+    with artifact(run_id, uri.partition(f"{run_id}/")[2]) as path:
         yield path
 
 
@@ -467,7 +468,7 @@ def get_run(run_id: str) -> Run:
         If there is no such run.
     """
     try:
-        return client().get_run(run_id.removeprefix("runs:/"))
+        return client().get_run(run_in(run_id))
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
@@ -536,20 +537,21 @@ def children(run: Run) -> list[Run]:
 
 def all_runs(experiment_id: str, wanted: str = "") -> list[Run]:
     """Return all runs of an experiment that a filter lets through, in the order of their start."""
-    found: list[Run] = []
+    search = partial(
+        client().search_runs, [experiment_id], wanted, order_by=["attributes.start_time ASC"]
+    )
+    return list(_all_pages(search))
+
+
+def _all_pages(search: Callable[..., Any]) -> Iterator[Any]:
+    """Return what a search of MLflow's finds, page by page."""
     token = None
     while True:
-        page = client().search_runs(
-            [experiment_id],
-            wanted,
-            max_results=_PAGE,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
-        )
-        found += page
+        page = search(max_results=_PAGE, page_token=token)
+        yield from page
         token = page.token
         if not token:
-            return found
+            return
 
 
 def experiment_name(experiment_id: str) -> str:
@@ -568,13 +570,7 @@ def experiment_id(name: str) -> str:
     found = client().get_experiment_by_name(name)
     if found is not None and found.lifecycle_stage == LifecycleStage.ACTIVE:
         return str(found.experiment_id)
-    names, token = [], None
-    while True:
-        page = client().search_experiments(max_results=_PAGE, page_token=token)
-        names += [experiment.name for experiment in page]
-        token = page.token
-        if not token:
-            break
+    names = [experiment.name for experiment in _all_pages(client().search_experiments)]
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0)
     raise TrackingError(
         f"expected the name of an experiment, found {name!r}, which "
@@ -614,19 +610,23 @@ def end_failed(
 ) -> None:
     """End a run with its error; say so where even that fails, hiding nothing."""
     try:
-        shown = _CREDENTIALS.sub("", error)[:LONGEST_ERROR]
-        log(run_id, tags={ERROR: shown, ERROR_KIND: kind})
+        log(run_id, tags={ERROR: _tag(error), ERROR_KIND: kind})
         end(run_id, status)
     except MlflowException as refused:
         text = f"run {run_id} could not be marked {status}: {_first_line(refused)}"
         print(text, file=sys.stderr)
 
 
+def _tag(error: str) -> str:
+    """Write an error as a tag can hold it, without the credentials that a URL in it has."""
+    return _CREDENTIALS.sub("", error)[:LONGEST_ERROR]
+
+
 def close(run_id: str, status: str, error: str) -> None:
     """Give a run whose process is gone a final status, if it has none yet."""
     if get_run(run_id).info.status in ("RUNNING", "SCHEDULED"):
         if error:
-            log(run_id, tags={ERROR: _CREDENTIALS.sub("", error)[:LONGEST_ERROR]})
+            log(run_id, tags={ERROR: _tag(error)})
         client().set_terminated(run_id, status)
 
 

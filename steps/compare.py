@@ -18,11 +18,11 @@ from reprise.comparison import (
     shown,
     visible,
 )
-from reprise.data import FOLDER, SCHEMA, run_in
+from reprise.data import FOLDER, SCHEMA
 from reprise.digest import sha256_text
 from reprise.errors import CheckoutError, CodeError, TrackingError
 from reprise.patch import CodeDifference
-from reprise.record import Code, InputData
+from reprise.record import Code, InputData, run_in
 from reprise.run import RecordedRun, launch
 from steps.parameters import CompareParameters
 

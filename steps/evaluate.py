@@ -10,7 +10,7 @@ import skops.io  # noqa: F401 - first, as it searches all modules loaded so far:
 from reprise import console, data, registry, tracking
 from reprise.errors import BelowMinimumError, TrackingError
 from reprise.models import load_model, model_id_of
-from reprise.record import InputData
+from reprise.record import InputData, run_in
 from reprise.run import RecordedRun, launch
 from steps import canvas, dataset, metrics, model_plots, models, plots
 from steps.parameters import TRAINING_STEPS, EvaluateParameters
@@ -68,9 +68,9 @@ def training_run(parameters: EvaluateParameters, run: RecordedRun) -> str:
     """Return the id of the run to judge: as named, as judged before, or the experiment's best."""
     recorded = run.recorded_uri("model")
     if parameters.run_id:
-        return parameters.run_id.removeprefix("runs:/")
+        return run_in(parameters.run_id)
     if recorded:
-        return data.run_in(recorded)
+        return run_in(recorded)
     return best_run(run.experiment_id, parameters.metric)
 
 
@@ -89,7 +89,7 @@ def judge(trained: str, run: RecordedRun) -> tuple[Judged, str]:
         InputData(name="model", uri=f"runs:/{trained}/model", sha256=record.outputs.model),
         context="model",
     )
-    test = data.read(run, data.run_in(training[0].uri), data.TEST)
+    test = data.read(run, run_in(training[0].uri), data.TEST)
     X, y = dataset.features_and_labels(test)
     judged = Judged(model, truth=y, labels=model.predict(X), probabilities=model.predict_proba(X))
     return judged, run.record.inputs[-1].sha256

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reprise import console, data, sources, tables, tracking
 from reprise.digest import sha256_table
-from reprise.record import InputData
+from reprise.record import InputData, run_in
 from reprise.run import RecordedRun, launch
 from steps import dataset
 from steps.parameters import RUN_ID, LoadDataParameters
@@ -69,10 +69,10 @@ def load(parameters: LoadDataParameters, run: RecordedRun, source: Opened) -> No
 def ensure_loaded(named: str, run: RecordedRun) -> str:
     """Return the id of a load_data run: as named, done already, or made now below `run`."""
     if re.match(RUN_ID, named):
-        return named.removeprefix("runs:/")
+        return run_in(named)
     recorded = run.recorded_uri(data.TRAIN)
     if recorded:  # whatever has become of the source since
-        return data.run_in(recorded)
+        return run_in(recorded)
     parameters = LoadDataParameters(source=named)
     with opened(named) as source:
         key = run.key(parameters, [source.description])
