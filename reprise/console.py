@@ -100,7 +100,8 @@ def leaderboard(
     varying = varying_parameters(outcomes)
     table = Table(title=title, title_justify="left")
     table.add_column("run id", no_wrap=True)
-    for name in ["step", *varying]:
+    steps = {outcome.parameters.entry_point + _failed(outcome) for outcome in outcomes}
+    for name in ["step", *varying] if len(steps) > 1 else varying:
         table.add_column(name)
     for heading in shown.values():
         table.add_column(heading, justify="right")
@@ -109,13 +110,17 @@ def leaderboard(
         raw, metrics = outcome.parameters.raw(), outcome.metrics
         table.add_row(
             outcome.run_id,
-            outcome.parameters.entry_point + (" (failed)" if outcome.error else ""),
+            *([outcome.parameters.entry_point + _failed(outcome)] if len(steps) > 1 else []),
             *(raw.get(name, "") for name in varying),
             *(f"{metrics[name]:.4f}" if name in metrics else "" for name in shown),
         )
     print_table(table)
     if most is not None and len(outcomes) > most:
         print(f"and {len(outcomes) - most} more")
+
+
+def _failed(outcome: "Outcome") -> str:
+    return " (failed)" if outcome.error else ""
 
 
 def print_table(table: "Table") -> None:
