@@ -8,7 +8,6 @@ script's own, on loopback, with all of their files in a temporary folder, and en
 """
 
 import argparse
-import gc
 import os
 import shutil
 import signal
@@ -30,6 +29,7 @@ from reprise.tracking import MODEL_DIGEST
 
 if TYPE_CHECKING:
     from distributed import Client, Security
+    from distributed.deploy.cluster import Cluster
 
 PACKAGES = {"slurmctld": "slurmctld", "slurmd": "slurmd", "sbatch": "slurm-client"}
 PACKAGES |= {"munged": "munge"}
@@ -81,6 +81,7 @@ def main() -> None:
     install()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reprise-slurm-")))
+        os.environ["DASK_CONFIG"] = str(folder)  # jobqueue writes its defaults to the user's, else
         version = stack.enter_context(slurm(folder))
         os.environ["MLFLOW_TRACKING_URI"] = stack.enter_context(tracking_server(folder))
         print(f"{machine()}, {version}, {JOBQUEUE}", flush=True)
@@ -157,62 +158,69 @@ def slurm(folder: Path) -> Iterator[str]:
             until(lambda: answer(["squeue", "-h", "-o", "%A"]) == "", "the jobs' end", folder)
 
 
-def on_slurm(folder: Path, grid: Path) -> Swept:
-    """Sweep on the workers of a SLURMCluster, and check that it was they who made the runs."""
+@contextmanager
+def slurm_cluster(folder: Path, security: "Security") -> Iterator["Cluster"]:
+    """Start a scheduler here whose workers are Slurm jobs of one core each."""
     # Not in this environment, which is to be its lock's; the workers need nothing of it.
     target = folder / "jobqueue"
     call(["uv", "pip", "install", "--quiet", "--no-deps", "--target", str(target), JOBQUEUE])
     sys.path.insert(0, str(target))
-    os.environ["DASK_CONFIG"] = str(folder)  # it writes its defaults to the user's, otherwise
     from dask_jobqueue import SLURMCluster
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # its import makes it an exit with 0
+    shared = folder / "shared"
+    shared.mkdir()
+    cluster = SLURMCluster(
+        cores=1,
+        processes=1,
+        memory=f"{JOB_MIB}MiB",
+        walltime="00:30:00",
+        python=sys.executable,
+        interface="lo",
+        protocol="tls://",
+        security=security,
+        shared_temp_directory=str(shared),
+        local_directory=str(folder),
+        log_directory=str(shared),
+        scheduler_options={"dashboard": False, "dashboard_address": f"{HOST}:0"},
+        worker_extra_args=["--no-dashboard"],
+    )
+    try:
+        with cluster:
+            yield cluster
+    finally:
+        for name in ("ca_file", "cert", "key"):  # else only with the process, after the folder
+            getattr(cluster, f"_job_{name}").close()
+
+
+def on_slurm(folder: Path, grid: Path) -> Swept:
+    """Sweep on the workers of a SLURMCluster, and check that it was they who made the runs."""
     from distributed import Client
     from distributed.security import Security
 
-    shared = folder / "shared"
-    shared.mkdir()
     security = Security.temporary()
-    started = time.monotonic()
     with (
-        SLURMCluster(
-            cores=1,
-            processes=1,
-            memory=f"{JOB_MIB}MiB",
-            walltime="00:30:00",
-            python=sys.executable,
-            interface="lo",
-            protocol="tls://",
-            security=security,
-            shared_temp_directory=str(shared),
-            local_directory=str(folder),
-            log_directory=str(shared),
-            scheduler_options={"dashboard": False, "dashboard_address": f"{HOST}:0"},
-            worker_extra_args=["--no-dashboard"],
-        ) as cluster,
+        slurm_cluster(folder, security) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
+        started = time.monotonic()
         cluster.scale(jobs=JOBS)
         client.wait_for_workers(JOBS, timeout=PATIENCE)
+        address = cluster.scheduler_address
         print(
             f"{JOBS} workers in Slurm jobs after {time.monotonic() - started:.1f} s, "
-            f"scheduler at {cluster.scheduler_address}",
+            f"scheduler at {address}",
             flush=True,
         )
         before = in_jobs(client)
-        found = swept(
-            "slurm",
-            grid,
-            "--scheduler",
-            cluster.scheduler_address,
-            environment=certificates(folder, security),
-        )
+        variables = certificates(folder, security)
+        found = swept("slurm", grid, "--scheduler", address, environment=variables)
         after = in_jobs(client)
     assert before.keys() == after.keys(), "a worker was lost"
     made = {job: after[job] - tasks for job, tasks in before.items()}
     assert sum(made.values()) >= len(found.runs), made
     told = ", ".join(f"{tasks} in job {job}" for job, tasks in sorted(made.items()))
     print(f"tasks made: {told}")
-    del cluster, client
-    gc.collect()  # the cluster's own files of certificates end with it, and before the folder
     return found
 
 
@@ -349,4 +357,7 @@ def free_ports(number: int) -> list[int]:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

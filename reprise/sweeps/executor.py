@@ -149,11 +149,12 @@ class WarmExecutor:
                     task = running.pop(answer.pop("number"))
                     yield Result(task, **{"seconds": 0.0, **answer})
                     continue
-                lost = Result(Task("", {}), self._launcher.ended().exit_code, 0.0)
-                for task in running.values():
-                    yield Result(task, lost.exit_code, 0.0, "the process that made it was ended")
-                running.clear()
+                ended = self._launcher.ended()
+                how = f"the process that made it was ended (exit code {ended.exit_code})"
+                lost, running = running, {}
                 channel = self._again()
+                for task in lost.values():
+                    yield Result(task, ended.exit_code, 0.0, f"{how}\n{ended.last_lines}")
         finally:
             if running:
                 self.stop()

@@ -315,6 +315,21 @@ class TestOnACluster:
 
         assert "DASK_DISTRIBUTED__COMM__TLS__CA_FILE" in refusal(done, "sweep")
 
+    def test_a_worker_with_another_package_refuses(self, user, environment, tls, tmp_path):
+        other = tmp_path / "packages"
+        (other / "scikit_learn-0.1.dist-info").mkdir(parents=True)
+        variables = {**environment, **tls.variables(), "PYTHONPATH": str(other)}
+        there = user.within("cluster-other")
+        grid = write_grid(tmp_path, FOUR)
+
+        with cluster(tmp_path / "cluster", Variables(variables), workers=1) as running:
+            done = there.step("sweep", grid=grid, scheduler=running.address)
+
+        line = refusal(done, "sweep")
+        assert "has another environment" in line
+        assert "scikit-learn 0.1" in line
+        assert trainings(there) == []
+
     def test_a_plain_client_is_refused_by_the_scheduler(self, team, running):
         code = (
             "import distributed, sys\n"
