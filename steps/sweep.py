@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reprise.run import RecordedRun
     from reprise.sweeps.cluster import ClusterExecutor
     from reprise.sweeps.plan import Outcome
+    from reprise.sweeps.progress import Clock
 
 DEFAULT_METRIC = "cv_accuracy_mean"
 _SHOWN = 20  # runs on the terminal; all are in runs.csv
@@ -41,11 +42,11 @@ class Sweep:
 
 def main(parameters: SweepParameters, run: "RecordedRun", *, warm: WarmExecutor | None) -> None:
     """Check every point, make those that no finished run has, and keep the best one's model."""
-    from reprise import console, models
+    from reprise import console
     from reprise.digest import sha256_file
     from reprise.record import InputData
-    from reprise.sweeps import driver, plan
-    from reprise.sweeps.progress import Clock, Progress
+    from reprise.sweeps import driver
+    from reprise.sweeps.progress import Clock
     from steps import sweep_report
 
     clock = Clock()
@@ -56,27 +57,7 @@ def main(parameters: SweepParameters, run: "RecordedRun", *, warm: WarmExecutor 
     )
     run.log_text("grid.yaml", path.read_text(encoding="utf-8"))
     with executor(parameters, warm) as at_work, driver.driving(run.run_id):
-        plan.bring_code(run, at_work)
-        loaded = load(sweep.data, run, at_work)
-        clock.lap("before the first run")
-        runs = [p.model_copy(update={"data": f"runs:/{loaded}"}) for p in sweep.runs]
-        keep = models.ALL if parameters.models == "all" else models.NONE
-        with Progress(len(runs), sweep.metric, ascending=sweep.ascending) as progress:
-            outcomes = plan.resume(
-                run,
-                at_work,
-                runs,
-                keys=keys(run, runs, loaded),
-                variables={models.KEEP: keep},
-                on_end=progress.ended,
-            )
-        clock.lap("the runs")
-        outcomes = console.ranked(outcomes, sweep.metric, ascending=sweep.ascending)
-        best = next((o for o in outcomes if not o.error and sweep.metric in o.metrics), None)
-        without = lacking(parameters.models, outcomes, best)
-        if without and not run.replays:
-            plan.materialize(run, at_work, without)
-            clock.lap("models made again")
+        outcomes = make(sweep, parameters.models, run, at_work, clock)
     sweep_report.log(run, outcomes, sweep.metric, ascending=sweep.ascending)
     clock.lap("the report")
     console.leaderboard(
@@ -87,7 +68,43 @@ def main(parameters: SweepParameters, run: "RecordedRun", *, warm: WarmExecutor 
         most=_SHOWN,
     )
     clock.show(outcomes)
-    conclude(run, outcomes, sweep.metric, best)
+    conclude(run, outcomes, sweep.metric)
+
+
+def make(
+    sweep: Sweep, keep: str, run: "RecordedRun", at_work: "Executor", clock: "Clock"
+) -> "list[Outcome]":
+    """Make the runs, and the models that are to be kept; return the runs, best first."""
+    from reprise import console, models
+    from reprise.sweeps import plan
+    from reprise.sweeps.progress import Progress
+
+    plan.bring_code(run, at_work)
+    loaded = load(sweep.data, run, at_work)
+    clock.lap("before the first run")
+    runs = [p.model_copy(update={"data": f"runs:/{loaded}"}) for p in sweep.runs]
+    with Progress(len(runs), sweep.metric, ascending=sweep.ascending) as progress:
+        outcomes = plan.resume(
+            run,
+            at_work,
+            runs,
+            keys=keys(run, runs, loaded),
+            variables={models.KEEP: models.ALL if keep == "all" else models.NONE},
+            on_end=progress.ended,
+        )
+    clock.lap("the runs")
+    outcomes = console.ranked(outcomes, sweep.metric, ascending=sweep.ascending)
+    without = lacking(keep, outcomes, best_of(outcomes, sweep.metric))
+    if without and not run.replays:
+        plan.materialize(run, at_work, without)
+        clock.lap("models made again")
+    return outcomes
+
+
+def best_of(ranked: "Sequence[Outcome]", metric: str) -> "Outcome | None":
+    """Return the first of ranked runs, if it has finished and has the metric."""
+    first = ranked[0]
+    return first if not first.error and metric in first.metrics else None
 
 
 def planned(parameters: SweepParameters) -> Sweep:
@@ -187,9 +204,7 @@ def keys(run: "RecordedRun", runs: Sequence["Parameters"], loaded: str) -> list[
     return [run.key(parameters, [train]) for parameters in runs]
 
 
-def conclude(
-    run: "RecordedRun", outcomes: "Sequence[Outcome]", metric: str, best: "Outcome | None"
-) -> None:
+def conclude(run: "RecordedRun", outcomes: "Sequence[Outcome]", metric: str) -> None:
     """Put what the sweep found on the record, and say what to run next.
 
     Raises
@@ -199,6 +214,7 @@ def conclude(
     """
     from reprise import console
 
+    best = best_of(outcomes, metric)
     failed = [outcome for outcome in outcomes if outcome.error]
     run.log_metrics({"runs": len(outcomes), "runs_failed": len(failed)})
     if best:

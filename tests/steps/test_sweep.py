@@ -278,7 +278,7 @@ class TestConclude:
     def test_puts_the_best_on_the_record_and_says_what_to_run_next(self, run, capsys):
         outcomes = [outcome("b" * 32, **{METRIC: 0.75}), outcome("a" * 32, **{METRIC: 0.5})]
 
-        sweep.conclude(run, outcomes, METRIC, outcomes[0])
+        sweep.conclude(run, outcomes, METRIC)
 
         assert run.metrics == {"runs": 2, "runs_failed": 0, f"best_{METRIC}": 0.75}
         assert f"evaluate -P run_id={'b' * 32}" in capsys.readouterr().out
@@ -287,7 +287,7 @@ class TestConclude:
         outcomes = [outcome("b" * 32, **{METRIC: 0.75}), outcome("a" * 32, error="no memory")]
 
         with pytest.raises(RunFailedError) as failed:
-            sweep.conclude(run, outcomes, METRIC, outcomes[0])
+            sweep.conclude(run, outcomes, METRIC)
 
         assert str(failed.value).startswith("1 of 2 runs failed, as listed above.")
         (line,) = capsys.readouterr().err.splitlines()
@@ -297,13 +297,13 @@ class TestConclude:
 
     def test_says_that_all_have_failed(self, run):
         with pytest.raises(RunFailedError, match="2 of 2 runs failed"):
-            sweep.conclude(run, [outcome(error="no"), outcome(error="no")], METRIC, None)
+            sweep.conclude(run, [outcome(error="no"), outcome(error="no")], METRIC)
 
         assert run.metrics == {"runs": 2, "runs_failed": 2}
 
     def test_says_that_none_has_the_metric(self, run):
         with pytest.raises(RunFailedError) as failed:
-            sweep.conclude(run, [outcome(train_accuracy=1.0)], METRIC, None)
+            sweep.conclude(run, [outcome(train_accuracy=1.0)], METRIC)
 
         assert f"expected runs with the metric {METRIC}, found none that has it" in str(
             failed.value
