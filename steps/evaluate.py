@@ -9,7 +9,7 @@ import skops.io  # noqa: F401 - first, as it searches all modules loaded so far:
 
 from reprise import console, data, registry, tracking
 from reprise.errors import BelowMinimumError, TrackingError
-from reprise.models import load_model, model_id_of
+from reprise.models import has_model, load_model, model_id_of
 from reprise.record import InputData, run_in
 from reprise.run import RecordedRun, launch
 from steps import canvas, dataset, metrics, model_plots, models, plots
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
     from sklearn.pipeline import Pipeline
+
+_MOST_EQUALS = 100  # runs of a step that are asked whether they have a model
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ def judge(trained: str, run: RecordedRun) -> tuple[Judged, str]:
 def best_run(experiment_id: str, metric: str) -> str:
     """Return the id of the finished training run that is best by a cross-validated metric.
 
+    Of equals it is the first that has kept its model, else the first.
+
     Raises
     ------
     TrackingError
@@ -112,6 +116,7 @@ def best_run(experiment_id: str, metric: str) -> str:
             experiment_id,
             tags={tracking.ENTRY_POINT: step},
             order_by=(f"metrics.`{name}` {order}", "attributes.start_time ASC"),
+            limit=_MOST_EQUALS,
         )
         if name in run.data.metrics
     ]
@@ -121,8 +126,10 @@ def best_run(experiment_id: str, metric: str) -> str:
             "none. Train one first (mlflow run . -e train_dt), or name a run with -P run_id=<id>."
         )
     sign = -1 if metrics.GREATER_IS_BETTER[metric] else 1
-    best = min(candidates, key=lambda r: (sign * r.data.metrics[name], r.info.start_time))
-    return str(best.info.run_id)
+    candidates.sort(key=lambda r: (sign * r.data.metrics[name], r.info.start_time))
+    best = [run for run in candidates if run.data.metrics[name] == candidates[0].data.metrics[name]]
+    with_model = (run for run in best if has_model(run.info.run_id))
+    return str(next(with_model, best[0]).info.run_id)
 
 
 def check_minimum(scores: dict[str, float], parameters: EvaluateParameters, trained: str) -> None:
