@@ -58,6 +58,7 @@ ui: $(VENV)/.installed
 bench: $(VENV)/.installed
 	python -m bench.pipeline
 	python -m bench.replay
+	python -m bench.sweep
 
 clean:
 	rm -rf $(VENV)

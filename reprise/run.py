@@ -330,7 +330,9 @@ def _record(
         return
     run, origin = tracking.open_run()
     report(run_id=run.info.run_id)
-    end = tracking.end_planned if origin == tracking.Origin.PLANNED else tracking.end_run
+    end: Callable[[str, str], None] = tracking.end_run
+    if origin == tracking.Origin.PLANNED:
+        end = partial(tracking.end_planned, alone=once is None)
     with ended_truthfully(run, end=end):
         raw: dict[str, str] = {}
         parameters: P | None = None

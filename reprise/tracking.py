@@ -587,8 +587,14 @@ def end_run(run_id: str, status: str) -> None:
     mlflow.end_run(status)
 
 
-def end_planned(run_id: str, status: str) -> None:
-    """Give a run that `open_run` has made as planned its final status."""
+def end_planned(run_id: str, status: str, *, alone: bool = True) -> None:
+    """Give a run that `open_run` has made as planned its final status.
+
+    Where a process is not alone with its plan, somebody may have given it up and closed its run, to
+    have it made by another; that stands.
+    """
+    if not alone and get_run(run_id).info.status != "RUNNING":
+        return
     if mlflow.active_run() is None:
         terminate(run_id, status)
     else:  # the step has logged to it by MLflow's own functions

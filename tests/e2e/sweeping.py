@@ -1,5 +1,6 @@
 """What the tests of sweeps share: grid files, what a sweep made, and its processes."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -101,4 +102,6 @@ def complete(project, grid, **words):
     assert len(results(project, found)) == POINTS  # which checks that none is there twice
     assert before <= {run.info.run_id for run in found}
     assert "RUNNING" not in statuses(project)
-    assert f"{len(before)} were made before" in done.stdout
+    made_before = re.search(r"(\d+) were made before", done.stdout)
+    assert made_before is not None
+    assert int(made_before[1]) >= len(before)  # one that was being killed may have got there

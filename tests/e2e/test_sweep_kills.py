@@ -52,10 +52,9 @@ def test_a_killed_run_is_one_failed_run(mine, start, grid):
 
     assert exit_code == 1
     assert f"1 of {POINTS} runs failed" in stderr
-    assert Counter(run.info.status for run in trainings(mine)) == {
-        "FINISHED": POINTS - 1,
-        "FAILED": 1,
-    }
+    left = Counter(run.info.status for run in trainings(mine))
+    assert left.pop("FINISHED") == POINTS - 1
+    assert list(left) in (["FAILED"], ["KILLED"])  # KILLED: before it could tell its id
     complete(mine, grid)
 
 

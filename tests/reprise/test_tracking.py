@@ -213,6 +213,29 @@ class TestClose:
         assert store.tags(run_id)["reprise.error"] == "x" * tracking.LONGEST_ERROR
 
 
+class TestEndPlanned:
+    def test_ends_a_run_that_is_not_the_active_one(self, store):
+        run_id = store.make_run(status="RUNNING")
+
+        tracking.end_planned(run_id, "FINISHED")
+
+        assert store.status(run_id) == "FINISHED"
+
+    def test_leaves_a_run_that_was_given_up_as_it_is(self, store):
+        run_id = store.make_run(status="KILLED")
+
+        tracking.end_planned(run_id, "FINISHED", alone=False)
+
+        assert store.status(run_id) == "KILLED"
+
+    def test_ends_a_run_that_nobody_has_given_up(self, store):
+        run_id = store.make_run(status="RUNNING")
+
+        tracking.end_planned(run_id, "FINISHED", alone=False)
+
+        assert store.status(run_id) == "FINISHED"
+
+
 class TestEndFailed:
     def test_ends_the_active_run_with_its_error(self, store):
         run_id = mlflow.start_run().info.run_id
