@@ -125,7 +125,9 @@ def succeeded(outcomes: "Sequence[Outcome]") -> "list[Outcome]":
 if __name__ == "__main__":
     # Its imports go on beside our own, so it starts before MLflow is imported here.
     with WarmExecutor(
-        libraries=libraries.needed(), preload=["steps.warm"], workers=os.cpu_count() or 1
+        libraries=libraries.needed(),
+        preload=["steps.warm", "steps.warm_models"],
+        workers=os.cpu_count() or 1,
     ) as _executor:
         from reprise.run import launch
 

@@ -178,8 +178,15 @@ def executor(
     from reprise.sweeps.cluster import ClusterExecutor
 
     return ClusterExecutor(
-        str(parameters.scheduler), libraries=libraries.needed(), preload=["steps.warm"]
+        str(parameters.scheduler),
+        libraries=libraries.needed(),
+        preload=preload(parameters.models),
     )
+
+
+def preload(keep: str) -> list[str]:
+    """Return the modules that runs need, by which models they keep."""
+    return ["steps.warm", *(["steps.warm_models"] if keep == "all" else [])]
 
 
 def load(source: str, run: "RecordedRun", at_work: "Executor") -> str:
@@ -254,7 +261,7 @@ def _warm() -> WarmExecutor | None:
     workers = given.get("workers", "")
     return WarmExecutor(
         libraries=libraries.needed(),
-        preload=["steps.warm"],
+        preload=preload(given.get("models", "")),
         workers=int(workers) if workers.isdecimal() and int(workers) else os.cpu_count() or 1,
     )
 
