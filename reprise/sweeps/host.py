@@ -222,7 +222,6 @@ def main() -> None:
                 importlib.import_module(module)
             except Exception:  # noqa: BLE001 - each run will say so itself
                 traceback.print_exc()
-        gc.collect()
         gc.freeze()  # forks share these objects; collecting them would copy their pages
         with socket.socket(fileno=int(os.environ.pop(CHANNEL))) as channel:
             host = Host(channel, workers=int(workers), folder=Path(name) / "runs")
