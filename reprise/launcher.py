@@ -155,6 +155,7 @@ def main() -> None:
     for library in sys.argv[1:]:
         with contextlib.suppress(ImportError):
             importlib.import_module(library)
+    gc.freeze()  # what was imported stays: no collection need search it
     gc.enable()
     channel = os.dup(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
