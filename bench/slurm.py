@@ -17,11 +17,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.measure import machine
+from bench.measure import machine, running
 from bench.pipeline import PROJECT, PYTHON
 from bench.rivals import GRID
 from bench.sweep import HOST, Swept, check, grid_file, new_experiment, runs_of, tracking_server
@@ -144,10 +144,14 @@ def slurm(folder: Path) -> Iterator[str]:
     munged = ["munged", "--foreground", "--force", f"--socket={at}", f"--key-file={key}"]
     munged += [f"--{each}-file={folder}/munge.{each}" for each in ("log", "pid", "seed")]
     with ExitStack() as stack:
-        stack.enter_context(running(munged, folder / "munged.log"))
+        stack.enter_context(running(munged, folder / "munged.log", cwd=PROJECT))
         until(lambda: answer(["munge", "-S", str(at), "-n"]) != "", "munge", folder)
-        stack.enter_context(running(["slurmctld", "-D", "-i"], folder / "slurmctld.log"))
-        stack.enter_context(running(["slurmd", "-D", "-N", name], folder / "slurmd.log"))
+        stack.enter_context(
+            running(["slurmctld", "-D", "-i"], folder / "slurmctld.log", cwd=PROJECT)
+        )
+        stack.enter_context(
+            running(["slurmd", "-D", "-N", name], folder / "slurmd.log", cwd=PROJECT)
+        )
         until(lambda: answer(["sinfo", "-h", "-o", "%T"]) == "idle", "Slurm", folder)
         try:
             yield answer(["sinfo", "--version"])
@@ -260,7 +264,7 @@ def swept(
     command = [*PYTHON, "steps.sweep", "--grid", str(grid), "--models", "best", *words]
     log = grid.parent / f"{name}.log"
     started, clock = time.time(), time.monotonic()
-    with running(command, log, environment=environment) as process:
+    with running(command, log, cwd=PROJECT, environment=environment) as process:
         process.wait()
     seconds = time.monotonic() - clock
     if process.returncode != 0:
@@ -289,32 +293,6 @@ def compare(there: Swept, here: Swept) -> None:
             f"{sweep.before:.1f} s of them before the first training"
         )
     print(f"all {len(POINTS)} points have the same model digest and metrics in both")
-
-
-@contextmanager
-def running(
-    command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a process that a Ctrl-C does not reach, and end it and its group with the block."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=PROJECT,
-            env=os.environ | (environment or {}),
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=10)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def until(found: Callable[[], bool], what: str, folder: Path) -> None:

@@ -30,7 +30,7 @@ import mlflow
 import yaml
 from mlflow.entities import Run
 
-from bench.measure import machine, report, run
+from bench.measure import machine, report, run, running
 from bench.pipeline import MLFLOW_RUN, PROJECT, PYTHON
 from bench.rivals import GRID, RIVALS, Point, naive_loop
 from reprise.tracking import ENTRY_POINT, REPLAY_OF
@@ -126,22 +126,11 @@ def tracking_server(folder: Path) -> Iterator[str]:
     command = ["mlflow", "server", "--host", HOST, "--port", port, "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            await_health(server, url, folder / "server.log")
-            yield url
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                server.wait(timeout=10)
-            with suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    log = folder / "server.log"
+    with running(command, log, cwd=folder, environment=environment) as server:
+        await_health(server, url, log)
+        yield url
 
 
 def await_health(server: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -41,6 +41,8 @@ from reprise.errors import RecordError, TrackingError
 from reprise.record import FILE_NAME, InputData, RunRecord, run_in
 
 if TYPE_CHECKING:
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
     from reprise.parameters import Parameters
     from reprise.record import Code
 
@@ -89,7 +91,7 @@ _USER_ERRORS = frozenset(
 
 
 _SERVER: ContextVar[str | None] = ContextVar("server", default=None)
-_LOCATIONS: dict[str, str] = {}  # of the artifacts of runs made here, which spares asking for them
+_LOCATIONS: dict[str, str] = {}  # of the artifacts of runs; it never changes
 
 
 def client() -> MlflowClient:
@@ -382,20 +384,24 @@ def describe_step(entry_point: str, code: "Code") -> dict[str, str]:
 
 def log_text(run_id: str, name: str, text: str) -> None:
     """Store a text as an artifact of a run, replacing an earlier one of that name."""
-    if run_id not in _LOCATIONS:
-        client().log_text(run_id, text, name)
-        return
     folder, _, last = name.rpartition("/")
-    repository = get_artifact_repository(_LOCATIONS[run_id], mlflow.get_tracking_uri())
     with tempfile.TemporaryDirectory(prefix="reprise-") as temporary:
         path = Path(temporary, last)
         path.write_text(text, encoding="utf-8")
-        repository.log_artifact(str(path), folder or None)
+        _artifacts(run_id).log_artifact(str(path), folder or None)
 
 
 def log_folder(run_id: str, folder: Path, name: str | None = None) -> None:
     """Store the files of a folder as artifacts of a run, below a name."""
-    client().log_artifacts(run_id, str(folder), name)
+    _artifacts(run_id).log_artifacts(str(folder), name)
+
+
+def _artifacts(run_id: str) -> "ArtifactRepository":
+    """Return where the artifacts of a run are stored, asking the server once at most."""
+    server = client()
+    if run_id not in _LOCATIONS:
+        _LOCATIONS[run_id] = server.get_run(run_id).info.artifact_uri
+    return get_artifact_repository(_LOCATIONS[run_id], tracking_uri=server.tracking_uri)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ SIDE_EFFECTS = (
     *("sources", "tracking"),
     *("audit", "audit_report", "inputs", "lifetime", "scripts", "session"),
     *("sweeps.cluster", "sweeps.driver", "sweeps.executor", "sweeps.host", "sweeps.plan"),
-    *("sweeps.progress", "sweeps.resume"),
+    *("sweeps.progress", "sweeps.repeat", "sweeps.resume", "sweeps.single", "sweeps.worker"),
 )
 TALKS_TO_MLFLOW = {
     f"reprise.{name}" for name in ("backend", "models", "projects", "registry", "run", "tracking")

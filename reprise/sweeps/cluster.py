@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from reprise import environment, launcher, tracking
 from reprise.errors import ClusterError, EnvironmentMismatchError
 from reprise.git import git
-from reprise.sweeps import executor, worker
+from reprise.sweeps import executor, repeat, worker
 from reprise.sweeps.executor import Result, Task
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class ClusterExecutor:
     Raises
     ------
     ClusterError
-        If Dask is not installed, the certificates are not set, or the scheduler does not answer.
+        If Dask is not installed, the address is none with TLS, the certificates are not there, or
+        the scheduler does not answer.
     """
 
     retries = True
@@ -147,6 +148,11 @@ def _connect(address: str, files: Mapping[str, str]) -> "Client":
         from distributed import Client
     except ImportError:
         raise ClusterError(_NO_DASK) from None
+    if not address.startswith("tls://"):
+        raise ClusterError(
+            f"scheduler must be an address tls://host:port; found {address!r}. What is sent there "
+            "is run there, so it is not spoken to without TLS."
+        )
     _send_by_value()
     security = _security(files)
     try:
@@ -169,10 +175,15 @@ def _security(files: Mapping[str, str]) -> "Security":
     from distributed import Security
 
     named = {k: files.get(k) or os.environ.get(name, "") for name, k in _FILES.items()}
-    missing = [name for name, keyword in _FILES.items() if not Path(named[keyword]).is_file()]
+    missing = [
+        f"{name} ({named[keyword] or 'not set'})"
+        for name, keyword in _FILES.items()
+        if not Path(named[keyword]).is_file()
+    ]
     if missing:
         raise ClusterError(
-            f"expected files with certificates named by {', '.join(_FILES)}, found none for "
+            f"expected files with certificates named by {', '.join(_FILES)}, or by "
+            f"{', '.join(FILES)} of a backend's configuration; found none for "
             f"{', '.join(missing)}. Set them to the files that your cluster's owner gave you."
         )
     return Security(require_encryption=True, **named)
@@ -181,7 +192,7 @@ def _security(files: Mapping[str, str]) -> "Security":
 def _send_by_value() -> None:
     import cloudpickle
 
-    for module in (worker, executor, launcher):
+    for module in (worker, executor, launcher, repeat):
         cloudpickle.register_pickle_by_value(module)
 
 

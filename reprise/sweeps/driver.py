@@ -6,13 +6,13 @@ tells: it says every minute that it is there.
 
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reprise import tracking
+from reprise.sweeps.repeat import repeatedly
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -26,21 +26,15 @@ _SILENT_SECONDS = 300
 @contextlib.contextmanager
 def driving(run_id: str) -> Iterator[None]:
     """Say at the server that this process makes the runs below a run, and that it still does."""
-    over = threading.Event()
     tracking.log(run_id, tags={DRIVER: present(), **_now()})
 
-    def go_on() -> None:
-        while not over.wait(_EVERY_SECONDS):
-            with contextlib.suppress(Exception):  # a server that is away: the next sign will do
-                tracking.log(run_id, tags=_now())
+    def still_here() -> bool:
+        with contextlib.suppress(Exception):  # a server that is away: the next sign will do
+            tracking.log(run_id, tags=_now())
+        return True
 
-    thread = threading.Thread(target=go_on, daemon=True)
-    thread.start()
-    try:
+    with repeatedly(still_here, every=_EVERY_SECONDS):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def alive(run: "Run") -> bool:

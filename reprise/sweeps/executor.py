@@ -177,12 +177,13 @@ class WarmExecutor:
         self._launcher = self._start(self._libraries)
         return self._serve()
 
-    def _order(self, number: int, task: Task) -> dict[str, Any]:
+    @staticmethod
+    def _order(number: int, task: Task) -> dict[str, Any]:
         return {
             "number": number,
             "module": task.module,
             "arguments": task.arguments,
-            "environment": {**os.environ, **self._environment, **task.environment},
+            "environment": dict(task.environment),  # on top of what the process has
         }
 
     def stop(self) -> None:

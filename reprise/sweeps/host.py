@@ -161,8 +161,7 @@ class Host:
             log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             os.dup2(log, 1)
             os.dup2(log, 2)
-            os.environ.clear()
-            os.environ.update(order["environment"])
+            os.environ |= order["environment"]
             os.environ |= {"TMPDIR": str(folder / "tmp"), REPORT: str(folder / "report.json")}
             tempfile.tempdir = None
             _reseed()

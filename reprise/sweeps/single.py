@@ -1,13 +1,12 @@
 """One run of a project on a cluster, for `mlflow run -b reprise` with a scheduler."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reprise import code, tracking
-from reprise.errors import ParameterError, ProjectError
+from reprise.errors import ProjectError
 from reprise.launcher import Ended
 from reprise.parameters import ALLOW_UNTRACKED, parse_argv
 from reprise.run import CODE, carry
@@ -36,10 +35,9 @@ def make(
 
     Raises
     ------
-    ParameterError, ProjectError, ClusterError
+    ProjectError, ClusterError
         If the cluster cannot do it.
     """
-    _check(configuration)
     if list(words[:2]) != ["python", "-m"]:
         raise ProjectError(
             f"expected a command `python -m …` for a cluster, found {' '.join(words)!r}. "
@@ -62,19 +60,3 @@ def make(
         (result,) = executor.run([Task(module, raw, {"MLFLOW_RUN_ID": run_id})])
     sys.stdout.write(result.output)
     return Ended(result.exit_code, "")
-
-
-def _check(configuration: Mapping[str, Any]) -> None:
-    address = str(configuration[SCHEDULER])
-    if not address.startswith("tls://"):
-        raise ParameterError(
-            f"scheduler must be an address tls://host:port; found {address!r}. What is sent there "
-            "is run there, so it is not spoken to without TLS."
-        )
-    missing = [n for n in FILES if n in configuration and not os.path.isfile(configuration[n])]  # noqa: PTH113
-    if missing:
-        raise ParameterError(
-            f"{', '.join(missing)} must name files with a certificate or key; found "
-            f"{', '.join(str(configuration[n]) for n in missing)}. Mend the backend's "
-            "configuration."
-        )

@@ -1,21 +1,22 @@
 """What a worker of a cluster does: brings the code, checks its environment, and makes runs.
 
-These functions are sent by value, with `executor` and `launcher`. On a worker nothing of this
-project is installed but the packages of its lock; the rest comes with the commit.
+These functions are sent by value, with the modules that they call (`executor`, `repeat`,
+`launcher`). On a worker nothing of this project is installed but the packages of its lock; the rest
+comes with the commit.
 """
 
-import contextlib
 import json
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reprise.launcher import Launcher
 from reprise.sweeps.executor import Task, WarmExecutor
+from reprise.sweeps.repeat import repeatedly
 
 _POLL_SECONDS = 1.0
 _STATE = "reprise_state"  # attribute of the worker, as what is sent by value has no memory
@@ -60,8 +61,16 @@ def make(
         executor = _executor(state, setup, bundle)
     except Refused as refused:
         return [{"refused": f"worker {worker.address} {refused}"}]
+
+    def wanted() -> bool:
+        task = worker.state.tasks.get(key)
+        if task is None or task.state in _UNWANTED:
+            executor.stop()
+            return False
+        return True
+
     results = []
-    with _stopping(executor, lambda: _unwanted(worker, key)):
+    with repeatedly(wanted, every=_POLL_SECONDS):
         for result in executor.run([Task(*order) for order in orders]):
             told = {name: value for name, value in vars(result).items() if name != "task"}
             results.append(told)
@@ -148,28 +157,3 @@ def _git(folder: Path, *words: str) -> str:
     if done.returncode != 0:
         raise Refused(f"could not check out the code: {done.stderr.strip()}")
     return done.stdout
-
-
-@contextlib.contextmanager
-def _stopping(executor: WarmExecutor, unwanted: Callable[[], bool]) -> Any:
-    """Stop what runs as soon as nobody wants it any more."""
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(_POLL_SECONDS):
-            if unwanted():
-                executor.stop()
-                return
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-def _unwanted(worker: Any, key: Any) -> bool:
-    task = worker.state.tasks.get(key)
-    return task is None or task.state in _UNWANTED

@@ -66,7 +66,6 @@ def test_every_point_is_an_ordinary_finished_run(local, sweep):
 def test_the_best_run_has_its_model_and_no_other_has(local, sweep):
     planned, (again,) = parts(local, sweep)
 
-    with_model = [run for run in planned if run.outputs and run.outputs.model_outputs]
     with_model = [
         run for run in planned if local.client.get_run(run.info.run_id).outputs.model_outputs
     ]

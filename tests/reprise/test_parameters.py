@@ -1,8 +1,10 @@
 """Values come as text, are checked against one model, and are refused in one line."""
 
+from functools import partial
 from typing import Annotated, ClassVar, Literal, get_args, get_origin
 
 import pytest
+import refusing
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
@@ -39,11 +41,7 @@ class GrowParameters(Parameters):
     seed: Seed = Field(3, description="seed of the seeds")
 
 
-def refusal(call, *arguments):
-    with pytest.raises(ParameterError) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+refusal = partial(refusing.refusal, error=ParameterError)
 
 
 def test_text_becomes_typed_values():

@@ -4,10 +4,12 @@ import gzip
 import io
 import subprocess
 import sys
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import refusing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,13 +25,7 @@ def packed(content):
     return gzip.compress(content, mtime=0)
 
 
-def refusal(call, *args, **kwargs):
-    """Text of the DataError that a call raises: one line."""
-    with pytest.raises(DataError) as caught:
-        call(*args, **kwargs)
-    text = str(caught.value)
-    assert "\n" not in text
-    return text
+refusal = partial(refusing.refusal, error=DataError)
 
 
 def printed_by(code, *arguments):

@@ -3,10 +3,12 @@
 import json
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import refusing
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -27,12 +29,7 @@ def prepared(target=None, features=None, **columns):
     return prepare(pa.table(columns), target=target, features=features)
 
 
-def refusal(call, *args, **kwargs):
-    """Text of the DataError that a call raises: one line."""
-    with pytest.raises(DataError) as caught:
-        call(*args, **kwargs)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+refusal = partial(refusing.refusal, error=DataError)
 
 
 def labelled(*counts):

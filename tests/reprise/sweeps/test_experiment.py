@@ -1,8 +1,10 @@
 """An experiment file is checked whole before anything runs, and its grids are expanded."""
 
+from functools import partial
 from typing import ClassVar, Literal
 
 import pytest
+import refusing
 from pydantic import Field
 
 from reprise.errors import ExperimentFileError, ParameterError
@@ -33,11 +35,7 @@ class LineParameters(Parameters):
 MODELS = {"tree": TreeParameters, "line": LineParameters}
 
 
-def refusal(call, *arguments, error=ExperimentFileError):
-    with pytest.raises(error) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+refusal = partial(refusing.refusal, error=ExperimentFileError)
 
 
 def grid(**parameters):

@@ -2,9 +2,11 @@
 
 import itertools
 import math
+from functools import partial
 from typing import ClassVar
 
 import pytest
+import refusing
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import Field
@@ -25,11 +27,7 @@ class ModelParameters(Parameters):
     kind: str | None = None
 
 
-def refusal(call, *arguments, error=ExperimentFileError, **named):
-    with pytest.raises(error) as caught:
-        call(*arguments, **named)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+refusal = partial(refusing.refusal, error=ExperimentFileError)
 
 
 def drawn(values, samples=50, seed=0):
