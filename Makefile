@@ -2,16 +2,22 @@
 # make test       the whole test suite       make lint    style and types
 # make ui         the MLflow UI              make lock    new locks from requirements*.in
 # make bench      speed, side by side        make check   lint and test
+# make server     the team's server, whole, on loopback
+# make aws-check  its AWS template: linted, checked, emulated
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# Environments of their own: the server's machines and the template's checkers have other locks.
+SERVER_VENV := .venv-server
+AWS_VENV := .venv-aws
+SERVER_PORT ?= 8443
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 UI_PORT ?= 5000
 
 .DELETE_ON_ERROR:
-.PHONY: run env test lint check lock ui bench clean
+.PHONY: run env test lint check lock ui bench server aws-check clean
 
 run: $(VENV)/.installed
 	mlflow run . --env-manager local
@@ -34,6 +40,16 @@ $(VENV)/.installed: $(BIN)/uv pyproject.toml
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode --requirement requirements-dev.txt
+	touch $@
+
+$(SERVER_VENV)/.installed: $(BIN)/uv deploy/server/requirements.txt
+	uv venv --quiet --allow-existing --python $(BIN)/python $(SERVER_VENV)
+	uv pip sync --quiet --python $(SERVER_VENV)/bin/python --require-hashes --compile-bytecode deploy/server/requirements.txt
+	touch $@
+
+$(AWS_VENV)/.installed: $(BIN)/uv deploy/aws/requirements.txt
+	uv venv --quiet --allow-existing --python $(BIN)/python $(AWS_VENV)
+	uv pip sync --quiet --python $(AWS_VENV)/bin/python --require-hashes --compile-bytecode deploy/aws/requirements.txt
 	touch $@
 
 test: $(VENV)/.installed-dev
@@ -60,5 +76,11 @@ bench: $(VENV)/.installed
 	python -m bench.replay
 	python -m bench.sweep
 
+server: $(SERVER_VENV)/.installed
+	@$(SERVER_VENV)/bin/python -m deploy.dev --port $(SERVER_PORT)
+
+aws-check: $(AWS_VENV)/.installed
+	$(AWS_VENV)/bin/python -m deploy.aws.check
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(SERVER_VENV) $(AWS_VENV)

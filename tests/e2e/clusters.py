@@ -1,18 +1,14 @@
 """A real Dask cluster on loopback, over TLS, with certificates made for it."""
 
 import contextlib
-import datetime as dt
-import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from driving import HOST, Variables, free_port, group, until
+
+from deploy.dev import certificates
 
 if TYPE_CHECKING:
     import subprocess
@@ -20,57 +16,14 @@ if TYPE_CHECKING:
 _PREFIX = "DASK_DISTRIBUTED__COMM__TLS__"
 
 
-@dataclass(frozen=True)
-class Certificates:
-    """A certificate authority, and one certificate and key that it has signed."""
-
-    authority: Path
-    certificate: Path
-    key: Path
-
-    def variables(self) -> dict[str, str]:
-        """Return the variables by which Dask finds them, as client, scheduler and worker."""
-        found = {f"{_PREFIX}CA_FILE": str(self.authority)}
-        for role in ("CLIENT", "SCHEDULER", "WORKER"):
-            found |= {f"{_PREFIX}{role}__CERT": str(self.certificate)}
-            found |= {f"{_PREFIX}{role}__KEY": str(self.key)}
-        return found
-
-
-def make_certificates(folder: Path) -> Certificates:
-    """Make an authority of its own and a certificate for loopback."""
-    folder.mkdir(parents=True, exist_ok=True)
-    now = dt.datetime.now(dt.UTC)
-    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
-    names = [
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("authority", HOST)
-    ]
-    files = Certificates(folder / "authority.pem", folder / "own.pem", folder / "own.key")
-    for position, path in ((0, files.authority), (1, files.certificate)):
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(names[position])
-            .issuer_name(names[0])
-            .public_key(keys[position].public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=position == 0, path_length=None), critical=True)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]),
-                critical=False,
-            )
-        )
-        signed = builder.sign(keys[0], hashes.SHA256())
-        path.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    files.key.write_bytes(
-        keys[1].private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return files
+def certified(folder: Path) -> dict[str, str]:
+    """Make certificates, and return the variables by which Dask finds them in any role."""
+    files = certificates.make(folder, "localhost")
+    found = {f"{_PREFIX}CA_FILE": str(files.authority)}
+    for role in ("CLIENT", "SCHEDULER", "WORKER"):
+        found |= {f"{_PREFIX}{role}__CERT": str(files.certificate)}
+        found |= {f"{_PREFIX}{role}__KEY": str(files.key)}
+    return found
 
 
 @dataclass

@@ -5,7 +5,9 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from driving import (
@@ -17,8 +19,11 @@ from driving import (
     healthy,
     server,
 )
-from postgresql import postgresql
+from mlflow import MlflowClient
 from replaying import ODD_TABLE, Origin, write_experiments, write_marks, write_table
+from stacks import installed, server_python
+
+from deploy.dev.stack import Stack
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # of this process's client
 
@@ -153,18 +158,23 @@ def tracking_server(tmp_path_factory, environment):
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory, environment):
-    """SQLAlchemy URL of a database in a real PostgreSQL."""
-    with postgresql(tmp_path_factory.mktemp("postgresql"), environment) as url:
-        yield url
+def stack():
+    """The team's server, whole, from the files that are shipped; skipped loudly without root."""
+    installed("postgresql", "nginx", "ceph")
+    python = server_python()
+    with tempfile.TemporaryDirectory(prefix="mlflow-stack-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # PostgreSQL has an account of its own
+        with Stack(folder, python, durable=False) as stack:
+            yield stack
 
 
-@pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory, environment, database):
-    """Like `tracking_server`, with the database as its backend store."""
-    folder = tmp_path_factory.mktemp("postgresql_server")
-    with tracking(folder, environment, database) as served:
-        yield served
+@pytest.fixture
+def admin(stack, monkeypatch):
+    """Let this process's client be the admin of the stack; yield the client."""
+    for name, value in stack.client().items():
+        monkeypatch.setenv(name, value)
+    return MlflowClient(stack.address, stack.address)
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,7 @@ class Project:
     environment: Variables
     store: str
     experiment_id: str = "0"
+    prefix: tuple[str, ...] = ()  # of every command, to run it somewhere else
 
     @functools.cached_property
     def client(self):
@@ -102,7 +103,7 @@ class Project:
     ) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
         """Start a command; nothing of it outlives the block."""
         return group(
-            command,
+            [*self.prefix, *command],
             cwd=cwd or self.folder,
             env=Variables(self.environment | (environment or {})),
             stdout=subprocess.PIPE,

@@ -5,7 +5,7 @@ import re
 import signal
 
 import pytest
-from clusters import cluster, make_certificates
+from clusters import certified, cluster
 from driving import LIMIT_SECONDS, Variables, children_of, until
 from sweeping import (
     POINTS,
@@ -27,18 +27,18 @@ def grid(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory):
-    return make_certificates(tmp_path_factory.mktemp("tls"))
+    return certified(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
 def user(served, tls, request):
     name = request.node.name.replace("[", "-").strip("]")
-    return served.within(name).with_variables(tls.variables())
+    return served.within(name).with_variables(tls)
 
 
 @pytest.fixture
 def running(environment, tls, tmp_path):
-    variables = Variables({**environment, **tls.variables()})
+    variables = Variables({**environment, **tls})
     with cluster(tmp_path / "cluster", variables) as started:
         yield started
 

@@ -63,9 +63,9 @@ def test_a_grid_that_is_not_there_is_one_line(project, tmp_path):
 
 
 def test_a_scheduler_that_does_not_answer_is_one_line(project, tmp_path):
-    from clusters import make_certificates
+    from clusters import certified
 
-    user = project.with_variables(make_certificates(tmp_path / "tls").variables())
+    user = project.with_variables(certified(tmp_path / "tls"))
     address = f"tls://{HOST}:{free_port()}"
 
     done = user.step("sweep", grid=write_grid(tmp_path, GOOD), scheduler=address)

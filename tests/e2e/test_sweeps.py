@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from clusters import cluster, make_certificates
+from clusters import certified, cluster
 from driving import Variables, refusal
 from sweeping import FORTY, results, trainings, write_grid
 
@@ -247,19 +247,19 @@ class TestOnACluster:
     @pytest.fixture(scope="class")
     @staticmethod
     def tls(tmp_path_factory):
-        return make_certificates(tmp_path_factory.mktemp("tls"))
+        return certified(tmp_path_factory.mktemp("tls"))
 
     @pytest.fixture(scope="class")
     @staticmethod
     def running(environment, tls, tmp_path_factory):
-        variables = Variables({**environment, **tls.variables()})
+        variables = Variables({**environment, **tls})
         with cluster(tmp_path_factory.mktemp("cluster"), variables) as started:
             yield started
 
     @pytest.fixture(scope="class")
     @staticmethod
     def user(team, tls):
-        return team.with_variables(tls.variables())
+        return team.with_variables(tls)
 
     def test_forty_runs_give_the_same_results(self, user, running, local, sweep, grid):
         there = user.within("cluster")
@@ -301,7 +301,7 @@ class TestOnACluster:
         assert "reprise.key" in run.data.tags
 
     def test_a_client_of_another_authority_is_refused(self, team, running, tmp_path, grid):
-        stranger = team.with_variables(make_certificates(tmp_path / "other").variables())
+        stranger = team.with_variables(certified(tmp_path / "other"))
 
         done = stranger.step("sweep", grid=grid, scheduler=running.address)
 
@@ -317,7 +317,7 @@ class TestOnACluster:
     def test_a_worker_with_another_package_refuses(self, user, environment, tls, tmp_path):
         other = tmp_path / "packages"
         (other / "scikit_learn-0.1.dist-info").mkdir(parents=True)
-        variables = {**environment, **tls.variables(), "PYTHONPATH": str(other)}
+        variables = {**environment, **tls, "PYTHONPATH": str(other)}
         there = user.within("cluster-other")
         grid = write_grid(tmp_path, FOUR)
 

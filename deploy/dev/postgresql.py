@@ -1,0 +1,180 @@
+"""A PostgreSQL of its own, in a folder, that can be recovered to any point in time."""
+
+import datetime as dt
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.dev.certificates import Certificates
+from deploy.dev.processes import HOST, Process, StackError, as_account, free_port, give
+
+ACCOUNT = "postgres"  # whom the server runs as, where this is root: it refuses root
+SUPERUSER = "postgres"
+
+_PROGRAMS = Path("/usr/lib/postgresql")
+
+
+class Postgresql:
+    """A database cluster below a folder, made if it is not there, and its server.
+
+    Parameters
+    ----------
+    folder : Path
+        Data, write-ahead log and base backups; its parents must be open to the account `postgres`.
+    log : Path
+        Where the server's log goes.
+    password : str
+        Of the superuser.
+    tls : Certificates
+        What it proves itself with; every connection is encrypted.
+    durable : bool
+        Whether what was committed survives a power cut; tests do without.
+    """
+
+    def __init__(
+        self, folder: Path, log: Path, password: str, tls: Certificates, *, durable: bool = True
+    ) -> None:
+        self._folder = folder
+        self._log = log
+        self._password = password
+        self._durable = durable
+        self.port = free_port()
+        self._programs = newest()
+        for path in (folder, folder / "log"):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            give(path, ACCOUNT)
+        self._refuse_closed_folder()
+        if not (folder / "data").exists():
+            self._make_cluster()
+        self._bring(tls)
+        self._process = self._start(folder / "data")
+
+    def url(self, database: str = "postgres") -> str:
+        """SQLAlchemy URL of a database, with its password."""
+        return f"postgresql+psycopg2://{SUPERUSER}:{self._password}@{HOST}:{self.port}/{database}"
+
+    def execute(self, statement: str, database: str = "postgres") -> str:
+        """Execute SQL as the superuser, and return what it prints."""
+        words = ["--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]
+        return self._run("psql", [*words, f"--dbname={database}", f"--command={statement}"])
+
+    def base_backup(self) -> Path:
+        """Copy the cluster while it runs; with the log since then it can be recovered."""
+        to = self._folder / "base"
+        self._run("pg_basebackup", [f"--pgdata={to}", "--checkpoint=fast", "--wal-method=none"])
+        return to
+
+    def recover(self, base: Path, time: dt.datetime) -> None:
+        """Put the cluster back to a point in time, and start it again.
+
+        Parameters
+        ----------
+        base : Path
+            An earlier `base_backup`; it becomes the data.
+        time : datetime
+            An aware one, after the base backup.
+        """
+        self.execute("SELECT pg_switch_wal()")
+        self.stop()
+        settings = [
+            f"restore_command = 'cp {self._folder}/log/%f %p'",
+            f"recovery_target_time = '{time.isoformat()}'",
+            "recovery_target_action = 'promote'",
+        ]
+        with (base / "postgresql.auto.conf").open("a") as file:
+            file.write("\n".join(settings) + "\n")
+        (base / "recovery.signal").touch()
+        give(base / "recovery.signal", ACCOUNT)
+        shutil.rmtree(self._folder / "data")
+        base.rename(self._folder / "data")
+        self._process = self._start(self._folder / "data")
+        self._process.until(
+            lambda: self.execute("SELECT pg_is_in_recovery()") == "f", "PostgreSQL's recovery"
+        )
+
+    def stop(self) -> None:
+        """Stop the server, without waiting for its clients to leave."""
+        self._process.stop()
+
+    def _refuse_closed_folder(self) -> None:
+        if os.geteuid() != 0:
+            return
+        words = [*as_account(ACCOUNT), "test", "-x", str(self._folder)]
+        if subprocess.run(words, check=False).returncode != 0:
+            raise StackError(
+                f"expected a folder that the account {ACCOUNT} may enter, found {self._folder} "
+                "below one that is closed to others. Choose another with --folder."
+            )
+
+    def _make_cluster(self) -> None:
+        file = self._folder / "password"
+        file.touch(mode=0o600)
+        file.write_text(self._password)
+        give(file, ACCOUNT)
+        words = [f"--pgdata={self._folder}/data", f"--username={SUPERUSER}", f"--pwfile={file}"]
+        words += ["--auth=scram-sha-256", "--no-locale", "--encoding=UTF8", "--no-sync"]
+        self._run("initdb", words)
+        file.unlink()
+
+    def _bring(self, tls: Certificates) -> None:
+        """Copy the certificate to where the account may read it."""
+        for source, name in ((tls.certificate, "server.crt"), (tls.key, "server.key")):
+            path = self._folder / name
+            path.unlink(missing_ok=True)
+            path.touch(mode=0o600)
+            path.write_bytes(source.read_bytes())
+            give(path, ACCOUNT)
+
+    def _start(self, data: Path) -> Process:
+        settings = {
+            "listen_addresses": HOST,
+            "unix_socket_directories": "",
+            "archive_mode": "on",
+            "archive_command": f"cp %p {self._folder}/log/%f",
+            "ssl": "on",
+            "ssl_cert_file": f"{self._folder}/server.crt",
+            "ssl_key_file": f"{self._folder}/server.key",
+            "fsync": "on" if self._durable else "off",
+        }
+        words = [word for item in settings.items() for word in ("-c", "=".join(item))]
+        process = Process(
+            [str(self._programs / "postgres"), "-D", str(data), "-p", str(self.port), *words],
+            self._log,
+            account=ACCOUNT,
+            end=signal.SIGINT,  # SIGTERM would wait for its clients to leave
+        )
+        process.until(self._answers, "PostgreSQL")
+        return process
+
+    def _answers(self) -> bool:
+        words = ["--quiet", f"--host={HOST}", f"--port={self.port}"]
+        asked = [str(self._programs / "pg_isready"), *words]
+        return subprocess.run(asked, cwd="/", check=False).returncode == 0
+
+    def _run(self, program: str, words: Sequence[str]) -> str:
+        # A developer's PGHOST, PGOPTIONS, … are for other servers.
+        variables = {n: v for n, v in os.environ.items() if not n.startswith("PG")}
+        variables |= {"PGHOST": HOST, "PGPORT": str(self.port), "PGUSER": SUPERUSER}
+        done = subprocess.run(
+            [*as_account(ACCOUNT), str(self._programs / program), *words],
+            cwd="/",
+            env=variables | {"PGPASSWORD": self._password},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise StackError(f"{program} failed: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+
+def newest() -> Path:
+    """Return the folder of the newest version's programs."""
+    found = {path.parent for path in _PROGRAMS.glob("*/bin/initdb")}
+    if not found:
+        raise StackError("expected PostgreSQL; install it: sudo deploy/dev/install postgresql")
+    return max(found, key=lambda path: [int(n) for n in re.findall(r"\d+", path.parent.name)])

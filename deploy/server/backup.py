@@ -1,0 +1,138 @@
+"""Back up the server while it runs: the database first, the artifacts second.
+
+In that order every run that the dump knows has its files. Artifacts are kept by their content, each
+content once however many backups hold it, so that a backup costs what is new since the last one.
+"""
+
+import datetime as dt
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+from deploy.server import database, stores
+from deploy.server.errors import ServerError
+from deploy.server.manifest import DUMP, FILE_NAME, NAME, Artifact, Manifest, blob, names, read
+from deploy.server.settings import Settings
+from deploy.server.stores import Entry, Hashing, Store
+
+THREADS = 8
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def backup(settings: Settings, archive: Store, *, now: dt.datetime) -> Manifest:
+    """Store a dump of the database and every artifact, then the manifest.
+
+    A backup without a manifest did not finish, and no command takes it for one.
+
+    Raises
+    ------
+    ServerError
+        If the database, the bucket or the archive refuses.
+    """
+    name = now.astimezone(dt.UTC).strftime(NAME)
+    with tempfile.TemporaryDirectory(prefix="mlflow-backup-") as folder:
+        dump = Path(folder, DUMP)
+        with database.connected(settings) as connection:
+            snapshot = database.export_snapshot(connection)
+            database.dump(settings, snapshot, dump)
+            digests = database.digests(connection)
+        archive.write(f"backups/{name}/{DUMP}", dump)
+        manifest = Manifest(
+            name=name,
+            mlflow=version("mlflow"),
+            dump=sha256(dump),
+            database=digests,
+            artifacts=_copy(stores.artifacts(settings), archive, Path(folder)),
+        )
+        file = Path(folder, FILE_NAME)
+        file.write_text(manifest.model_dump_json(), encoding="utf-8")
+        archive.write(f"backups/{name}/{FILE_NAME}", file)
+    return manifest
+
+
+def prune(archive: Store, *, keep_days: int, now: dt.datetime) -> list[str]:
+    """Delete backups older than some days, but never the newest; return their names.
+
+    Files that no other backup needs go with them.
+    """
+    finished = names(archive)
+    oldest = (now.astimezone(dt.UTC) - dt.timedelta(days=keep_days)).strftime(NAME)
+    old = [name for name in finished[:-1] if name < oldest]
+    if not old:
+        return []
+    needed = {
+        digest for name in finished if name not in old for digest in read(archive, name).blobs()
+    }
+    for name in old:  # the manifest first: what is half deleted is no backup
+        archive.delete(f"backups/{name}/{FILE_NAME}")
+        archive.delete(f"backups/{name}/{DUMP}")
+    for entry in list(archive.entries("blobs/")):
+        if entry.name.rpartition("/")[2] not in needed:
+            archive.delete(entry.name)
+    return old
+
+
+def sha256(file: Path) -> str:
+    """Return the SHA-256 of a file."""
+    hashing = Hashing()
+    stores.Folder(file.parent).read(file.name, hashing)  # type: ignore[arg-type]
+    return hashing.hexdigest()
+
+
+def at_once(function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
+    """Call a function on each item, some at a time; the first error ends it."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        futures = [pool.submit(function, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _copy(source: Store, archive: Store, folder: Path) -> dict[str, Artifact]:
+    """Bring what the archive lacks, and return what each artifact is now."""
+    known = read(archive).artifacts if names(archive) else {}
+    kept = {entry.name for entry in archive.entries("blobs/")}
+
+    def copy(entry: Entry) -> tuple[str, Artifact] | None:
+        before = known.get(entry.name)
+        same = before and (before.size, before.mark) == (entry.size, entry.mark)
+        if before and same and blob(before.sha256) in kept:
+            return entry.name, before
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            hashing = Hashing(file)  # type: ignore[arg-type]
+            try:
+                source.read(entry.name, hashing)  # type: ignore[arg-type]
+            except FileNotFoundError:
+                return None  # deleted meanwhile, with its run
+            file.flush()
+            digest = hashing.hexdigest()
+            if blob(digest) not in kept:
+                archive.write(blob(digest), Path(file.name))
+        return entry.name, Artifact(size=entry.size, mark=entry.mark, sha256=digest)
+
+    return dict(filter(None, at_once(copy, source.entries())))
+
+
+def run(settings: Settings, to: str) -> None:
+    """Back up, delete what is too old, and say what was done."""
+    now = dt.datetime.now(dt.UTC)
+    archive = stores.archive(settings, to)
+    with database.alone(settings):
+        made = backup(settings, archive, now=now)
+        gone = prune(archive, keep_days=settings.backup_keep_days, now=now)
+    if not made.database:
+        raise ServerError("the database has no tables; has the server ever run?")
+    size = sum(artifact.size for artifact in made.artifacts.values())
+    print(
+        f"backup {made.name}: {len(made.database.get('runs', ()))} runs, "
+        f"{len(made.artifacts)} artifacts, {size / 1e6:.1f} MB"
+        + (f"; deleted {len(gone)} older than {settings.backup_keep_days} days" if gone else "")
+    )
+    print(f"check it against the server: mlflow-server verify --from {to}")

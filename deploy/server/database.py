@@ -1,0 +1,149 @@
+"""The server's PostgreSQL: its programs, a lock among all servers, and digests of what is in it."""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg2
+from psycopg2 import sql
+
+from deploy.server.errors import ServerError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+
+    from deploy.server.settings import Settings
+
+URI = "postgresql+psycopg2://"  # libpq takes the rest from PGHOST, PGPASSWORD, …
+
+_LOCK = 7358123  # any number that nothing else in this database takes
+_PROGRAMS = Path("/usr/lib/postgresql")
+# What a row belongs to, in the order of preference; a row with none of them is on its own.
+_OWNERS = (
+    *("run_uuid", "run_id", "destination_id", "model_id", "trace_id", "request_id"),
+    *("experiment_id", "name", "username"),
+)
+# How rows are written as text must not hang on whose session it is.
+_TEXT = ("TimeZone=UTC", "DateStyle=ISO,YMD", "extra_float_digits=1", "bytea_output=hex")
+
+_ROW = sql.SQL("md5(t::text)")
+
+Digests = dict[str, dict[str, str]]  # table -> owner -> SHA-256 of its rows
+
+
+@contextlib.contextmanager
+def connected(settings: "Settings") -> "Iterator[Connection]":
+    """Connect to the database; what is changed is kept if the block ends well."""
+    variables = settings.environment()
+    words = {
+        name.removeprefix("PG").lower(): value
+        for name, value in variables.items()
+        if name.startswith("PG")
+    }
+    words["dbname"] = words.pop("database")
+    options = " ".join(f"-c {setting}" for setting in _TEXT)
+    try:
+        connection = psycopg2.connect(**words, options=options, connect_timeout=10)
+    except psycopg2.OperationalError as error:
+        reason = " ".join(str(error).split())
+        raise ServerError(
+            f"expected the database at {settings.pghost}:{settings.pgport}: {reason}"
+        ) from None
+    try:
+        with connection:
+            yield connection
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def alone(settings: "Settings") -> Iterator[None]:
+    """Let only one machine at a time do what is in the block."""
+    with connected(settings) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        yield
+
+
+def tables(connection: "Connection") -> list[str]:
+    """Return the names of all tables, in order."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        return [name for (name,) in cursor.fetchall()]
+
+
+def export_snapshot(connection: "Connection") -> str:
+    """Fix what this connection sees, and return the name by which `pg_dump` sees the same."""
+    connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_export_snapshot()")
+        (name,) = cursor.fetchone() or ("",)
+    return str(name)
+
+
+def digests(connection: "Connection") -> Digests:
+    """Return the SHA-256 of all rows, per table and per run, model, … that they belong to.
+
+    Rows are compared as PostgreSQL writes them, in the order of that text, so that the digest of
+    a database that was dumped and restored is the same.
+    """
+    return {name: _digests_of(connection, name) for name in tables(connection)}
+
+
+def _digests_of(connection: "Connection", table: str) -> dict[str, str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT column_name FROM information_schema.columns "
+            "WHERE table_schema = 'public' AND table_name = %s",
+            (table,),
+        )
+        columns = {name for (name,) in cursor.fetchall()}
+        owner = next((name for name in _OWNERS if name in columns), None)
+        group = sql.SQL("coalesce({}::text, '')").format(sql.Identifier(owner)) if owner else _ROW
+        cursor.execute(
+            sql.SQL(
+                "SELECT {group}, encode(sha256(convert_to("
+                """string_agg(t::text, E'\\n' ORDER BY t::text COLLATE "C"), 'UTF8')), 'hex') """
+                "FROM {table} t GROUP BY 1"
+            ).format(group=group, table=sql.Identifier(table))
+        )
+        return {str(name): str(digest) for name, digest in cursor.fetchall()}
+
+
+def dump(settings: "Settings", snapshot: str, file: Path) -> None:
+    """Write what a snapshot holds to a file, in PostgreSQL's custom format."""
+    words = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}"]
+    _run(settings, "pg_dump", [*words, f"--file={file}"])
+
+
+def load(settings: "Settings", file: Path) -> None:
+    """Restore a dump into an empty database: all of it or nothing."""
+    words = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
+    _run(settings, "pg_restore", [*words, f"--dbname={settings.pgdatabase}", str(file)])
+
+
+def _run(settings: "Settings", program: str, words: Sequence[str]) -> None:
+    done = subprocess.run(
+        [_program(program), *words],
+        env=os.environ | settings.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ServerError(f"{program} failed: {' '.join(done.stderr.split())}")
+
+
+def _program(name: str) -> str:
+    """Return the newest version of a program: an older one cannot dump a newer server."""
+    found = sorted(
+        _PROGRAMS.glob(f"*/bin/{name}"), key=lambda p: int(re.sub(r"\D", "", p.parts[-3]))
+    )
+    path = str(found[-1]) if found else shutil.which(name)
+    if not path:
+        raise ServerError(f"expected {name} on this machine; install PostgreSQL's client")
+    return path

@@ -1,0 +1,110 @@
+"""What a backup holds, as a file beside it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deploy.server.errors import ServerError
+from deploy.server.stores import Hashing, Store
+
+FILE_NAME = "manifest.json"
+DUMP = "database.dump"
+NAME = "%Y-%m-%dT%H%M%S.%fZ"  # of a backup: when it began, in UTC; sorts by time
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Artifact(BaseModel):
+    """A file of the artifact store."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: int
+    mark: str
+    sha256: Sha256
+
+
+class Manifest(BaseModel):
+    """Everything that a backup holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = 1
+    name: str
+    mlflow: str
+    dump: Sha256
+    database: Mapping[str, Mapping[str, str]]  # table -> run, model, … -> SHA-256 of its rows
+    artifacts: Mapping[str, Artifact]
+
+    def blobs(self) -> set[str]:
+        """Return the digests of the files that this backup needs."""
+        return {artifact.sha256 for artifact in self.artifacts.values()}
+
+
+def blob(sha256: str) -> str:
+    """Return the name under which the archive keeps a file: by content, each content once."""
+    return f"blobs/{sha256[:2]}/{sha256}"
+
+
+def names(archive: Store) -> list[str]:
+    """Return the names of all finished backups, the oldest first."""
+    parts = (entry.name.split("/") for entry in archive.entries("backups/"))
+    return sorted(p[1] for p in parts if p[2:] == [FILE_NAME])
+
+
+def read(archive: Store, name: str = "") -> Manifest:
+    """Read the manifest of a backup, or of the newest one.
+
+    Raises
+    ------
+    ServerError
+        If there is no such backup, or its manifest is of a newer format or damaged.
+    """
+    found = names(archive)
+    if not found or name not in {"", *found}:
+        raise ServerError(
+            f"expected {'the backup ' + name if name else 'a backup'} there, found "
+            f"{', '.join(found[-3:]) or 'none'}"
+        )
+    path = f"backups/{name or found[-1]}/{FILE_NAME}"
+    content = Collected()
+    archive.read(path, content)  # type: ignore[arg-type]
+    try:
+        return Manifest.model_validate(json.loads(bytes(content)))
+    except (ValidationError, ValueError) as error:
+        raise ServerError(
+            f"{path} is damaged or from a newer version: {str(error).splitlines()[0]}"
+        ) from None
+
+
+class Collected(bytearray):
+    """A stream that keeps what is written to it."""
+
+    def write(self, content: bytes) -> int:
+        """Take the next bytes."""
+        self.extend(content)
+        return len(content)
+
+
+def fetch(archive: Store, name: str, sha256: str, target: Path) -> None:
+    """Bring a file of a backup, and check its content.
+
+    Raises
+    ------
+    ServerError
+        If it is not there, or not what was stored.
+    """
+    with target.open("wb") as file:
+        hashing = Hashing(file)
+        try:
+            archive.read(name, hashing)  # type: ignore[arg-type]
+        except FileNotFoundError:
+            raise ServerError(f"the backup lacks {name}; take another backup") from None
+    if hashing.hexdigest() != sha256:
+        raise ServerError(
+            f"{name} of the backup is damaged: expected SHA-256 {sha256}, found "
+            f"{hashing.hexdigest()}; take another backup"
+        )

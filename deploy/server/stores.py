@@ -1,0 +1,197 @@
+"""Where files are kept: a folder, or a bucket of any S3."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deploy.server.errors import ServerError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from deploy.server.settings import Settings
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file in a store: its name there, its size in bytes, and a mark that changes with it."""
+
+    name: str
+    size: int
+    mark: str
+
+
+class Store(Protocol):
+    """Files by name; a name may have slashes."""
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """Return what is there below a prefix."""
+
+    def read(self, name: str, target: BinaryIO) -> None:
+        """Write a file's content to a stream; FileNotFoundError if there is none."""
+
+    def write(self, name: str, source: Path) -> None:
+        """Store a local file, replacing one of that name."""
+
+    def delete(self, name: str) -> None:
+        """Remove a file, if it is there."""
+
+
+class Folder:
+    """A folder of this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """Return what is there below a prefix."""
+        for path in sorted(self._path.rglob("*")):
+            name = path.relative_to(self._path).as_posix()
+            if path.is_file() and name.startswith(prefix):
+                about = path.stat()
+                yield Entry(name, about.st_size, str(about.st_mtime_ns))
+
+    def read(self, name: str, target: BinaryIO) -> None:
+        """Write a file's content to a stream."""
+        with (self._path / name).open("rb") as source:
+            while chunk := source.read(_CHUNK):
+                target.write(chunk)
+
+    def write(self, name: str, source: Path) -> None:
+        """Store a file whole or not at all, for the owner's eyes only."""
+        path = self._path / name
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-")
+        try:
+            with source.open("rb") as content, os.fdopen(handle, "wb") as target:
+                while chunk := content.read(_CHUNK):
+                    target.write(chunk)
+                target.flush()
+                os.fsync(target.fileno())
+            Path(unfinished).replace(path)
+        finally:
+            Path(unfinished).unlink(missing_ok=True)
+
+    def delete(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        (self._path / name).unlink(missing_ok=True)
+
+
+class Bucket:
+    """What is below a prefix in a bucket."""
+
+    def __init__(self, client: "Any", address: str) -> None:
+        parts = urlsplit(address)
+        self.client = client
+        self.name = parts.netloc
+        self.prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """Return what is there below a prefix."""
+        pages = self.client.get_paginator("list_objects_v2")
+        with self._in_a_line():
+            for page in pages.paginate(Bucket=self.name, Prefix=self.prefix + prefix):
+                for found in page.get("Contents", ()):
+                    mark = f"{found['ETag']} {found['LastModified'].isoformat()}"
+                    yield Entry(found["Key"].removeprefix(self.prefix), found["Size"], mark)
+
+    def read(self, name: str, target: BinaryIO) -> None:
+        """Write an object's content to a stream."""
+        with self._in_a_line():
+            try:
+                body = self.client.get_object(Bucket=self.name, Key=self.prefix + name)["Body"]
+            except self.client.exceptions.NoSuchKey:
+                raise FileNotFoundError(name) from None
+            for chunk in body.iter_chunks(_CHUNK):  # noqa: FURB122
+                target.write(chunk)
+
+    def write(self, name: str, source: Path) -> None:
+        """Store a file, in parts if it is large."""
+        with self._in_a_line():
+            self.client.upload_file(str(source), self.name, self.prefix + name)
+
+    def delete(self, name: str) -> None:
+        """Remove an object, if it is there."""
+        with self._in_a_line():
+            self.client.delete_object(Bucket=self.name, Key=self.prefix + name)
+
+    @contextlib.contextmanager
+    def _in_a_line(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError, boto3.exceptions.Boto3Error) as error:
+            raise ServerError(
+                f"the bucket {self.name} refused: {error}. Check its name, its endpoint, and "
+                "what these credentials may do."
+            ) from None
+
+
+class Hashing:
+    """A stream that passes on what is written to it, and knows its SHA-256."""
+
+    def __init__(self, target: BinaryIO | None = None) -> None:
+        self._target = target
+        self._sha256 = hashlib.sha256()
+
+    def write(self, content: bytes) -> int:
+        """Take the next bytes."""
+        self._sha256.update(content)
+        return self._target.write(content) if self._target else len(content)
+
+    def hexdigest(self) -> str:
+        """Return the SHA-256 of all that was written."""
+        return self._sha256.hexdigest()
+
+
+def s3_client(settings: "Settings", profile: str = "") -> "Any":
+    """Return a client of the settings' S3, as the server or as a profile of this account's own."""
+    session = boto3.Session(profile_name=profile) if profile else _as_server(settings)
+    return session.client(
+        "s3",
+        endpoint_url=settings.mlflow_s3_endpoint_url or None,
+        region_name=settings.aws_default_region,
+        config=Config(
+            max_pool_connections=32,
+            # An S3 that is not Amazon's may not know the newer checksums.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+def artifacts(settings: "Settings", profile: str = "") -> Bucket:
+    """Return where the server's artifacts are."""
+    return Bucket(s3_client(settings, profile), settings.artifacts)
+
+
+def archive(settings: "Settings", address: str) -> Store:
+    """Return where backups are: `s3://bucket/prefix`, or a folder."""
+    if address.startswith("s3://"):
+        return Bucket(s3_client(settings, settings.backup_profile), address)
+    if not address or "://" in address:
+        raise ServerError(
+            f"expected a folder or s3://bucket/prefix for backups, found {address!r}; "
+            "set BACKUP_TO, or give --to or --from"
+        )
+    return Folder(Path(address))
+
+
+def _as_server(settings: "Settings") -> boto3.Session:
+    if not settings.aws_access_key_id:
+        return boto3.Session()  # this machine's role
+    return boto3.Session(
+        aws_access_key_id=settings.aws_access_key_id,
+        aws_secret_access_key=settings.aws_secret_access_key.get_secret_value(),
+    )
