@@ -9,7 +9,7 @@ import shutil
 import ssl
 import subprocess
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -124,12 +124,14 @@ class Stack:
             "BACKUP_TO": str(self.folder / "backups"),
         }
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *words: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run `mlflow-server <words>` to its end."""
         return subprocess.run(
             self._command(words),
             cwd=ROOT,
-            env=self._environment(),
+            env={**self._environment(), **(environment or {})},
             capture_output=True,
             text=True,
             check=False,
@@ -180,10 +182,14 @@ class Stack:
         self.s3.user("mlflow")
         s3.create_bucket(Bucket=BUCKET)
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        arn = f"arn:aws:s3:::{BUCKET}"
         statements = [
             statement | {"Principal": {"AWS": ["arn:aws:iam:::user/mlflow"]}}
-            for statement in policy.artifact_statements(template.read(), f"arn:aws:s3:::{BUCKET}")
+            for statement in policy.artifact_statements(template.read(), arn)
         ]
+        # On AWS the bucket's owner owns what others put there; here it must be allowed to read it.
+        owner = {"Principal": {"AWS": ["arn:aws:iam:::user/owner"]}, "Resource": [arn, f"{arn}/*"]}
+        statements.append({"Effect": "Allow", "Action": "s3:*", **owner})
         document: dict[str, Any] = {"Version": "2012-10-17", "Statement": statements}
         s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(document))
 

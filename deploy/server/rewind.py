@@ -8,12 +8,16 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy.server import stores
 from deploy.server.backup import at_once
 from deploy.server.errors import ServerError
 from deploy.server.settings import Settings
+
+# In one request, up to what S3 copies in one: in parts, Ceph 16 refuses an old version.
+_WHOLE = TransferConfig(multipart_threshold=5 * 1024**3)
 
 
 def lost_since(
@@ -77,4 +81,4 @@ def _time(text: str) -> dt.datetime:
 
 def _put_back(bucket: stores.Bucket, key: str, version: str) -> None:
     source = {"Bucket": bucket.name, "Key": key, "VersionId": version}
-    bucket.client.copy(source, bucket.name, key)
+    bucket.client.copy(source, bucket.name, key, Config=_WHOLE)

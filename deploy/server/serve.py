@@ -9,6 +9,9 @@ from pathlib import Path
 from deploy.server import database
 from deploy.server.settings import Settings
 
+# Where a version of a model may be. MLflow also takes any address in the bucket, and then gives its
+# files to whoever registered it; of these it checks that they may be read. The words are prompts'.
+_SOURCES = r"^((mlflow-artifacts|models|runs):/|(prompt-template|dummy-source)\Z)"
 _VERSIONS = {"alembic_version", "alembic_version_auth"}  # of MLflow's tables, and of the accounts'
 
 
@@ -31,6 +34,7 @@ def environment(settings: Settings) -> dict[str, str]:
         **settings.environment(),
         "MLFLOW_AUTH_CONFIG_PATH": str(files("deploy.server") / "auth.ini"),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # a way to run code on the server
+        "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": _SOURCES,
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
 

@@ -5,9 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from driving import (
@@ -21,9 +19,7 @@ from driving import (
 )
 from mlflow import MlflowClient
 from replaying import ODD_TABLE, Origin, write_experiments, write_marks, write_table
-from stacks import installed, server_python
-
-from deploy.dev.stack import Stack
+from stacks import new_stack
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # of this process's client
 
@@ -160,13 +156,8 @@ def tracking_server(tmp_path_factory, environment):
 @pytest.fixture(scope="session")
 def stack():
     """The team's server, whole, from the files that are shipped; skipped loudly without root."""
-    installed("postgresql", "nginx", "ceph")
-    python = server_python()
-    with tempfile.TemporaryDirectory(prefix="mlflow-stack-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)  # PostgreSQL has an account of its own
-        with Stack(folder, python, durable=False) as stack:
-            yield stack
+    with new_stack() as stack:
+        yield stack
 
 
 @pytest.fixture
