@@ -44,6 +44,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 
 $(SERVER_VENV)/.installed: $(BIN)/uv deploy/server/requirements.txt
 	uv venv --quiet --allow-existing --python $(BIN)/python $(SERVER_VENV)
+	@echo "installing what a machine of the server has into $(SERVER_VENV)"
 	uv pip sync --quiet --python $(SERVER_VENV)/bin/python --require-hashes --compile-bytecode deploy/server/requirements.txt
 	touch $@
 
@@ -52,7 +53,7 @@ $(AWS_VENV)/.installed: $(BIN)/uv deploy/aws/requirements.txt
 	uv pip sync --quiet --python $(AWS_VENV)/bin/python --require-hashes --compile-bytecode deploy/aws/requirements.txt
 	touch $@
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-dev $(SERVER_VENV)/.installed $(AWS_VENV)/.installed
 	python -m pytest -n 2 --dist loadfile $(TESTS)
 
 lint: $(VENV)/.installed-dev

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from reprise.digest import sha256_file
 
-_PAIRS = (("requirements.in", "requirements.txt"), ("requirements-dev.in", "requirements-dev.txt"))
 _PLATFORM = "x86_64-manylinux_2_28"
+_LOCKS = (
+    *("requirements", "requirements-dev"),
+    *("deploy/server/requirements", "deploy/aws/requirements"),
+)
 _LOCKED = re.compile(r"(- -r requirements\.txt) # sha256:[0-9a-f]{64}")
 
 
@@ -31,10 +34,10 @@ def python_version(text: str) -> str:
 
 
 def main() -> None:
-    """Compile both locks, then bring conda.yaml up to date."""
+    """Compile all locks, then bring conda.yaml up to date."""
     conda = Path("conda.yaml")
     text = conda.read_text(encoding="utf-8")
-    for source, lock in _PAIRS:
+    for name in _LOCKS:
         command = [
             "uv",
             "pip",
@@ -45,7 +48,7 @@ def main() -> None:
             "--no-header",
         ]
         command += ["--python-version", python_version(text), "--python-platform", _PLATFORM]
-        subprocess.run([*command, source, "--output-file", lock], check=True)
+        subprocess.run([*command, f"{name}.in", "--output-file", f"{name}.txt"], check=True)
     conda.write_text(conda_yaml(text, sha256_file(Path("requirements.txt"))), encoding="utf-8")
     print(f"locked for Python {python_version(text)} on {_PLATFORM}")
 

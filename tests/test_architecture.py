@@ -10,6 +10,7 @@ PURE = (
     *("comparison", "digest", "errors", "parameters", "patch", "record", "verdict"),
     "configuration",
     *("sweeps.experiment", "sweeps.files", "sweeps.grid"),
+    "doctor.finding",
 )
 SIDE_EFFECTS = (
     *("address", "backend", "checkout", "code", "console", "data", "environment"),
@@ -19,10 +20,12 @@ SIDE_EFFECTS = (
     *("audit", "audit_report", "inputs", "lifetime", "scripts", "session"),
     *("sweeps.cluster", "sweeps.driver", "sweeps.executor", "sweeps.host", "sweeps.plan"),
     *("sweeps.progress", "sweeps.repeat", "sweeps.resume", "sweeps.single", "sweeps.worker"),
+    *("doctor.account", "doctor.checks", "doctor.connection", "doctor.surroundings"),
+    *("doctor.transfer", "doctor.visit"),
 )
 TALKS_TO_MLFLOW = {
     f"reprise.{name}" for name in ("backend", "models", "projects", "registry", "run", "tracking")
-}
+} | {f"reprise.doctor.{name}" for name in ("account", "surroundings", "transfer", "visit")}
 
 
 def _is_type_checking(node):

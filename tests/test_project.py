@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 MLPROJECT = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))
 CONDA = (ROOT / "conda.yaml").read_text(encoding="utf-8")
 LOCKS = ("requirements.txt", "requirements-dev.txt")
+LOCKS += ("deploy/server/requirements.txt", "deploy/aws/requirements.txt")
 every_entry_point = pytest.mark.parametrize("name", ENTRY_POINTS)
 
 
@@ -153,8 +154,17 @@ def test_every_package_of_a_lock_is_pinned_once_with_hashes(name):
     assert len(locked_packages(lock(name))) == len(lines)
 
 
+def test_the_server_and_its_clients_have_one_version_of_mlflow():
+    versions = {
+        locked_packages(lock(name))["mlflow"]
+        for name in ("requirements.txt", "deploy/server/requirements.txt")
+    }
+
+    assert len(versions) == 1
+
+
 def test_the_tools_lock_does_not_contradict_the_projects():
-    project, tools = (locked_packages(lock(name)) for name in LOCKS)
+    project, tools = (locked_packages(lock(name)) for name in LOCKS[:2])
 
     contradictions = {
         name: (project[name], tools[name])

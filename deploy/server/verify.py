@@ -1,8 +1,13 @@
 """Compare the server with a backup: every row, every artifact, and what a client gets to see."""
 
+import contextlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import certifi
 
 from deploy.server import database, stores
 from deploy.server.backup import at_once
@@ -67,7 +72,8 @@ def differences_in_service(settings: Settings) -> Iterator[str]:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     client = MlflowClient(settings.address, settings.address)
     try:
-        served = _served(client)
+        with _trusting(settings.tls_certificate):
+            served = _served(client)
     except MlflowException as error:
         reason = str(error).splitlines()[0]
         yield (
@@ -81,6 +87,23 @@ def differences_in_service(settings: Settings) -> Iterator[str]:
             stored = {tuple(map(str, row)) for row in cursor.fetchall()}
             for row in sorted(stored - served[kind]):
                 yield f"the server does not serve the {kind} {' '.join(row)}"
+
+
+@contextlib.contextmanager
+def _trusting(certificate: Path) -> Iterator[None]:
+    """Trust what every client trusts, and the server's own certificate if it signed itself."""
+    variable = "MLFLOW_TRACKING_SERVER_CERT_PATH"
+    if os.environ.get(variable) or not certificate.is_file():
+        yield
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as bundle:
+        bundle.write(f"{Path(certifi.where()).read_text()}\n{certificate.read_text()}")
+        bundle.flush()
+        os.environ[variable] = bundle.name
+        try:
+            yield
+        finally:
+            del os.environ[variable]
 
 
 _STORED = {

@@ -1,17 +1,23 @@
 """What the team's server needs on this machine, and people who use it."""
 
+import contextlib
 import fcntl
 import secrets
 import subprocess
+import tempfile
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
-from driving import ROOT, base_environment
+from driving import ROOT
+
+from deploy.dev.stack import Stack
 
 INSTALL = ROOT / "deploy/dev/install"
+SERVER_PYTHON = ROOT / ".venv-server/bin/python"  # `make test` installs it
 REFUSED = 2  # the exit code of INSTALL where it can do nothing
 
 
@@ -27,20 +33,15 @@ def installed(*programs: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def server_python() -> Path:
-    """Return Python with what the server's lock names, installed if need be."""
-    with (ROOT / "Makefile").open() as makefile:
-        fcntl.flock(makefile, fcntl.LOCK_EX)
-        made = subprocess.run(
-            ["make", "--quiet", ".venv-server/.installed"],
-            cwd=ROOT,
-            env=base_environment(Path("/tmp")),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert made.returncode == 0, made.stderr
-    return ROOT / ".venv-server/bin/python"
+@contextlib.contextmanager
+def new_stack() -> Iterator[Stack]:
+    """Start a server of one's own, with nothing in it."""
+    installed("postgresql", "nginx", "ceph")
+    with tempfile.TemporaryDirectory(prefix="mlflow-stack-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # PostgreSQL has an account of its own
+        with Stack(folder, SERVER_PYTHON, durable=False) as stack:
+            yield stack
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,35 @@ class Account:
         return self.name, self.password
 
 
+def ask(stack, credentials: tuple[str, str] | None, method: str, path: str, **words):
+    """Send one request to the server, as somebody or (with None) as nobody."""
+    return requests.request(
+        method,
+        stack.address + path,
+        auth=credentials,
+        verify=str(stack.tls.authority),
+        allow_redirects=False,
+        timeout=60,
+        **words,
+    )
+
+
+def admin_of(stack) -> tuple[str, str]:
+    """Return the admin's name and password."""
+    client = stack.client()
+    return client["MLFLOW_TRACKING_USERNAME"], client["MLFLOW_TRACKING_PASSWORD"]
+
+
 def new_account(stack, name: str) -> Account:
     """Make an account, as the admin does."""
     password = secrets.token_urlsafe(18)
     admin = stack.client()
-    answer = requests.post(
-        f"{stack.address}/api/2.0/mlflow/users/create",
+    answer = ask(
+        stack,
+        admin_of(stack),
+        "POST",
+        "/api/2.0/mlflow/users/create",
         json={"username": name, "password": password},
-        auth=(admin["MLFLOW_TRACKING_USERNAME"], admin["MLFLOW_TRACKING_PASSWORD"]),
-        verify=str(stack.tls.authority),
-        timeout=60,
     )
     assert answer.ok, answer.text
     own = {"MLFLOW_TRACKING_USERNAME": name, "MLFLOW_TRACKING_PASSWORD": password}

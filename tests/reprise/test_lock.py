@@ -33,6 +33,8 @@ pathlib.Path(target).write_text("locked==1.0\\n")
 def project(tmp_path, monkeypatch):
     (tmp_path / "conda.yaml").write_text(CONDA)
     (tmp_path / "bin").mkdir()
+    for name in ("server", "aws"):
+        (tmp_path / "deploy" / name).mkdir(parents=True)
     uv = tmp_path / "bin" / "uv"
     uv.write_text(FAKE_UV)
     uv.chmod(0o755)
@@ -73,13 +75,17 @@ def test_a_conda_yaml_without_a_patch_release_is_refused(pin):
         python_version(f"dependencies:\n  - {pin}\n")
 
 
-def test_both_locks_are_compiled_with_hashes_for_the_pinned_python(project):
+def test_all_locks_are_compiled_with_hashes_for_the_pinned_python(project):
     lock.main()
 
     calls = [json.loads(line) for line in (project / "calls.jsonl").read_text().splitlines()]
     assert [call[-3:] for call in calls] == [
         ["requirements.in", "--output-file", "requirements.txt"],
         ["requirements-dev.in", "--output-file", "requirements-dev.txt"],
+        *(
+            [f"deploy/{n}/requirements.in", "--output-file", f"deploy/{n}/requirements.txt"]
+            for n in ("server", "aws")
+        ),
     ]
     for call in calls:
         assert call[:2] == ["pip", "compile"]

@@ -1,0 +1,109 @@
+"""The command: `python -m reprise.doctor [--size-mb 200]`; exit code 0 if nothing has failed."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from reprise.console import next_commands, working
+from reprise.doctor.checks import WIDTH, examine, leave
+from reprise.doctor.finding import Finding, Status, line
+from reprise.doctor.visit import Visit, be_brief_and_quiet, of_environment
+
+_INTERRUPTED = 130
+_COLOURS = {
+    Status.OK: "green",
+    Status.WARNING: "yellow",
+    Status.FAILED: "bold red",
+    Status.SKIPPED: "dim",
+}
+
+
+def main() -> int:
+    """Make the checks, print a line for each, and return the exit code."""
+    visit = of_environment(Path.cwd(), _size_mb())
+    be_brief_and_quiet()
+    logging.disable()  # libraries log URLs with their signatures
+    warnings.simplefilter("ignore")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        findings = _examined(visit)
+    except KeyboardInterrupt:
+        visit.abandoned = True
+        print("doctor: interrupted", file=sys.stderr)
+        return _ended(visit, _INTERRUPTED)
+    worst = next((f for f in findings if f.status == Status.FAILED), None)
+    if worst:
+        print(f"Mend first: {worst.check}. {worst.advice}")
+        return _ended(visit, 1)
+    next_commands({"mlflow run . -e train_dt": "train a decision tree, and have it on the record"})
+    return _ended(visit, 0)
+
+
+def _size_mb() -> int:
+    """Return the size that the command line asks for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m reprise.doctor",
+        description="Check that this machine can work with the tracking server that "
+        "MLFLOW_TRACKING_URI names: one line for each check, and what to do.",
+    )
+    parser.add_argument(
+        "--size-mb", type=int, default=200, help="size of the artifact to send and fetch"
+    )
+    size = int(parser.parse_args().size_mb)
+    if size < 1:
+        parser.error(f"expected at least 1 MB, found {size}")
+    return size
+
+
+def _examined(visit: Visit) -> list[Finding]:
+    """Print what each check finds, as it does; leave nothing on the server, come what may."""
+    findings: list[Finding] = []
+    checking = examine(visit)
+    try:
+        while finding := _shown(visit, lambda: next(checking, None)):
+            findings.append(finding)
+    finally:
+        left = _shown(visit, lambda: leave(visit))
+    return [*findings, left] if left else findings
+
+
+def _shown(visit: Visit, look: Callable[[], Finding | None]) -> Finding | None:
+    """Print what is found, once the line that says what is being done is gone."""
+    with working() as show:
+        visit.show = show
+        finding = look()
+    if finding:
+        _print(finding)
+    return finding
+
+
+def _print(finding: Finding) -> None:
+    """Print a finding; on a terminal, its status has a colour."""
+    text = line(finding, width=WIDTH)
+    console = Console()
+    if not console.is_terminal:
+        print(text, flush=True)
+        return
+    shown = Text(text)
+    shown.stylize(_COLOURS[finding.status], 0, len(finding.status))
+    console.print(shown, soft_wrap=True)
+
+
+def _ended(visit: Visit, code: int) -> int:
+    """Return the exit code; or go at once, where threads of what was given up may never end."""
+    if visit.abandoned:
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

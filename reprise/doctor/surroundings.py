@@ -1,0 +1,116 @@
+"""Checks of this machine that need no server: pickle, git."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from mlflow.environment_variables import MLFLOW_ALLOW_PICKLE_DESERIALIZATION
+
+from reprise.doctor.finding import Finding, failed, ok, quoted, warning
+from reprise.doctor.visit import Visit
+from reprise.errors import CodeError
+from reprise.git import git, remote, succeeds, without_credentials
+
+REMOTE_SECONDS = 20
+_PICKLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
+_NO_PROMPT = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "LC_ALL": "C"}
+
+
+def pickle(_: Visit) -> Finding:
+    """Check that a stored model cannot run code here as it is loaded."""
+    export = f"Do: export {_PICKLE}=false"
+    try:
+        allowed = MLFLOW_ALLOW_PICKLE_DESERIALIZATION.get()
+    except ValueError:
+        return failed("pickle", f"expected true or false in {_PICKLE}, found neither", export)
+    if allowed:
+        found = "loading a model may run code of whoever stored it"
+        return warning("pickle", found, export)
+    return ok("pickle", "models that are pickles are refused")
+
+
+def repository(visit: Visit) -> Finding:
+    """Check that others can have the code of this folder: git, its remote, the present commit."""
+    name, folder = "git", visit.folder
+    try:
+        git(folder, "rev-parse", "--show-toplevel")
+        chosen = remote(folder)
+    except CodeError as error:
+        found = f"{folder} is no git repository ({quoted(error.said or str(error))})"
+        return failed(name, found, "Run this in the project's folder: a clone of its repository")
+    if chosen is None:
+        found = "expected a remote 'origin', found none: others cannot have the code"
+        return warning(name, found, "Do: git remote add origin <url>")
+    url = _setting(folder, f"remote.{chosen}.url")
+    bare = without_credentials(url)
+    if bare != url:
+        found = f"the URL of {chosen} holds a login, which plain MLflow puts on the record"
+        return failed(name, found, f"Do: git remote set-url {chosen} {bare}")
+    heads, fault = _heads(folder, chosen)
+    if fault:
+        return failed(name, f"{chosen} ({bare}) does not answer: {fault}", _advice(bare))
+    return _published(folder, chosen, heads, bare)
+
+
+def _published(folder: Path, chosen: str, heads: list[str], url: str) -> Finding:
+    """Tell whether a remote that answers has the present commit."""
+    if not succeeds(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
+        return warning("git", f"{url} answers, and there is no commit here yet", "Do: git commit")
+    if _is_on(folder, chosen, heads):
+        return ok("git", f"{url} answers, and has the present commit")
+    found = f"{url} answers, and does not have the present commit: runs carry it with them"
+    return warning("git", f"{found}, others' clones lack it", f"Do: git push {chosen} HEAD")
+
+
+def _advice(url: str) -> str:
+    """Return what to do where a remote does not answer."""
+    if url.startswith(("http://", "https://")):
+        return "Check the URL, the network, and your login: git credential approve"
+    if url.startswith("ssh://") or ("@" in url and ":" in url):
+        return "Check the URL, the network, and your key: ssh-add -l"
+    return "Check the URL: git remote -v"
+
+
+def _heads(folder: Path, chosen: str, *, seconds: float = REMOTE_SECONDS) -> tuple[list[str], str]:
+    """Return the commits of a remote's branches; or none, and why it does not tell them."""
+    ssh = os.environ.get("GIT_SSH_COMMAND") or _setting(folder, "core.sshCommand") or "ssh"
+    unattended = {"GIT_SSH_COMMAND": f"{ssh} -oBatchMode=yes -oConnectTimeout=5"}
+    # A session of its own has no terminal to ask at, and ends with all that git has started.
+    with subprocess.Popen(
+        ["git", "ls-remote", "--heads", chosen],
+        cwd=folder,
+        env={**os.environ, **_NO_PROMPT, **unattended},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=seconds)
+        except BaseException as error:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                return [], f"nothing in {seconds} s"
+            raise
+    if process.returncode != 0:
+        said = stderr.decode(errors="replace")
+        return [], quoted(said) or f"git ended with {process.returncode}"
+    return [row.split()[0] for row in stdout.decode(errors="replace").splitlines()], ""
+
+
+def _setting(folder: Path, name: str) -> str:
+    """Return a setting of git; "": it is not set."""
+    try:
+        return git(folder, "config", "--get", name).strip()
+    except CodeError:
+        return ""
+
+
+def _is_on(folder: Path, chosen: str, heads: list[str]) -> bool:
+    """Tell whether a remote has the present commit, as far as this clone can know."""
+    fetched = git(folder, "for-each-ref", "--format=%(objectname)", f"refs/remotes/{chosen}")
+    every = "\n".join(["HEAD", *(f"^{commit}" for commit in [*heads, *fetched.split()]), ""])
+    return not git(folder, "rev-list", "--max-count=1", "--ignore-missing", "--stdin", text=every)

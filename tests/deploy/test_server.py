@@ -1,0 +1,111 @@
+"""What is started on a machine of the server, and nginx before it."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy.server import nginx, serve
+from deploy.server.settings import Settings
+
+SERVER = Path(serve.__file__).parent
+UNITS = ("mlflow@.service", "mlflow-backup.service", "mlflow-backup.timer")
+STRONG = "x7Qv!mZk29sLw_Tb4"
+SETTINGS = {
+    "SERVER_NAME": "mlflow.example.org",
+    "ALLOWED_NETWORKS": "10.0.0.0/8,192.0.2.0/24",
+    "PGHOST": "database.example.org",
+    "PGPASSWORD": STRONG,
+    "ARTIFACTS": "s3://bucket/artifacts",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_SECRET_ACCESS_KEY": f"{STRONG}-s3",
+    "MLFLOW_AUTH_ADMIN_PASSWORD": STRONG[::-1],
+    "MLFLOW_FLASK_SERVER_SECRET_KEY": STRONG * 2,
+    "MLFLOW_SERVER_SETTINGS": "/nonexistent",
+}
+
+
+@pytest.fixture
+def settings():
+    return Settings.read(SETTINGS)
+
+
+def test_no_secret_is_on_a_servers_command_line(settings):
+    words = " ".join(serve.command(settings, 1))
+
+    assert STRONG not in words
+    assert STRONG[::-1] not in words
+    assert "--backend-store-uri postgresql+psycopg2:// " in words
+
+
+def test_a_server_has_accounts_and_answers_to_its_own_name(settings):
+    words = " ".join(serve.command(settings, 1))
+
+    assert "--app-name basic-auth" in words
+    assert "--allowed-hosts mlflow.example.org " in words
+    assert "--cors-allowed-origins https://mlflow.example.org " in words
+
+
+def test_a_server_runs_no_code_for_clients(settings):
+    assert serve.environment(settings)["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+
+
+def test_who_has_no_permission_gets_none():
+    assert "default_permission = NO_PERMISSIONS\n" in (SERVER / "auth.ini").read_text()
+
+
+def test_each_server_has_a_socket_that_nginx_knows(settings):
+    text = nginx.render(settings)
+
+    for number in nginx.SERVERS:
+        assert f"server unix:{serve.socket(settings, number)} " in text
+        assert str(serve.socket(settings, number)) in " ".join(serve.command(settings, number))
+
+
+def test_nginx_lets_in_the_networks_of_the_settings_and_no_other(settings):
+    allowed = re.findall(r"^\s*(allow|deny) (.*);$", nginx.render(settings), re.MULTILINE)
+
+    assert allowed == [("allow", "10.0.0.0/8"), ("allow", "192.0.2.0/24"), ("deny", "all")]
+
+
+@pytest.mark.parametrize(
+    ("listen", "line"), [("*", "listen 443 ssl"), ("127.0.0.1", "listen 127.0.0.1:443 ssl")]
+)
+def test_nginx_listens_where_it_is_told(listen, line):
+    assert line in nginx.render(Settings.read(SETTINGS | {"LISTEN": listen}))
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_is_one_that_systemd_understands(name, tmp_path):
+    if subprocess.run(["which", "systemd-analyze"], capture_output=True, check=False).returncode:
+        pytest.skip("NOT TESTED: systemd is not here")
+    for unit in UNITS:
+        text = (SERVER / unit).read_text().replace("/opt/mlflow/venv/bin/python", "/bin/true")
+        (tmp_path / unit.replace("@", "@1")).write_text(text)
+
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", tmp_path / name.replace("@", "@1")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", UNITS[:2])
+def test_a_unit_is_sandboxed(name, tmp_path):
+    if subprocess.run(["which", "systemd-analyze"], capture_output=True, check=False).returncode:
+        pytest.skip("NOT TESTED: systemd is not here")
+    unit = tmp_path / name.replace("@", "@1")
+    unit.write_text((SERVER / name).read_text())
+
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout[-300:]
