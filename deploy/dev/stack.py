@@ -238,8 +238,7 @@ class Stack:
         cleared = ("PG", "AWS_", "MLFLOW_", "PYTHON")
         kept = {n: v for n, v in os.environ.items() if not n.startswith(cleared)}
         others = {"MLFLOW_SERVER_SETTINGS": os.devnull, "PYTHONPATH": str(ROOT)}
-        trusted = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(self.tls.authority)}
-        return kept | others | trusted | self.settings()
+        return kept | others | self.settings()
 
     def _secret(self, name: str) -> str:
         """Return a secret of this stack, made when it is first asked for."""

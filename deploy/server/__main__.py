@@ -2,77 +2,70 @@
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from deploy.server.errors import ServerError
 from deploy.server.settings import Settings
 
+_TIME = "2026-11-22T16:30:00+00:00"
+
 
 def main() -> int:
     """Read the words and the settings, and do what they say; a user's mistake is one line."""
-    words = _parser().parse_args()
+    words = vars(_parser().parse_args())
+    command, does = words.pop("command"), words.pop("does")
+    module, _, function = does.partition(".")
     try:
-        _do(words, Settings.read())
+        settings = Settings.read()
+        # Each command imports what it needs: a check of the settings must not take seconds.
+        getattr(import_module(f"deploy.server.{module}"), function)(settings, **words)
     except ServerError as error:
-        print(f"mlflow-server {words.command}: {error}", file=sys.stderr)
+        print(f"mlflow-server {command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"mlflow-server {words.command}: stopped", file=sys.stderr)
+        print(f"mlflow-server {command}: stopped", file=sys.stderr)
         return 130
     return 0
-
-
-def _do(words: argparse.Namespace, settings: Settings) -> None:
-    # Each command imports what it needs: the check of the settings must not take seconds.
-    match words.command:
-        case "check":
-            print(f"the settings are complete; clients come to {settings.address}")
-        case "serve":
-            from deploy.server import serve
-
-            serve.run(settings, words.number)
-        case "nginx":
-            from deploy.server import nginx
-
-            nginx.run(settings, words.to)
-        case "backup":
-            from deploy.server import backup
-
-            backup.run(settings, words.to or settings.backup_to)
-        case "restore":
-            from deploy.server import restore
-
-            restore.run(settings, words.where or settings.backup_to, words.name)
-        case "verify":
-            from deploy.server import verify
-
-            verify.run(settings, words.where or settings.backup_to, words.name)
-        case "rewind":
-            from deploy.server import rewind
-
-            rewind.run(settings, words.to, words.profile)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mlflow-server", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    commands.add_parser("check", help="check the settings")
-    serve = commands.add_parser("serve", help="start an MLflow server on its socket")
+
+    def command(name: str, does: str, what: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=what, description=what)
+        added.set_defaults(does=does)
+        return added
+
+    command("check", "settings.check", "check the settings")
+    serve = command("serve", "serve.run", "start an MLflow server on its socket")
     serve.add_argument("number", type=int, help="which one of this machine")
-    nginx = commands.add_parser("nginx", help="write nginx's configuration")
+    nginx = command("nginx", "nginx.run", "write nginx's configuration")
     nginx.add_argument("--to", type=Path, help="file (default: print it)")
-    backup = commands.add_parser("backup", help="store the database and then the artifacts")
-    backup.add_argument("--to", help="folder or s3://bucket/prefix (default: BACKUP_TO)")
+    account = command("account", "accounts.account", "make an account, and print its password")
+    account.add_argument("name")
+    account.add_argument("--delete", action="store_true", help="delete it instead")
+    grant = command("grant", "accounts.grant", "let an account see or change what others made")
+    grant.add_argument("name")
+    grant.add_argument("permission", choices=("READ", "EDIT", "MANAGE"))
+    grant.add_argument("--kind", default="", choices=("experiment", "registered_model"))
+    grant.add_argument("--on", default="*", help="id of an experiment or name of a model")
+    backup = command("backup", "backup.run", "store the database and then the artifacts")
+    backup.add_argument("--to", default="", help="folder or s3://… (default: BACKUP_TO)")
     for name, what in (
         ("restore", "restore into an empty database and an empty bucket"),
         ("verify", "compare the server with a backup"),
     ):
-        command = commands.add_parser(name, help=what)
-        command.add_argument("--from", dest="where", help="where backups are (default: BACKUP_TO)")
-        command.add_argument("name", nargs="?", default="", help="of the backup (default: newest)")
-    rewind = commands.add_parser("rewind", help="bring artifacts back as they were at a time")
-    rewind.add_argument("--to", required=True, help="time, like 2026-11-22T16:30:00+00:00")
+        added = command(name, f"{name}.run", what)
+        added.add_argument(
+            "--from", dest="where", default="", help="folder or s3://… (default: BACKUP_TO)"
+        )
+        added.add_argument("name", nargs="?", default="", help="of the backup (default: newest)")
+    rewind = command("rewind", "rewind.run", "bring artifacts back as they were at a time")
+    rewind.add_argument("--to", required=True, help=f"time, like {_TIME}")
     rewind.add_argument("--profile", default="", help="AWS profile that may read old versions")
+    command("migrate", "migrate.run", "bring the tables to the installed version of MLflow")
     return parser
 
 

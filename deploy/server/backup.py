@@ -122,6 +122,7 @@ def _copy(source: Store, archive: Store, folder: Path) -> dict[str, Artifact]:
 
 def run(settings: Settings, to: str) -> None:
     """Back up, delete what is too old, and say what was done."""
+    to = to or settings.backup_to
     now = dt.datetime.now(dt.UTC)
     archive = stores.archive(settings, to)
     with database.alone(settings):

@@ -59,6 +59,7 @@ def _put(archive: Store, bucket: Store, folder: Path, name: str, sha256: str) ->
 
 def run(settings: Settings, where: str, name: str) -> None:
     """Restore a backup, or the newest one, and say what to do next."""
+    where = where or settings.backup_to
     archive = stores.archive(settings, where)
     manifest = read(archive, name)
     restore(settings, archive, manifest)

@@ -7,12 +7,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from deploy.server import database
+from deploy.server.errors import ServerError
 from deploy.server.settings import Settings
 
 # Where a version of a model may be. MLflow also takes any address in the bucket, and then gives its
 # files to whoever registered it; of these it checks that they may be read. The words are prompts'.
 _SOURCES = r"^((mlflow-artifacts|models|runs):/|(prompt-template|dummy-source)\Z)"
-_VERSIONS = {"alembic_version", "alembic_version_auth"}  # of MLflow's tables, and of the accounts'
+_ARTIFACTS = "mlflow-artifacts:/"  # as clients see them
 
 
 def command(settings: Settings, number: int) -> list[str]:
@@ -33,7 +34,9 @@ def environment(settings: Settings) -> dict[str, str]:
     return {
         **settings.environment(),
         "MLFLOW_AUTH_CONFIG_PATH": str(files("deploy.server") / "auth.ini"),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # a way to run code on the server
+        # Ways to run code on the server, and to have it ask any address.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_ENABLE_AI_GATEWAY": "false",
         "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": _SOURCES,
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
@@ -47,20 +50,27 @@ def socket(settings: Settings, number: int) -> Path:
 def prepare(settings: Settings) -> None:
     """Make the tables of an empty database, once however many servers start on it.
 
-    MLflow makes them too, but two machines that do so at once stop each other. Older tables are
-    not touched: the server refuses them, and says what to do.
-    """
-    with database.alone(settings), database.connected(settings) as connection:
-        if set(database.tables(connection)) >= _VERSIONS:
-            return
-        os.environ |= environment(settings)
-        from mlflow.server.auth.db.utils import migrate
-        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-        from sqlalchemy import create_engine
+    MLflow makes them too, but two machines that do so at once stop each other.
 
-        SqlAlchemyStore(database.URI, "mlflow-artifacts:/")  # where the first experiment's go
+    Raises
+    ------
+    ServerError
+        If the tables are of another version of MLflow, whose server would start and then fail.
+    """
+    os.environ |= environment(settings)
+    from mlflow.exceptions import MlflowException
+    from mlflow.server.auth.db.utils import migrate_if_needed
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from sqlalchemy import create_engine
+
+    with database.alone(settings):
+        try:
+            SqlAlchemyStore(database.URI, _ARTIFACTS)
+        except MlflowException as error:
+            found = str(error).partition(". ")[0]
+            raise ServerError(f"{found}. Back up, then: mlflow-server migrate") from None
         engine = create_engine(database.URI)
-        migrate(engine, "head")
+        migrate_if_needed(engine, "head")
         engine.dispose()
 
 

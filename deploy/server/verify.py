@@ -1,26 +1,16 @@
 """Compare the server with a backup: every row, every artifact, and what a client gets to see."""
 
-import contextlib
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import certifi
+from collections.abc import Iterator, Mapping
 
 from deploy.server import database, stores
 from deploy.server.backup import at_once
 from deploy.server.errors import ServerError
 from deploy.server.manifest import Artifact, Manifest, read
+from deploy.server.service import Service
 from deploy.server.settings import Settings
 from deploy.server.stores import Hashing, Store
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
 _SHOWN = 20  # findings of a kind; a lost bucket would fill the screen
-_PAGE = 1000
 
 
 def differences_in_database(
@@ -62,24 +52,10 @@ def differences_in_artifacts(recorded: Mapping[str, Artifact], bucket: Store) ->
 
 def differences_in_service(settings: Settings) -> Iterator[str]:
     """Log in as a client does, and read every run, registered model and alias there is."""
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
-    os.environ.setdefault("MLFLOW_TRACKING_USERNAME", settings.mlflow_auth_admin_username)
-    os.environ.setdefault(
-        "MLFLOW_TRACKING_PASSWORD", settings.mlflow_auth_admin_password.get_secret_value()
-    )
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    client = MlflowClient(settings.address, settings.address)
     try:
-        with _trusting(settings.tls_certificate):
-            served = _served(client)
-    except MlflowException as error:
-        reason = str(error).splitlines()[0]
-        yield (
-            f"the server at {settings.address} does not serve a login: {reason}. Start it; if the "
-            "admin's password was changed, set MLFLOW_TRACKING_PASSWORD"
-        )
+        served = _served(Service(settings))
+    except ServerError as error:
+        yield str(error)
         return
     with database.connected(settings) as connection, connection.cursor() as cursor:
         for kind, query in _STORED.items():
@@ -89,23 +65,6 @@ def differences_in_service(settings: Settings) -> Iterator[str]:
                 yield f"the server does not serve the {kind} {' '.join(row)}"
 
 
-@contextlib.contextmanager
-def _trusting(certificate: Path) -> Iterator[None]:
-    """Trust what every client trusts, and the server's own certificate if it signed itself."""
-    variable = "MLFLOW_TRACKING_SERVER_CERT_PATH"
-    if os.environ.get(variable) or not certificate.is_file():
-        yield
-        return
-    with tempfile.NamedTemporaryFile("w", suffix=".pem") as bundle:
-        bundle.write(f"{Path(certifi.where()).read_text()}\n{certificate.read_text()}")
-        bundle.flush()
-        os.environ[variable] = bundle.name
-        try:
-            yield
-        finally:
-            del os.environ[variable]
-
-
 _STORED = {
     "run": "SELECT run_uuid FROM runs",
     "registered model": "SELECT name FROM registered_models",
@@ -113,37 +72,35 @@ _STORED = {
 }
 
 
-def _served(client: "MlflowClient") -> dict[str, set[tuple[str, ...]]]:
+def _served(service: Service) -> dict[str, set[tuple[str, ...]]]:
     """Return the runs, registered models and aliases that a client finds."""
-    from mlflow.entities import ViewType
-
-    runs: set[tuple[str, ...]] = set()
-    models: set[tuple[str, ...]] = set()
-    aliases: set[tuple[str, ...]] = set()
-    for experiment in _all(client.search_experiments, view_type=ViewType.ALL):
-        where = {"experiment_ids": [experiment.experiment_id], "run_view_type": ViewType.ALL}
-        runs |= {(run.info.run_id,) for run in _all(client.search_runs, **where)}
-    for model in _all(client.search_registered_models):
-        models.add((model.name,))
-        for alias in model.aliases:
-            found = client.get_model_version_by_alias(model.name, alias)
-            aliases.add((model.name, alias, str(found.version)))
-    return {"run": runs, "registered model": models, "alias": aliases}
+    found: dict[str, set[tuple[str, ...]]] = {kind: set() for kind in _STORED}
+    for page in service.pages("POST", "/2.0/mlflow/experiments/search", {"view_type": "ALL"}):
+        for experiment in page.get("experiments", ()):
+            found["run"] |= _runs(service, experiment["experiment_id"])
+    for page in service.pages("GET", "/2.0/mlflow/registered-models/search", {}):
+        for model in page.get("registered_models", ()):
+            found["registered model"].add((model["name"],))
+            for alias in model.get("aliases", ()):
+                found["alias"].add(_named(service, model["name"], alias["alias"]))
+    return found
 
 
-def _all(search: Callable[..., Any], **words: Any) -> Iterator[Any]:
-    """Call a paged search until it has given everything."""
-    token = None
-    while True:
-        page = search(**words, max_results=_PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
+def _runs(service: Service, experiment_id: str) -> set[tuple[str, ...]]:
+    where = {"experiment_ids": [experiment_id], "run_view_type": "ALL"}
+    pages = service.pages("POST", "/2.0/mlflow/runs/search", where)
+    return {(run["info"]["run_id"],) for page in pages for run in page.get("runs", ())}
+
+
+def _named(service: Service, name: str, alias: str) -> tuple[str, str, str]:
+    where = {"name": name, "alias": alias}
+    answer = service.ask("GET", "/2.0/mlflow/registered-models/alias", where)
+    return name, alias, str(answer["model_version"]["version"])
 
 
 def run(settings: Settings, where: str, name: str) -> None:
     """Compare with a backup, print every difference, and refuse if there is one."""
+    where = where or settings.backup_to
     manifest: Manifest = read(stores.archive(settings, where), name)
     with database.connected(settings) as connection:
         rows = database.digests(connection)

@@ -1,14 +1,18 @@
 """What is started on a machine of the server, and nginx before it."""
 
+import inspect
 import re
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from deploy.server import nginx, serve
+from deploy.server.__main__ import _parser
 from deploy.server.settings import Settings
 
+COMMANDS = _parser()._subparsers._group_actions[0].choices
 SERVER = Path(serve.__file__).parent
 UNITS = ("mlflow@.service", "mlflow-backup.service", "mlflow-backup.timer")
 STRONG = "x7Qv!mZk29sLw_Tb4"
@@ -109,3 +113,22 @@ def test_a_unit_is_sandboxed(name, tmp_path):
     )
 
     assert done.returncode == 0, done.stdout[-300:]
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_a_command_is_a_function_that_takes_its_words(name):
+    words = {action.dest for action in COMMANDS[name]._actions} - {"help"}
+    module, _, function = COMMANDS[name].get_default("does").partition(".")
+
+    parameters = inspect.signature(getattr(import_module(f"deploy.server.{module}"), function))
+
+    assert set(parameters.parameters) == {"settings", *words}
+
+
+def test_every_command_is_in_the_documentation():
+    text = (SERVER.parents[1] / "docs/server.md").read_text()
+    inside = {"serve", "nginx", "check"}  # of `bootstrap` and the units
+
+    assert [name for name in COMMANDS if f"mlflow-server {name}" not in text] == [
+        name for name in COMMANDS if name in inside
+    ]

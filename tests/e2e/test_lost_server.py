@@ -26,7 +26,7 @@ def team(stack, project):
 
 
 def made(team):
-    return team.search("tags.`reprise.entry_point` = 'train_dt'")
+    return team.search("tags.`mlflow.project.entryPoint` = 'train_dt'")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def swept(stack, team, tmp_path_factory):
     grid.write_text(GRID)
     words = ["-e", "sweep", "-P", "step=train_dt", "-P", f"grid={grid}", "-P", "models=all"]
     with team.started(["mlflow", "run", ".", "--env-manager", "local", *words]) as process:
-        until(lambda: len(made(team)) >= 3, what="the first runs")
+        until(lambda: process.poll() is not None or len(made(team)) >= 3, what="the first runs")
         stack.servers[1].kill()
         before = len([run for run in made(team) if run.info.status == "FINISHED"])
         _, said = process.communicate(timeout=300)

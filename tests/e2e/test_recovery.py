@@ -236,7 +236,7 @@ def test_verify_tells_when_the_server_is_down(doomed, restored):
     doomed.start_servers()
 
     assert done.returncode == 1
-    assert "does not serve a login" in done.stdout
+    assert "expected an MLflow server on this machine, found none that answers" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
@@ -321,4 +321,32 @@ def test_old_backups_are_deleted_with_what_only_they_need(doomed, restored):
 
     assert "deleted 1 older than 30 days" in done.stdout
     assert not orphan.exists()
+    assert doomed.command("verify").returncode == 0
+
+
+def test_a_server_refuses_the_tables_of_another_version_of_mlflow(doomed, restored):
+    def version():
+        return doomed.database.execute("SELECT version_num FROM alembic_version", "mlflow")
+
+    def set_version(number):
+        doomed.database.execute(f"UPDATE alembic_version SET version_num = '{number}'", "mlflow")
+
+    now = version()
+    doomed.stop_servers()
+    set_version("b7e4c1a90f23")  # of MLflow 3.14
+
+    done = doomed.command("serve", "1")
+    set_version(now)
+    doomed.start_servers()
+
+    assert done.returncode == 1
+    assert "Detected out-of-date database schema (found version b7e4c1a90f23" in done.stderr
+    assert done.stderr.rstrip().endswith("Back up, then: mlflow-server migrate")
+    assert "Traceback" not in done.stderr
+
+
+def test_tables_of_this_version_stay_as_they_are(doomed, restored):
+    migrated = doomed.command("migrate")
+
+    assert migrated.returncode == 0, migrated.stderr
     assert doomed.command("verify").returncode == 0
