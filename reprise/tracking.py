@@ -656,6 +656,15 @@ def close_below(run_id: str, experiment_id: str, status: str, error: str) -> int
     return len(found)
 
 
+def delete_open_below(run_id: str, experiment_id: str) -> None:
+    """Delete the runs below a run that have not ended, when every process has told of its own.
+
+    A server that dies after it has made a run, and before it says so, is asked a second time.
+    """
+    for run in open_below(run_id, experiment_id):
+        client().delete_run(run.info.run_id)
+
+
 def ensure_experiment(name: str, *, artifact_location: str | None = None) -> str:
     """Return the id of an experiment by its name, making it where there is none.
 

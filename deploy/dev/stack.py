@@ -99,6 +99,7 @@ class Stack:
             "MLFLOW_TRACKING_SERVER_CERT_PATH": str(self.tls.authority),
             "MLFLOW_TRACKING_USERNAME": "admin",
             "MLFLOW_TRACKING_PASSWORD": self._secret("admin"),
+            "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         }
 
     def settings(self) -> dict[str, str]:
@@ -187,9 +188,11 @@ class Stack:
             statement | {"Principal": {"AWS": ["arn:aws:iam:::user/mlflow"]}}
             for statement in policy.artifact_statements(template.read(), arn)
         ]
+        # Ceph asks for this first, and then for each object as AWS does, if several are deleted.
+        several = statements[0] | {"Sid": "", "Action": "s3:DeleteObject", "Resource": arn}
         # On AWS the bucket's owner owns what others put there; here it must be allowed to read it.
         owner = {"Principal": {"AWS": ["arn:aws:iam:::user/owner"]}, "Resource": [arn, f"{arn}/*"]}
-        statements.append({"Effect": "Allow", "Action": "s3:*", **owner})
+        statements += [several, {"Effect": "Allow", "Action": "s3:*", **owner}]
         document: dict[str, Any] = {"Version": "2012-10-17", "Statement": statements}
         s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(document))
 

@@ -80,7 +80,7 @@ def prune(archive: Store, *, keep_days: int, now: dt.datetime) -> list[str]:
 def sha256(file: Path) -> str:
     """Return the SHA-256 of a file."""
     hashing = Hashing()
-    stores.Folder(file.parent).read(file.name, hashing)  # type: ignore[arg-type]
+    stores.Folder(file.parent).read(file.name, hashing)
     return hashing.hexdigest()
 
 
@@ -106,9 +106,9 @@ def _copy(source: Store, archive: Store, folder: Path) -> dict[str, Artifact]:
         if before and same and blob(before.sha256) in kept:
             return entry.name, before
         with tempfile.NamedTemporaryFile(dir=folder) as file:
-            hashing = Hashing(file)  # type: ignore[arg-type]
+            hashing = Hashing(file)
             try:
-                source.read(entry.name, hashing)  # type: ignore[arg-type]
+                source.read(entry.name, hashing)
             except FileNotFoundError:
                 return None  # deleted meanwhile, with its run
             file.flush()

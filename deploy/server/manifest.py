@@ -1,6 +1,6 @@
 """What a backup holds, as a file beside it."""
 
-import json
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -70,23 +70,14 @@ def read(archive: Store, name: str = "") -> Manifest:
             f"{', '.join(found[-3:]) or 'none'}"
         )
     path = f"backups/{name or found[-1]}/{FILE_NAME}"
-    content = Collected()
-    archive.read(path, content)  # type: ignore[arg-type]
+    content = io.BytesIO()
+    archive.read(path, content)
     try:
-        return Manifest.model_validate(json.loads(bytes(content)))
+        return Manifest.model_validate_json(content.getvalue())
     except (ValidationError, ValueError) as error:
         raise ServerError(
             f"{path} is damaged or from a newer version: {str(error).splitlines()[0]}"
         ) from None
-
-
-class Collected(bytearray):
-    """A stream that keeps what is written to it."""
-
-    def write(self, content: bytes) -> int:
-        """Take the next bytes."""
-        self.extend(content)
-        return len(content)
 
 
 def fetch(archive: Store, name: str, sha256: str, target: Path) -> None:
@@ -100,7 +91,7 @@ def fetch(archive: Store, name: str, sha256: str, target: Path) -> None:
     with target.open("wb") as file:
         hashing = Hashing(file)
         try:
-            archive.read(name, hashing)  # type: ignore[arg-type]
+            archive.read(name, hashing)
         except FileNotFoundError:
             raise ServerError(f"the backup lacks {name}; take another backup") from None
     if hashing.hexdigest() != sha256:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 import boto3
@@ -33,13 +33,20 @@ class Entry:
     mark: str
 
 
+class Target(Protocol):
+    """What content is written to."""
+
+    def write(self, content: bytes, /) -> object:
+        """Take the next bytes."""
+
+
 class Store(Protocol):
     """Files by name; a name may have slashes."""
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """Return what is there below a prefix."""
 
-    def read(self, name: str, target: BinaryIO) -> None:
+    def read(self, name: str, target: Target) -> None:
         """Write a file's content to a stream; FileNotFoundError if there is none."""
 
     def write(self, name: str, source: Path) -> None:
@@ -63,7 +70,7 @@ class Folder:
                 about = path.stat()
                 yield Entry(name, about.st_size, str(about.st_mtime_ns))
 
-    def read(self, name: str, target: BinaryIO) -> None:
+    def read(self, name: str, target: Target) -> None:
         """Write a file's content to a stream."""
         with (self._path / name).open("rb") as source:
             while chunk := source.read(_CHUNK):
@@ -107,14 +114,14 @@ class Bucket:
                     mark = f"{found['ETag']} {found['LastModified'].isoformat()}"
                     yield Entry(found["Key"].removeprefix(self.prefix), found["Size"], mark)
 
-    def read(self, name: str, target: BinaryIO) -> None:
+    def read(self, name: str, target: Target) -> None:
         """Write an object's content to a stream."""
         with self._in_a_line():
             try:
                 body = self.client.get_object(Bucket=self.name, Key=self.prefix + name)["Body"]
             except self.client.exceptions.NoSuchKey:
                 raise FileNotFoundError(name) from None
-            for chunk in body.iter_chunks(_CHUNK):  # noqa: FURB122
+            for chunk in body.iter_chunks(_CHUNK):
                 target.write(chunk)
 
     def write(self, name: str, source: Path) -> None:
@@ -141,14 +148,15 @@ class Bucket:
 class Hashing:
     """A stream that passes on what is written to it, and knows its SHA-256."""
 
-    def __init__(self, target: BinaryIO | None = None) -> None:
+    def __init__(self, target: Target | None = None) -> None:
         self._target = target
         self._sha256 = hashlib.sha256()
 
-    def write(self, content: bytes) -> int:
+    def write(self, content: bytes, /) -> None:
         """Take the next bytes."""
         self._sha256.update(content)
-        return self._target.write(content) if self._target else len(content)
+        if self._target:
+            self._target.write(content)
 
     def hexdigest(self) -> str:
         """Return the SHA-256 of all that was written."""

@@ -40,7 +40,7 @@ def differences_in_artifacts(recorded: Mapping[str, Artifact], bucket: Store) ->
         name, artifact = item
         hashing = Hashing()
         try:
-            bucket.read(name, hashing)  # type: ignore[arg-type]
+            bucket.read(name, hashing)
         except FileNotFoundError:
             return f"artifact {name} is missing"
         found = hashing.hexdigest()

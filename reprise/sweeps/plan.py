@@ -225,6 +225,8 @@ def _run(
                 position = positions[id(result.task)]
                 outcomes[position] = outcome = _close(planned[position], result)
                 on_end(outcome)
+        if all(outcome.run_id for outcome in outcomes.values()):
+            tracking.delete_open_below(parent.run_id, parent.experiment_id)
     finally:
         tracking.close_below(parent.run_id, parent.experiment_id, "KILLED", "interrupted")
     return [outcomes[position] for position in range(len(tasks))]

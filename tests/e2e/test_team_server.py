@@ -106,3 +106,38 @@ def test_the_server_does_not_speak_without_tls(stack):
 
     assert answer.status_code == 400
     assert "plain HTTP request was sent to HTTPS port" in answer.text
+
+
+@pytest.mark.parametrize(("flag", "direct"), [(None, False), ("false", False), ("true", True)])
+def test_a_client_fetches_from_s3_itself_only_if_it_asks_for_that(
+    stack, admin, tmp_path, monkeypatch, flag, direct
+):
+    if flag is not None:
+        monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", flag)
+    run_id = admin.create_run("0").info.run_id
+    admin.log_text(run_id, "text", "a.txt")
+    asked = []
+    send = requests.Session.send
+
+    def noting(session, request, **words):
+        asked.append(request.url)
+        return send(session, request, **words)
+
+    monkeypatch.setattr(requests.Session, "send", noting)
+
+    path = admin.download_artifacts(run_id, "a.txt", str(tmp_path))
+
+    assert Path(path).read_text() == "text"
+    assert asked != []
+    assert any(url.startswith(stack.s3.endpoint) for url in asked) == direct
+
+
+def test_the_load_balancer_may_ask_for_health_by_an_address(stack):
+    answer = requests.get(
+        f"{stack.address}/health",
+        headers={"Host": "10.0.0.7"},
+        verify=str(stack.tls.authority),
+        timeout=60,
+    )
+
+    assert (answer.status_code, answer.text) == (200, "OK")
