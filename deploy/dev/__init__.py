@@ -6,4 +6,6 @@
 * `postgresql`: a database with a write-ahead log that can be recovered to a point in time
 * `ceph`: a real S3: one monitor, one disk, one gateway
 * `stack`: all of them, with two MLflow servers and nginx from the files in deploy/server
+* `machine`: a Debian with systemd in a container
+* `trial`: what `deploy/server/bootstrap` makes of it, checked
 """

@@ -133,6 +133,7 @@ class Postgresql:
         settings = {
             "listen_addresses": HOST,
             "unix_socket_directories": "",
+            "max_connections": "200",
             "archive_mode": "on",
             "archive_command": f"cp %p {self._folder}/log/%f",
             "ssl": "on",

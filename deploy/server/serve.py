@@ -25,7 +25,8 @@ def command(settings: Settings, number: int) -> list[str]:
         *("--app-name", "basic-auth"),
         *("--allowed-hosts", settings.host),
         *("--cors-allowed-origins", settings.address),
-        *("--uvicorn-opts", f"--uds {socket(settings, number)}"),
+        # A connection must not be closed here while nginx (60 s) still sends requests on it.
+        *("--uvicorn-opts", f"--uds {socket(settings, number)} --timeout-keep-alive 75"),
     ]
 
 
@@ -38,6 +39,9 @@ def environment(settings: Settings) -> dict[str, str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_ENABLE_AI_GATEWAY": "false",
         "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": _SOURCES,
+        # Of each of a server's three engines; all servers together must stay below PostgreSQL's.
+        "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "10",
+        "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "5",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
 
