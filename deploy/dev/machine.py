@@ -73,7 +73,7 @@ class Machine:
 
     def bootstrap(self) -> subprocess.CompletedProcess[str]:
         """Run the project's bootstrap in it."""
-        return self.run("/root/project/deploy/server/bootstrap")
+        return self.run("/opt/project/deploy/server/bootstrap")
 
     def show(self, unit: str, what: str) -> int:
         """Return a property of a unit that is a number."""
@@ -138,13 +138,13 @@ def make_root(root: Path) -> None:
 
 def fill(root: Path) -> None:
     """Copy the project's `deploy` in, and remove what an earlier trial has left."""
-    for old in ("root/project", "etc/mlflow", "var/backups/mlflow", "var/lib/mlflow"):
+    for old in ("opt/project", "etc/mlflow", "var/backups/mlflow", "var/lib/mlflow"):
         shutil.rmtree(root / old, ignore_errors=True)
     started = root.glob("etc/systemd/system/*.wants/*")
     for file in [*started, root / "etc/nginx/conf.d/mlflow.conf"]:
         if file.name.startswith(("mlflow", "nginx")):
             file.unlink(missing_ok=True)
-    shutil.copytree(ROOT / "deploy", root / "root" / "project" / "deploy")
+    shutil.copytree(ROOT / "deploy", root / "opt" / "project" / "deploy")
 
 
 def install() -> None:
