@@ -139,7 +139,7 @@ class Trial:
     def account(self) -> str:
         """Let an account see others' runs by a grant only."""
         made = self.machine.run("mlflow-server", "account", "ada").stdout
-        password = made.splitlines()[0].rpartition(" ")[2]
+        password = made.splitlines()[-1].rpartition(" ")[2]
         self.secrets.add(password)
         before = self._status("ada", password)
         self.machine.run("mlflow-server", "grant", "ada", "READ")

@@ -10,17 +10,25 @@ Permission = Literal["READ", "EDIT", "MANAGE"]
 KINDS = ("experiment", "registered_model")
 
 
-def account(settings: Settings, name: str, *, delete: bool) -> None:
-    """Make an account with a password of the server's choice, and print it once; or delete one."""
+def account(settings: Settings, name: str, *, new_password: bool, delete: bool) -> None:
+    """Make an account with a password of the server's choice, and print it once.
+
+    Or give one that is there another password, or delete it.
+    """
+    service = Service(settings)
     if delete:
-        Service(settings).ask("DELETE", "/2.0/mlflow/users/delete", {"username": name})
+        service.ask("DELETE", "/2.0/mlflow/users/delete", {"username": name})
         print(f"account {name} deleted; the servers forget its password within a minute")
         return
     password = secrets.token_urlsafe(15)
     login = {"username": name, "password": password}
-    Service(settings).ask("POST", "/2.0/mlflow/users/create", login)
-    print(f"account {name} made; its password, which is not shown again: {password}")
-    print(f"let it read all that others make: mlflow-server grant {name} READ")
+    if new_password:
+        service.ask("PATCH", "/2.0/mlflow/users/update-password", login)
+        print("the servers forget the old password within a minute")
+    else:
+        service.ask("POST", "/2.0/mlflow/users/create", login)
+        print(f"let it read all that others make: mlflow-server grant {name} READ")
+    print(f"account {name} has this password, which is not shown again: {password}")
 
 
 def grant(settings: Settings, name: str, permission: Permission, *, on: str, kind: str) -> None:

@@ -12,7 +12,7 @@ def created(stack):
 
 
 def password(done):
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("account edith made")]
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("account edith has")]
     return line.rpartition(" ")[2]
 
 
@@ -46,6 +46,14 @@ def test_a_grant_of_one_experiment_is_of_no_other(stack, created, admin):
 
     seen = [status(stack, created, f"experiments/get?experiment_id={n}") for n in (mine, other)]
     assert seen == [200, 403]
+
+
+def test_a_new_password_takes_the_place_of_the_old_one(stack, created):
+    changed = stack.command("account", "--new-password", "edith")
+
+    assert changed.returncode == 0, changed.stderr
+    assert password(changed) != password(created)
+    assert status(stack, changed, "users/current") == 200
 
 
 def test_an_account_that_is_there_is_refused_in_one_line(stack, created):
