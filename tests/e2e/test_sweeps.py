@@ -230,11 +230,10 @@ def test_a_point_that_fails_is_named_and_the_others_are_made(team, tmp_path):
     ]
 
 
-class TestOnPostgreSQL:
-    def test_forty_runs_give_the_same_results(self, team, local, sweep, postgresql_server, grid):
-        url, _ = postgresql_server
-        there = replace(team.with_variables({"MLFLOW_TRACKING_URI": url}), store=url)
-        there = there.within("sweep")
+@pytest.mark.usefixtures("admin")
+class TestOnTheTeamsServer:
+    def test_forty_runs_give_the_same_results(self, team, local, sweep, stack, grid):
+        there = replace(team.with_variables(stack.client()), store=stack.address).within("sweep")
 
         done = there.step("sweep", grid=grid, models="none")
 
