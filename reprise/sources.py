@@ -233,7 +233,8 @@ def _split(address: str) -> SplitResult:
 
 def holds_credentials(address: str) -> bool:
     """Tell whether an address has a password in it, or is signed: it must not be recorded."""
-    return "://" in address and _public(address) != address
+    # Both sides are put together anew: HTTPS://example.org is only spelled otherwise.
+    return "://" in address and _public(address) != urlunsplit(_split(address))
 
 
 def _public(address: str) -> str:
