@@ -16,7 +16,6 @@ import multiprocessing
 import os
 import random
 import secrets
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -38,7 +37,7 @@ from mlflow.entities import Metric
 
 from bench.measure import machine, running
 from bench.sweep import HOST, await_health
-from deploy.dev.processes import StackError
+from deploy.dev.processes import StackError, free_port
 from deploy.dev.stack import ROOT, Stack
 
 PYTHON = ROOT / ".venv-server/bin/python"
@@ -240,9 +239,7 @@ def full_stack(folder: Path) -> Iterator[Stack]:
 def stock(folder: Path, store: str) -> Iterator[dict[str, str]]:
     """Start `mlflow server` with its defaults; yield its clients' variables."""
     folder.mkdir()
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     command = [str(PYTHON), "-m", "mlflow", "server", "--host", HOST, "--port", port]
     command += ["--backend-store-uri", store, "--artifacts-destination", str(folder / "artifacts")]
     # The server's environment has uvloop and httptools, which `pip install mlflow` has not.

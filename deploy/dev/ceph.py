@@ -13,7 +13,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import boto3
+
 from deploy.dev.processes import HOST, Process, StackError, free_port, listens
+from deploy.server.stores import client
 
 _DISK_BYTES = 20 * 1024**3  # of a sparse file
 _MEMORY_BYTES = 939_524_096  # the least that a disk's process takes
@@ -122,22 +125,7 @@ class Ceph:
 
     def client(self, name: str) -> Any:
         """Return a boto3 client of a user."""
-        import boto3
-        from botocore.config import Config
-
-        keys = self.user(name)
-        plain = Config(  # this version of Ceph does not know the newer checksums
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        )
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name="us-east-1",
-            aws_access_key_id=keys["aws_access_key_id"],
-            aws_secret_access_key=keys["aws_secret_access_key"],
-            config=plain,
-        )
+        return client(boto3.Session(**self.user(name)), self.endpoint, "us-east-1")  # type: ignore[arg-type]
 
     def stop(self) -> None:
         """Stop everything, the gateway first."""

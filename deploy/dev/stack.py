@@ -6,12 +6,10 @@ import os
 import pwd
 import secrets
 import shutil
-import ssl
+import socket
 import subprocess
-import urllib.request
 from collections.abc import Mapping, Sequence
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -254,21 +252,8 @@ class Stack:
         return str(known[name])
 
 
-def healthy(address: str, authority: Path) -> bool:
-    """Tell whether a server answers, through TLS."""
-    context = ssl.create_default_context(cafile=authority)
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-    )
-    with contextlib.suppress(OSError), opener.open(f"{address}/health", timeout=10) as answer:
-        return bool(answer.status == HTTPStatus.OK)
-    return False
-
-
 def _answers(path: Path) -> bool:
     """Tell whether an MLflow server answers on a Unix socket."""
-    import socket
-
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(5)
         connection.connect(str(path))

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from importlib import import_module
-from pathlib import Path
 
 from deploy.server.errors import ServerError
 from deploy.server.settings import Settings
@@ -41,8 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     command("check", "settings.check", "check the settings")
     serve = command("serve", "serve.run", "start an MLflow server on its socket")
     serve.add_argument("number", type=int, help="which one of this machine")
-    nginx = command("nginx", "nginx.run", "write nginx's configuration")
-    nginx.add_argument("--to", type=Path, help="file (default: print it)")
+    command("nginx", "nginx.run", "print nginx's configuration")
     account = command("account", "accounts.account", "make an account, and print its password")
     account.add_argument("name")
     instead = account.add_mutually_exclusive_group()

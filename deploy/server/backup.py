@@ -5,6 +5,7 @@ content once however many backups hold it, so that a backup costs what is new si
 """
 
 import datetime as dt
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import TypeVar
 
 from deploy.server import database, stores
 from deploy.server.errors import ServerError
-from deploy.server.manifest import DUMP, FILE_NAME, NAME, Artifact, Manifest, blob, names, read
+from deploy.server.manifest import DUMP, FILE_NAME, NAME, Artifact, Manifest, blob, load, names
 from deploy.server.settings import Settings
 from deploy.server.stores import Entry, Hashing, Store
 
@@ -41,17 +42,19 @@ def backup(settings: Settings, archive: Store, *, now: dt.datetime) -> Manifest:
             snapshot = database.export_snapshot(connection)
             database.dump(settings, snapshot, dump)
             digests = database.digests(connection)
+        with dump.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         archive.write(f"backups/{name}/{DUMP}", dump)
         manifest = Manifest(
             name=name,
             mlflow=version("mlflow"),
-            dump=sha256(dump),
+            dump=digest,
             database=digests,
             artifacts=_copy(stores.artifacts(settings), archive, Path(folder)),
         )
-        file = Path(folder, FILE_NAME)
-        file.write_text(manifest.model_dump_json(), encoding="utf-8")
-        archive.write(f"backups/{name}/{FILE_NAME}", file)
+        last = Path(folder, FILE_NAME)
+        last.write_text(manifest.model_dump_json(), encoding="utf-8")
+        archive.write(f"backups/{name}/{FILE_NAME}", last)
     return manifest
 
 
@@ -66,7 +69,7 @@ def prune(archive: Store, *, keep_days: int, now: dt.datetime) -> list[str]:
     if not old:
         return []
     needed = {
-        digest for name in finished if name not in old for digest in read(archive, name).blobs()
+        digest for name in finished if name not in old for digest in load(archive, name).blobs()
     }
     for name in old:  # the manifest first: what is half deleted is no backup
         archive.delete(f"backups/{name}/{FILE_NAME}")
@@ -75,13 +78,6 @@ def prune(archive: Store, *, keep_days: int, now: dt.datetime) -> list[str]:
         if entry.name.rpartition("/")[2] not in needed:
             archive.delete(entry.name)
     return old
-
-
-def sha256(file: Path) -> str:
-    """Return the SHA-256 of a file."""
-    hashing = Hashing()
-    stores.Folder(file.parent).read(file.name, hashing)
-    return hashing.hexdigest()
 
 
 def at_once(function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
@@ -97,7 +93,8 @@ def at_once(function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
 
 def _copy(source: Store, archive: Store, folder: Path) -> dict[str, Artifact]:
     """Bring what the archive lacks, and return what each artifact is now."""
-    known = read(archive).artifacts if names(archive) else {}
+    finished = names(archive)
+    known = load(archive, finished[-1]).artifacts if finished else {}
     kept = {entry.name for entry in archive.entries("blobs/")}
 
     def copy(entry: Entry) -> tuple[str, Artifact] | None:

@@ -69,7 +69,18 @@ def read(archive: Store, name: str = "") -> Manifest:
             f"expected {'the backup ' + name if name else 'a backup'} there, found "
             f"{', '.join(found[-3:]) or 'none'}"
         )
-    path = f"backups/{name or found[-1]}/{FILE_NAME}"
+    return load(archive, name or found[-1])
+
+
+def load(archive: Store, name: str) -> Manifest:
+    """Read the manifest of a backup that is there.
+
+    Raises
+    ------
+    ServerError
+        If it is of a newer format or damaged.
+    """
+    path = f"backups/{name}/{FILE_NAME}"
     content = io.BytesIO()
     archive.read(path, content)
     try:

@@ -1,8 +1,6 @@
 """The configuration of nginx, from the server's settings."""
 
-from collections.abc import Iterable
 from importlib.resources import files
-from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
@@ -12,7 +10,7 @@ from deploy.server.settings import Settings
 SERVERS = (1, 2)  # on each machine, so that one is there while the other restarts
 
 
-def render(settings: Settings, *, also_allowed: Iterable[str] = ()) -> str:
+def render(settings: Settings) -> str:
     """Return the file that belongs into nginx's `conf.d`."""
     text = (files("deploy.server") / "nginx.conf.j2").read_text(encoding="utf-8")
     template = Environment(  # noqa: S701
@@ -25,13 +23,10 @@ def render(settings: Settings, *, also_allowed: Iterable[str] = ()) -> str:
         server_name=settings.server_name,
         tls_certificate=settings.tls_certificate,
         tls_key=settings.tls_key,
-        allowed_networks=[*settings.allowed_networks, *also_allowed],
+        allowed_networks=settings.allowed_networks,
     )
 
 
-def run(settings: Settings, to: Path | None) -> None:
-    """Print the configuration, or write it to a file."""
-    if to is None:
-        print(render(settings), end="")
-    else:
-        to.write_text(render(settings), encoding="utf-8")
+def run(settings: Settings) -> None:
+    """Print the configuration."""
+    print(render(settings), end="")

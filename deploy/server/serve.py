@@ -1,7 +1,6 @@
 """Start one MLflow server on a Unix socket; nginx speaks to it there."""
 
 import os
-import shutil
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -61,7 +60,6 @@ def prepare(settings: Settings) -> None:
     ServerError
         If the tables are of another version of MLflow, whose server would start and then fail.
     """
-    os.environ |= environment(settings)
     from mlflow.exceptions import MlflowException
     from mlflow.server.auth.db.utils import migrate_if_needed
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -80,9 +78,10 @@ def prepare(settings: Settings) -> None:
 
 def run(settings: Settings, number: int) -> None:
     """Become the server."""
+    os.environ |= environment(settings)
     prepare(settings)
     path = socket(settings, number)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # of a server that was killed
     words = command(settings, number)
-    os.execve(shutil.which(words[0]) or words[0], words, os.environ | environment(settings))
+    os.execv(words[0], words)

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class Folder:
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """Return what is there below a prefix."""
-        for path in sorted(self._path.rglob("*")):
+        for path in sorted((self._path / prefix.rpartition("/")[0]).rglob("*")):
             name = path.relative_to(self._path).as_posix()
             if path.is_file() and name.startswith(prefix):
                 about = path.stat()
@@ -73,8 +74,7 @@ class Folder:
     def read(self, name: str, target: Target) -> None:
         """Write a file's content to a stream."""
         with (self._path / name).open("rb") as source:
-            while chunk := source.read(_CHUNK):
-                target.write(chunk)
+            shutil.copyfileobj(source, target, _CHUNK)
 
     def write(self, name: str, source: Path) -> None:
         """Store a file whole or not at all, for the owner's eyes only."""
@@ -83,8 +83,7 @@ class Folder:
         handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-")
         try:
             with source.open("rb") as content, os.fdopen(handle, "wb") as target:
-                while chunk := content.read(_CHUNK):
-                    target.write(chunk)
+                shutil.copyfileobj(content, target, _CHUNK)
                 target.flush()
                 os.fsync(target.fileno())
             Path(unfinished).replace(path)
@@ -166,10 +165,15 @@ class Hashing:
 def s3_client(settings: "Settings", profile: str = "") -> "Any":
     """Return a client of the settings' S3, as the server or as a profile of this account's own."""
     session = boto3.Session(profile_name=profile) if profile else _as_server(settings)
+    return client(session, settings.mlflow_s3_endpoint_url, settings.aws_default_region)
+
+
+def client(session: boto3.Session, endpoint: str, region: str) -> "Any":
+    """Return a client of an S3; an endpoint of "" is Amazon's."""
     return session.client(
         "s3",
-        endpoint_url=settings.mlflow_s3_endpoint_url or None,
-        region_name=settings.aws_default_region,
+        endpoint_url=endpoint or None,
+        region_name=region,
         config=Config(
             max_pool_connections=32,
             # An S3 that is not Amazon's may not know the newer checksums.

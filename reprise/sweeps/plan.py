@@ -225,10 +225,12 @@ def _run(
                 position = positions[id(result.task)]
                 outcomes[position] = outcome = _close(planned[position], result)
                 on_end(outcome)
-        if all(outcome.run_id for outcome in outcomes.values()):
-            tracking.delete_open_below(parent.run_id, parent.experiment_id)
     finally:
-        tracking.close_below(parent.run_id, parent.experiment_id, "KILLED", "interrupted")
+        below = (parent.run_id, parent.experiment_id)
+        if len(outcomes) == len(tasks) and all(each.run_id for each in outcomes.values()):
+            tracking.delete_open_below(*below)
+        else:
+            tracking.close_below(*below, "KILLED", "interrupted")
     return [outcomes[position] for position in range(len(tasks))]
 
 

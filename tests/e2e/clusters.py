@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from driving import HOST, Variables, free_port, group, until
+from driving import HOST, Variables, group, until
 
 from deploy.dev import certificates
+from deploy.dev.processes import free_port
 
 if TYPE_CHECKING:
     import subprocess

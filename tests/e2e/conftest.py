@@ -13,13 +13,14 @@ from driving import (
     ROOT,
     Project,
     base_environment,
-    free_port,
     healthy,
     server,
 )
 from mlflow import MlflowClient
 from replaying import ODD_TABLE, Origin, write_experiments, write_marks, write_table
 from stacks import new_stack
+
+from deploy.dev.processes import free_port
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # of this process's client
 

@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,9 +22,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from deploy.dev.processes import HOST
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-HOST = "127.0.0.1"
 AT_A_TIME = 2
 LIMIT_SECONDS = 300  # of anything; only something that hangs takes that long
 
@@ -317,12 +317,6 @@ def children_of(pid: int) -> list[int]:
         threads = Path(f"/proc/{pid}/task").iterdir()
         return [int(p) for t in threads for p in (t / "children").read_text().split()]
     return []
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
 
 
 def fetch(url: str, *, body: Any = None) -> bytes:

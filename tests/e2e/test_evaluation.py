@@ -8,7 +8,9 @@ import sys
 
 import pyarrow.parquet as pq
 import pytest
-from driving import HOST, at_once, fetch, free_port, healthy, refusal, server
+from driving import HOST, at_once, fetch, healthy, refusal, server
+
+from deploy.dev.processes import free_port
 
 NAME = "tumours"
 PLOTS = {"confusion_matrix", "roc", "precision_recall", "calibration"}

@@ -21,7 +21,6 @@ from driving import (
     answer,
     at_once,
     children_of,
-    free_port,
     refusal,
     web_server,
 )
@@ -39,6 +38,8 @@ from replaying import (
     mark_of,
     replayed,
 )
+
+from deploy.dev.processes import free_port
 
 pytestmark = pytest.mark.timeout(1800)  # a fixture makes most of the runs
 NOBODY = "0" * 32

@@ -1,8 +1,10 @@
 """What a sweep will not do, it says in one line, before anything runs."""
 
 import pytest
-from driving import HOST, free_port, refusal
+from driving import HOST, refusal
 from sweeping import write_grid
+
+from deploy.dev.processes import free_port
 
 GOOD = "data: iris\nparams: {max_depth: [1, 2]}\n"
 WRONG = {
