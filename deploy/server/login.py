@@ -1,12 +1,15 @@
 """Log in as MLflow's basic authentication does, and refuse what its permissions do not see.
 
-Who makes an experiment may say where its files are, and who owns a trace may say where its spans
-are; MLflow asks nobody whether they may read or write there, be it the folder of another's run or
-the server's own disk. Here nobody says so: files are where the server puts them. `auth.ini` names
-this function.
+Who makes an experiment may say where its files are; MLflow asks nobody whether they may read or
+write there, be it the folder of another's run or the server's own disk. Here nobody says so: files
+are where the server puts them.
+
+Who makes a trace may give it the id of another's, which then is in their experiment, and may say
+where its spans are. Traces are of applications of language models. This server takes none.
+
+`auth.ini` names this function.
 """
 
-import re
 import threading
 
 from cachetools import LRUCache
@@ -17,34 +20,47 @@ from werkzeug.datastructures import Authorization
 
 # One at a time hashes a password, which takes 0.3 s, and the others find the result.
 _HASHING = tuple(threading.Lock() for _ in range(64))
-_PLACES = {"artifact_location", "artifactLocation", "mlflow.artifactLocation"}
-_PATHS = re.compile(r"/mlflow/(experiments/create|traces(/.*)?)$")
-_MESSAGE = "expected no artifact location, found one: this server decides where files are."
+_PLACE = "expected no artifact location, found one: this server decides where files are."
+_TRACE = "expected no trace: this server takes none, as their permissions are not checked."
+# Requests about traces that write none, though their method is one that does.
+_HARMLESS = {
+    "batchGetInfos",
+    "calculate-filter-correlation",
+    "delete-traces",
+    "metrics",
+    "search",
+}
 
 
 def authenticate() -> Authorization | Response:
     """Return who asks, or the answer that refuses them."""
     with _HASHING[hash(request.headers.get("Authorization")) % len(_HASHING)]:
         found: Authorization | Response = auth.authenticate_request_basic_auth()
-    if not isinstance(found, Authorization) or request.method not in {"POST", "PATCH"}:
+    if not isinstance(found, Authorization) or request.method not in {"POST", "PUT", "PATCH"}:
         return found
-    if _PATHS.search(request.path) and _names_a_place(_get_normalized_request_json()):
-        refused = jsonify(error_code="PERMISSION_DENIED", message=_MESSAGE)
-        refused.status_code = 403
-        return refused
+    if request.path.endswith("/mlflow/experiments/create") and _names_a_place():
+        return _refused(_PLACE)
+    if _writes_a_trace():
+        return _refused(_TRACE)
     return found
 
 
-def _names_a_place(content: object) -> bool:
-    """Tell whether JSON has one of the words as a filled key, or as a value."""
-    if isinstance(content, str):
-        return content in _PLACES
-    if isinstance(content, dict):
-        return any(
-            (key in _PLACES and bool(value)) or _names_a_place(value)
-            for key, value in content.items()
-        )
-    return isinstance(content, list) and any(map(_names_a_place, content))
+def _names_a_place() -> bool:
+    content = _get_normalized_request_json()
+    words = ("artifact_location", "artifactLocation")
+    return isinstance(content, dict) and any(content.get(word) for word in words)
+
+
+def _writes_a_trace() -> bool:
+    if not (request.path.startswith("/v1/traces") or "/mlflow/traces" in request.path):
+        return False
+    return request.method != "POST" or request.path.rpartition("/")[2] not in _HARMLESS
+
+
+def _refused(message: str) -> Response:
+    answer = jsonify(error_code="PERMISSION_DENIED", message=message)
+    answer.status_code = 403
+    return answer
 
 
 _Requirement = tuple[tuple[str, str], list[auth.Requirement]]

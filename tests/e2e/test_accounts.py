@@ -42,7 +42,6 @@ class Work:
     run_id: str
     model_id: str
     model: str
-    trace_id: str
 
     @property
     def folder(self) -> str:
@@ -107,8 +106,7 @@ def make_work(stack, owner: Account) -> Work:
         tags=[{"key": "t", "value": "1"}],
     )
     model = post("logged-models", experiment_id=experiment_id, name="model")["model"]
-    trace_id = new_trace(stack, owner, experiment_id)
-    work = Work(owner, experiment_id, label, run_id, model["info"]["model_id"], label, trace_id)
+    work = Work(owner, experiment_id, label, run_id, model["info"]["model_id"], label)
     wrote = ask(stack, owner.credentials, "PUT", f"{FILES}/{work.file}", data=HIDDEN)
     assert wrote.ok, wrote.text
     post("registered-models/create", name=label)
@@ -116,27 +114,6 @@ def make_work(stack, owner: Account) -> Work:
     post("model-versions/create", name=label, source=source, run_id=run_id)
     post("registered-models/alias", name=label, alias="best", version="1")
     return work
-
-
-def new_trace(stack, owner: Account, experiment_id: str) -> str:
-    """Let somebody make a trace in their experiment."""
-    trace_id = f"tr-{secrets.token_hex(16)}"
-    where = {"experiment_id": experiment_id}
-    info = {
-        "trace_id": trace_id,
-        "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": where},
-        "request_time": "2026-01-01T00:00:00Z",
-        "state": "OK",
-    }
-    made = ask(
-        stack,
-        owner.credentials,
-        "POST",
-        "/api/3.0/mlflow/traces",
-        json={"trace": {"trace_info": info}},
-    )
-    assert made.ok, made.text
-    return trace_id
 
 
 @pytest.fixture(scope="module")
@@ -267,24 +244,6 @@ EXPERIMENTS = [
         {"experiment_ids": ["{experiment_id}"]},
     ),
 ]
-TRACES = [
-    *get("get-trace", "traces/{trace_id}", version="3.0"),
-    *get(
-        "get-spans",
-        "traces/get",
-        {"trace_id": "{trace_id}"},
-        version="3.0",
-        granted=HTTPStatus.INTERNAL_SERVER_ERROR,  # it has none
-    ),
-    *get("get-trace-info", "traces/{trace_id}/info"),
-    *both("tag-trace", "PATCH", "traces/{trace_id}/tags", PAIR, version="3.0"),
-    *post(
-        "delete-traces",
-        "traces/delete-traces",
-        EXPERIMENT | {"request_ids": ["{trace_id}"]},
-        destroys=True,
-    ),
-]
 MODELS = [
     *get("get-logged-model", "logged-models/{model_id}"),
     *both("tag-logged-model", "PATCH", "logged-models/{model_id}/tags", TAG),
@@ -408,7 +367,7 @@ ARTIFACTS = [
         for api in ("api", "ajax-api")
     ),
 ]
-OF_ANOTHER = [*RUNS, *EXPERIMENTS, *TRACES, *MODELS, *ARTIFACTS]
+OF_ANOTHER = [*RUNS, *EXPERIMENTS, *MODELS, *ARTIFACTS]
 
 
 @pytest.mark.parametrize("request_", OF_ANOTHER, ids=lambda request: request.name)
@@ -674,20 +633,6 @@ def test_nobody_says_where_the_files_of_an_experiment_are(stack, ada, hers, tmp_
     assert made.status_code in {400, 403}
 
 
-@pytest.mark.parametrize("version", ["2.0", "3.0"])
-def test_ones_own_trace_cannot_be_of_anothers_files(stack, ada, mine, hers, version):
-    def tag(key: str, value: str) -> int:
-        path = f"/api/{version}/mlflow/traces/{mine.trace_id}/tags"
-        body = {"key": key, "value": value}
-        return ask(stack, ada.credentials, "PATCH", path, json=body).status_code
-
-    innocent = tag("colour", "blue")
-    moved = tag("mlflow.artifactLocation", f"mlflow-artifacts:/{hers.folder}")
-
-    assert innocent == 200
-    assert moved in {400, 403}
-
-
 @pytest.mark.parametrize(
     "source",
     ["s3://mlflow/artifacts/{folder}", "mlflow-artifacts:/{folder}", "runs:/{run_id}/"],
@@ -747,12 +692,13 @@ for included in app.routes:
         routes |= {(method, route.path) for method in route.methods}
 print(json.dumps(sorted(routes)))
 """
+STATIC = ("GET", "/static-files/{}")
 # What anybody may ask. Each was looked at: none says anything about anybody's work.
 OPEN = {
     ("GET", "/health"),
     ("GET", "/api/3.0/mlflow/server-info"),
     ("GET", "/ajax-api/3.0/mlflow/server-info"),
-    ("GET", "/static-files/{}"),
+    STATIC,
 }
 
 
@@ -800,11 +746,53 @@ def test_every_route_but_those_looked_at_wants_a_login(stack, routes):
     closed = {route for route in asked if route[1].startswith(ASSISTANT)}
     assert {answers[route] for route in closed} == {403}
     assert {route for route, status in answers.items() if status != 401} - closed == OPEN
+    assert {answers[route] for route in OPEN - {STATIC}} == {200}
+
+
+def test_nobody_writes_a_trace(stack, ada, mine, routes):
+    """One with the id of another's would take it over, and name another's folder."""
+    writing = {
+        (method, path)
+        for method, path in routes
+        if method in {"POST", "PUT", "PATCH"} and "/traces" in path
+    }
+    headers = {"X-MLflow-Experiment-Id": mine.experiment_id}
+
+    answers = {
+        (method, path): ask(
+            stack, ada.credentials, method, path.replace("{}", "1"), json={}, headers=headers
+        )
+        for method, path in writing
+    }
+
+    taken = {route for route, answer in answers.items() if "takes none" not in answer.text}
+    assert ("POST", "/v1/traces") in writing
+    assert {path.rpartition("/")[2] for _, path in taken} == {
+        "batchGetInfos",
+        "calculate-filter-correlation",
+        "delete-traces",
+        "metrics",
+        "search",
+    }
+    assert {answers[route].status_code for route in writing - taken} == {403}
+
+
+@pytest.mark.parametrize("api", ["api", "ajax-api"])
+def test_everybody_is_told_that_files_pass_through_the_server(stack, api):
+    answer = ask(stack, None, "GET", f"/{api}/3.0/mlflow/server-info")
+
+    told = answer.json()
+    assert answer.status_code == 200
+    assert told["store_type"] == "SqlStore"
+    assert told["multipart_uploads_enabled"] is False
+    assert told["multipart_downloads_enabled"] is False
 
 
 def test_what_is_open_tells_no_secret(stack):
-    told = ask(stack, None, "GET", "/api/3.0/mlflow/server-info").text
+    answer = ask(stack, None, "GET", "/api/3.0/mlflow/server-info")
+    told = answer.text
 
+    assert answer.status_code == 200
     assert not [value for value in stack.settings().values() if len(value) > 5 and value in told]
 
 
