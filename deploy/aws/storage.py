@@ -8,6 +8,7 @@ from deploy.aws.template import Template, resolved, resources
 
 DATABASE = "AWS::RDS::DBInstance"
 BUCKET = "AWS::S3::Bucket"
+BUCKET_POLICY = "AWS::S3::BucketPolicy"
 LEAST_BACKUP_DAYS = 7
 LEAST_COPY_DAYS = 35
 WATCHED = {
@@ -71,8 +72,10 @@ def database_stands_twice(template: Template) -> list[Finding]:
 
 
 def bucket_is_kept(template: Template) -> list[Finding]:
-    """The bucket outlives the stack and keeps old versions."""
+    """The bucket outlives the stack with its policy and keeps old versions."""
     found = present(template, BUCKET)
+    for name, resource in resources(template, BUCKET_POLICY).items():
+        found += _policies(name, resource, {"Retain"})
     for name, resource in resources(template, BUCKET).items():
         found += _policies(name, resource, {"Retain"})
         status = properties(resource).get("VersioningConfiguration", {}).get("Status")

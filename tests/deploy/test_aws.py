@@ -130,6 +130,11 @@ def _(t):
     t["Resources"]["Bucket"]["DeletionPolicy"] = "Delete"
 
 
+@variation("a bucket that loses its policy with the stack", "bucket_is_kept")
+def _(t):
+    del t["Resources"]["BucketPolicy"]["DeletionPolicy"]
+
+
 @fault("a bucket that takes plain HTTP", "bucket_refuses_plain_http")
 def _(t):
     own(t, "BucketPolicy")["PolicyDocument"]["Statement"][0]["Condition"] = {
@@ -478,7 +483,7 @@ def test_the_whole_check_fails_by_what_is_wrong_and_nothing_else(tools, tmp_path
     assert [re.split("[:.,]", line.removeprefix("FAILED "))[0] for line in failed] == [
         "checkov finds nothing but the 11 findings that are left",
         "The database can be restored to any minute of at least the last seven days",
-        "The bucket outlives the stack and keeps old versions",
+        "The bucket outlives the stack with its policy and keeps old versions",
         *["emulated"] * 5,
     ]
     assert "Database: expected BackupRetentionPeriod of 7 or more, found 1" in done.stdout
