@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 SERVER_VENV := .venv-server
 AWS_VENV := .venv-aws
 SERVER_PORT ?= 8443
+SERVER_FOLDER ?= .server
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 UI_PORT ?= 5000
@@ -78,7 +79,7 @@ bench: $(VENV)/.installed
 	python -m bench.sweep
 
 server: $(SERVER_VENV)/.installed
-	@$(SERVER_VENV)/bin/python -m deploy.dev --port $(SERVER_PORT)
+	@$(SERVER_VENV)/bin/python -m deploy.dev --port $(SERVER_PORT) --folder $(SERVER_FOLDER)
 
 aws-check: $(AWS_VENV)/.installed
 	$(AWS_VENV)/bin/python -m deploy.aws.check

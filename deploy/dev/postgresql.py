@@ -2,7 +2,6 @@
 
 import datetime as dt
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -11,11 +10,10 @@ from pathlib import Path
 
 from deploy.dev.certificates import Certificates
 from deploy.dev.processes import HOST, Process, StackError, as_account, free_port, give
+from deploy.server.database import newest
 
 ACCOUNT = "postgres"  # whom the server runs as, where this is root: it refuses root
 SUPERUSER = "postgres"
-
-_PROGRAMS = Path("/usr/lib/postgresql")
 
 
 class Postgresql:
@@ -43,7 +41,10 @@ class Postgresql:
         self._password = password
         self._durable = durable
         self.port = free_port()
-        self._programs = newest()
+        initdb = newest("initdb")
+        if initdb is None:
+            raise StackError("expected PostgreSQL; install it: sudo deploy/dev/install postgresql")
+        self._programs = initdb.parent
         for path in (folder, folder / "log"):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             give(path, ACCOUNT)
@@ -107,7 +108,7 @@ class Postgresql:
         if subprocess.run(words, check=False).returncode != 0:
             raise StackError(
                 f"expected a folder that the account {ACCOUNT} may enter, found {self._folder} "
-                "below one that is closed to others. Choose another with --folder."
+                "below one that is closed to others. Choose another: make server SERVER_FOLDER=…"
             )
 
     def _make_cluster(self) -> None:
@@ -171,11 +172,3 @@ class Postgresql:
         if done.returncode != 0:
             raise StackError(f"{program} failed: {done.stderr.strip()}")
         return done.stdout.strip()
-
-
-def newest() -> Path:
-    """Return the folder of the newest version's programs."""
-    found = {path.parent for path in _PROGRAMS.glob("*/bin/initdb")}
-    if not found:
-        raise StackError("expected PostgreSQL; install it: sudo deploy/dev/install postgresql")
-    return max(found, key=lambda path: [int(n) for n in re.findall(r"\d+", path.parent.name)])

@@ -216,7 +216,9 @@ class Stack:
 
     def _start_nginx(self, end: contextlib.ExitStack) -> None:
         if listens(self.port):
-            raise StackError(f"expected port {self.port} to be free; choose another with --port")
+            raise StackError(
+                f"expected port {self.port} to be free; choose another: make server SERVER_PORT=…"
+            )
         settings = Settings.read(self._environment())
         (self.folder / "nginx" / "mlflow.conf").write_text(render(settings))
         main = self.folder / "nginx" / "nginx.conf"

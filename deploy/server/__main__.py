@@ -5,7 +5,7 @@ import sys
 from importlib import import_module
 
 from deploy.server.errors import ServerError
-from deploy.server.settings import Settings
+from deploy.server.settings import PRINTED, Settings
 
 _TIME = "2026-11-22T16:30:00+00:00"
 
@@ -20,6 +20,9 @@ def main() -> int:
         # Each command imports what it needs: a check of the settings must not take seconds.
         getattr(import_module(f"deploy.server.{module}"), function)(settings, **words)
     except ServerError as error:
+        print(f"mlflow-server {command}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # a full disk, a folder that is closed
         print(f"mlflow-server {command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -38,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     command("check", "settings.check", "check the settings")
+    setting = command("setting", "settings.setting", "print one setting")
+    setting.add_argument("name", choices=PRINTED)
     serve = command("serve", "serve.run", "start an MLflow server on its socket")
     serve.add_argument("number", type=int, help="which one of this machine")
     command("nginx", "nginx.run", "print nginx's configuration")
@@ -48,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     instead.add_argument("--delete", action="store_true", help="delete it instead")
     grant = command("grant", "accounts.grant", "let an account see or change what others made")
     grant.add_argument("name")
-    grant.add_argument("permission", choices=("READ", "EDIT", "MANAGE"))
+    grant.add_argument("permission", choices=("READ", "EDIT", "MANAGE", "NONE"))
     grant.add_argument("--kind", default="", choices=("experiment", "registered_model"))
     grant.add_argument("--on", default="*", help="id of an experiment or name of a model")
     backup = command("backup", "backup.run", "store the database and then the artifacts")

@@ -1,13 +1,17 @@
 """Make accounts, and let them see what others have made."""
 
 import secrets
+from http import HTTPStatus
 from typing import Literal
 
+from deploy.server.errors import ServerError
 from deploy.server.service import Service
 from deploy.server.settings import Settings
 
-Permission = Literal["READ", "EDIT", "MANAGE"]
+Permission = Literal["READ", "EDIT", "MANAGE", "NONE"]
 KINDS = ("experiment", "registered_model")
+EVERYTHING = "*"
+_PERMISSIONS = "/3.0/mlflow/users/permissions"
 
 
 def account(settings: Settings, name: str, *, new_password: bool, delete: bool) -> None:
@@ -32,17 +36,17 @@ def account(settings: Settings, name: str, *, new_password: bool, delete: bool) 
 
 
 def grant(settings: Settings, name: str, permission: Permission, *, on: str, kind: str) -> None:
-    """Let an account read, edit or manage something of others, or everything of a kind."""
+    """Let an account read, edit or manage something of others, or everything of a kind.
+
+    What it was granted on that before is taken back first; with NONE, that is all.
+    """
+    if on != EVERYTHING and not kind:
+        raise ServerError(f"expected --kind experiment or --kind registered_model with --on {on}")
     service = Service(settings)
+    service.ask("GET", "/2.0/mlflow/users/get", {"username": name})  # or there is no such account
     for each in (kind,) if kind else KINDS:
-        service.ask(
-            "POST",
-            "/3.0/mlflow/users/permissions/grant",
-            {
-                "username": name,
-                "resource_type": each,
-                "resource_id": on,
-                "permission": permission,
-            },
-        )
+        what = {"username": name, "resource_type": each, "resource_id": on}
+        service.ask("POST", f"{_PERMISSIONS}/revoke", what, also=HTTPStatus.NOT_FOUND)
+        if permission != "NONE":
+            service.ask("POST", f"{_PERMISSIONS}/grant", what | {"permission": permission})
     print(f"{name} has {permission} on {kind or 'experiments and registered models'} {on}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from deploy.server import database, stores
+from deploy.server.database import Lock
 from deploy.server.errors import ServerError
 from deploy.server.manifest import DUMP, FILE_NAME, NAME, Artifact, Manifest, blob, load, names
 from deploy.server.settings import Settings
@@ -33,7 +34,7 @@ def backup(settings: Settings, archive: Store, *, now: dt.datetime) -> Manifest:
     Raises
     ------
     ServerError
-        If the database, the bucket or the archive refuses.
+        If the database, the bucket or the archive refuses, or the database is empty.
     """
     name = now.astimezone(dt.UTC).strftime(NAME)
     with tempfile.TemporaryDirectory(prefix="mlflow-backup-") as folder:
@@ -42,6 +43,8 @@ def backup(settings: Settings, archive: Store, *, now: dt.datetime) -> Manifest:
             snapshot = database.export_snapshot(connection)
             database.dump(settings, snapshot, dump)
             digests = database.digests(connection)
+        if not digests:
+            raise ServerError("the database has no tables; has the server ever run?")
         with dump.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         archive.write(f"backups/{name}/{DUMP}", dump)
@@ -61,19 +64,22 @@ def backup(settings: Settings, archive: Store, *, now: dt.datetime) -> Manifest:
 def prune(archive: Store, *, keep_days: int, now: dt.datetime) -> list[str]:
     """Delete backups older than some days, but never the newest; return their names.
 
-    Files that no other backup needs go with them.
+    So are those that did not finish. Files that no other backup needs go with them.
     """
     finished = names(archive)
     oldest = (now.astimezone(dt.UTC) - dt.timedelta(days=keep_days)).strftime(NAME)
-    old = [name for name in finished[:-1] if name < oldest]
+    files: dict[str, list[str]] = {}
+    for entry in archive.entries("backups/"):
+        files.setdefault(entry.name.split("/")[1], []).append(entry.name)
+    old = sorted(name for name in files if name < oldest and name not in finished[-1:])
     if not old:
         return []
     needed = {
         digest for name in finished if name not in old for digest in load(archive, name).blobs()
     }
     for name in old:  # the manifest first: what is half deleted is no backup
-        archive.delete(f"backups/{name}/{FILE_NAME}")
-        archive.delete(f"backups/{name}/{DUMP}")
+        for file in sorted(files[name], key=lambda file: not file.endswith(f"/{FILE_NAME}")):
+            archive.delete(file)
     for entry in list(archive.entries("blobs/")):
         if entry.name.rpartition("/")[2] not in needed:
             archive.delete(entry.name)
@@ -122,11 +128,9 @@ def run(settings: Settings, to: str) -> None:
     to = to or settings.backup_to
     now = dt.datetime.now(dt.UTC)
     archive = stores.archive(settings, to)
-    with database.alone(settings):
+    with database.alone(settings, Lock.BACKUPS):
         made = backup(settings, archive, now=now)
         gone = prune(archive, keep_days=settings.backup_keep_days, now=now)
-    if not made.database:
-        raise ServerError("the database has no tables; has the server ever run?")
     size = sum(artifact.size for artifact in made.artifacts.values())
     print(
         f"backup {made.name}: {len(made.database.get('runs', ()))} runs, "

@@ -1,6 +1,7 @@
 """The server's PostgreSQL: its programs, a lock among all servers, and digests of what is in it."""
 
 import contextlib
+import enum
 import os
 import re
 import shutil
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 URI = "postgresql+psycopg2://"  # libpq takes the rest from PGHOST, PGPASSWORD, …
 
-_LOCK = 7358123  # any number that nothing else in this database takes
 _PROGRAMS = Path("/usr/lib/postgresql")
 # What a row belongs to, in the order of preference; a row with none of them is on its own.
 _OWNERS = (
@@ -31,7 +31,15 @@ _OWNERS = (
 # How rows are written as text must not hang on whose session it is.
 _TEXT = ("TimeZone=UTC", "DateStyle=ISO,YMD", "extra_float_digits=1", "bytea_output=hex")
 
-_ROW = sql.SQL("md5(t::text)")
+_ROW = sql.SQL("encode(sha256(convert_to(t::text, 'UTF8')), 'hex')")
+
+
+class Lock(enum.IntEnum):
+    """What only one machine at a time does; the numbers are any that nothing else takes."""
+
+    TABLES = 7358123
+    BACKUPS = 7358124
+
 
 Digests = dict[str, dict[str, str]]  # table -> owner -> SHA-256 of its rows
 
@@ -48,7 +56,9 @@ def connected(settings: "Settings") -> "Iterator[Connection]":
     words["dbname"] = words.pop("database")
     options = " ".join(f"-c {setting}" for setting in _TEXT)
     try:
-        connection = psycopg2.connect(**words, options=options, connect_timeout=10)
+        connection = psycopg2.connect(
+            **words, options=options, connect_timeout=10, keepalives_idle=60
+        )
     except psycopg2.OperationalError as error:
         reason = " ".join(str(error).split())
         raise ServerError(
@@ -57,15 +67,20 @@ def connected(settings: "Settings") -> "Iterator[Connection]":
     try:
         with connection:
             yield connection
+    except psycopg2.Error as error:
+        reason = " ".join(str(error).split())
+        raise ServerError(f"the database at {settings.pghost} refused: {reason}") from error
     finally:
         connection.close()
 
 
 @contextlib.contextmanager
-def alone(settings: "Settings") -> Iterator[None]:
+def alone(settings: "Settings", what: Lock) -> Iterator[None]:
     """Let only one machine at a time do what is in the block."""
-    with connected(settings) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+    with connected(settings) as connection:
+        connection.autocommit = True  # no transaction is open, however long the block takes
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", (what,))
         yield
 
 
@@ -88,7 +103,7 @@ def export_snapshot(connection: "Connection") -> str:
 def digests(connection: "Connection") -> Digests:
     """Return the SHA-256 of all rows, per table and per run, model, … that they belong to.
 
-    Rows are compared as PostgreSQL writes them, in the order of that text, so that the digest of
+    Rows are compared as PostgreSQL writes them, in whatever order they are, so that the digest of
     a database that was dumped and restored is the same.
     """
     return {name: _digests_of(connection, name) for name in tables(connection)}
@@ -107,9 +122,9 @@ def _digests_of(connection: "Connection", table: str) -> dict[str, str]:
         cursor.execute(
             sql.SQL(
                 "SELECT {group}, encode(sha256(convert_to("
-                """string_agg(t::text, E'\\n' ORDER BY t::text COLLATE "C"), 'UTF8')), 'hex') """
+                """string_agg({row}, '' ORDER BY {row} COLLATE "C"), 'UTF8')), 'hex') """
                 "FROM {table} t GROUP BY 1"
-            ).format(group=group, table=sql.Identifier(table))
+            ).format(group=group, row=_ROW, table=sql.Identifier(table))
         )
         return {str(name): str(digest) for name, digest in cursor.fetchall()}
 
@@ -139,11 +154,16 @@ def _run(settings: "Settings", program: str, words: Sequence[str]) -> None:
 
 
 def _program(name: str) -> str:
-    """Return the newest version of a program: an older one cannot dump a newer server."""
-    found = sorted(
-        _PROGRAMS.glob(f"*/bin/{name}"), key=lambda p: int(re.sub(r"\D", "", p.parts[-3]))
-    )
-    path = str(found[-1]) if found else shutil.which(name)
+    path = newest(name) or shutil.which(name)
     if not path:
         raise ServerError(f"expected {name} on this machine; install PostgreSQL's client")
-    return path
+    return str(path)
+
+
+def newest(program: str) -> Path | None:
+    """Return the newest version of a program: an older one cannot dump a newer server."""
+    return max(
+        _PROGRAMS.glob(f"*/bin/{program}"),
+        key=lambda path: [int(number) for number in re.findall(r"\d+", path.parts[-3])],
+        default=None,
+    )

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from deploy.server import database
+from deploy.server.database import Lock
 from deploy.server.errors import ServerError
 from deploy.server.serve import environment
 from deploy.server.settings import Settings
@@ -17,7 +18,7 @@ _COMMANDS = (
 
 def run(settings: Settings) -> None:
     """Migrate, while no other machine does; a schema cannot be taken back."""
-    with database.alone(settings):
+    with database.alone(settings, Lock.TABLES):
         for command in _COMMANDS:
             done = subprocess.run(
                 [sys.executable, "-m", *command],

@@ -7,6 +7,7 @@ from jinja2 import Environment, StrictUndefined
 from deploy.server.serve import socket
 from deploy.server.settings import Settings
 
+_IPV6 = 6
 SERVERS = (1, 2)  # on each machine, so that one is there while the other restarts
 
 
@@ -20,6 +21,7 @@ def render(settings: Settings) -> str:
         sockets=[socket(settings, number) for number in SERVERS],
         listen="" if settings.listen == "*" else f"{settings.listen}:",
         port=settings.port,
+        ipv6=settings.listen == "*" and any(n.version == _IPV6 for n in settings.allowed_networks),
         server_name=settings.server_name,
         tls_certificate=settings.tls_certificate,
         tls_key=settings.tls_key,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from deploy.server import database, stores
 from deploy.server.backup import at_once
+from deploy.server.database import Lock
 from deploy.server.errors import ServerError
 from deploy.server.manifest import DUMP, Manifest, blob, fetch, read
 from deploy.server.settings import Settings
@@ -20,7 +21,10 @@ def restore(settings: Settings, archive: Store, manifest: Manifest) -> None:
     ServerError
         If the database or the bucket holds anything, or the backup is damaged or refused.
     """
-    with database.alone(settings), tempfile.TemporaryDirectory(prefix="mlflow-restore-") as folder:
+    with (
+        database.alone(settings, Lock.TABLES),
+        tempfile.TemporaryDirectory(prefix="mlflow-restore-") as folder,
+    ):
         bucket = stores.artifacts(settings)
         _refuse_what_is_there(settings, bucket)
         dump = Path(folder, DUMP)
@@ -43,7 +47,8 @@ def _refuse_what_is_there(settings: Settings, bucket: Store) -> None:
     if any(islice(bucket.entries(), 1)):
         raise ServerError(
             f"expected nothing in {settings.artifacts}, found files there. Nothing was changed. "
-            "Restore into a new bucket or prefix, and set ARTIFACTS."
+            "Restore into a new bucket or prefix, and set ARTIFACTS; what a restore that stopped "
+            "has left may be deleted."
         )
 
 

@@ -39,7 +39,9 @@ def lost_since(
             key, modified, version = entry["Key"], entry["LastModified"], entry["VersionId"]
             if entry["IsLatest"]:
                 latest[key] = version
-            if modified <= time and (key not in then or modified >= then[key][0]):
+            # Times are in seconds. Of one second, the newest version is listed first, and one that
+            # was not deleted is taken: to bring too much back loses nothing.
+            if modified <= time and (key not in then or modified > then[key][0]):
                 then[key] = (modified, version, is_version)
     for key, (_, version, was_there) in sorted(then.items()):
         if was_there and latest.get(key) != version:
@@ -49,8 +51,8 @@ def lost_since(
 def run(settings: Settings, to: str, profile: str) -> None:
     """Copy each version that was the newest at a time over what is there now."""
     time = _time(to)
-    bucket = stores.artifacts(settings, profile)
     try:
+        bucket = stores.artifacts(settings, profile)
         pages = list(
             bucket.client.get_paginator("list_object_versions").paginate(
                 Bucket=bucket.name, Prefix=bucket.prefix
@@ -62,7 +64,7 @@ def run(settings: Settings, to: str, profile: str) -> None:
         at_once(lambda item: _put_back(bucket, *item), lost)
     except (BotoCoreError, ClientError) as error:
         raise ServerError(
-            f"the bucket {bucket.name} refused: {error}. The server itself may not read old "
+            f"{settings.artifacts} refused: {error}. The server itself may not read old "
             "versions; give --profile with credentials that may."
         ) from None
     print(f"brought back {len(lost)} artifacts as they were at {time.isoformat()}")

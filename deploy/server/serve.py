@@ -4,15 +4,21 @@ import os
 import sys
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deploy.server import database
+from deploy.server.database import Lock
 from deploy.server.errors import ServerError
 from deploy.server.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
 
 # Where a version of a model may be. MLflow also takes any address in the bucket, and then gives its
 # files to whoever registered it; of these it checks that they may be read. The words are prompts'.
 _SOURCES = r"^((mlflow-artifacts|models|runs):/|(prompt-template|dummy-source)\Z)"
 _ARTIFACTS = "mlflow-artifacts:/"  # as clients see them
+_ACCOUNTS = "alembic_version_auth"  # table with the revision of the accounts' tables
 
 
 def command(settings: Settings, number: int) -> list[str]:
@@ -61,19 +67,43 @@ def prepare(settings: Settings) -> None:
         If the tables are of another version of MLflow, whose server would start and then fail.
     """
     from mlflow.exceptions import MlflowException
-    from mlflow.server.auth.db.utils import migrate_if_needed
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from sqlalchemy import create_engine
 
-    with database.alone(settings):
+    with database.alone(settings, Lock.TABLES):
         try:
             SqlAlchemyStore(database.URI, _ARTIFACTS)
         except MlflowException as error:
             found = str(error).partition(". ")[0]
             raise ServerError(f"{found}. Back up, then: mlflow-server migrate") from None
         engine = create_engine(database.URI)
-        migrate_if_needed(engine, "head")
-        engine.dispose()
+        try:
+            _prepare_accounts(engine)
+        finally:
+            engine.dispose()
+
+
+def _prepare_accounts(engine: "Engine") -> None:
+    """Make the accounts' tables; MLflow would also migrate older ones, without a backup."""
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+    from mlflow.server.auth.db import utils
+    from sqlalchemy import inspect
+
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": _ACCOUNTS})
+        found = context.get_current_revision()
+        empty = not inspect(connection).has_table("users")
+    if empty:
+        utils.migrate_if_needed(engine, "head")
+        return
+    config = utils._get_alembic_config(database.URI)  # noqa: SLF001
+    expected = ScriptDirectory.from_config(config).get_current_head()
+    if found != expected:
+        raise ServerError(
+            f"expected the accounts' tables of revision {expected}, found {found}. Back up, then: "
+            "mlflow-server migrate"
+        )
 
 
 def run(settings: Settings, number: int) -> None:

@@ -41,13 +41,22 @@ class Service:
             "Host": settings.host,
         }
 
-    def ask(self, method: str, path: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        values: Mapping[str, Any],
+        *,
+        also: HTTPStatus = HTTPStatus.OK,
+    ) -> dict[str, Any]:
         """Send values to a path below `/api`, and return the answer.
 
         Parameters
         ----------
         method : str
             With GET the values are the query, with any other the body, as JSON.
+        also : HTTPStatus
+            That is as good an answer as OK.
 
         Raises
         ------
@@ -70,7 +79,7 @@ class Service:
                 f"the server does not let {self.username} in. If the password was changed, set "
                 "MLFLOW_TRACKING_PASSWORD (and MLFLOW_TRACKING_USERNAME)."
             )
-        if answer.status != HTTPStatus.OK:
+        if answer.status not in {HTTPStatus.OK, also}:
             raise ServerError(f"the server refused {path} ({answer.status}): {_reason(content)}")
         return dict(json.loads(content or "{}"))
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -18,6 +17,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 
 from deploy.server.errors import ServerError
@@ -28,6 +28,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _FILE_VARIABLE = "MLFLOW_SERVER_SETTINGS"
 _SECRET_SUFFIX = "_SECRET"  # noqa: S105
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_REGION = 3  # where it stands in an ARN
 _HTTPS = 443
 _SHORTEST = 16
 _FEWEST_CHARACTERS = 8  # different ones
@@ -77,7 +79,7 @@ class Settings(BaseModel):
     pgsslrootcert: Path | None = None
 
     artifacts: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]+/[^/].*[^/]$")]
-    mlflow_s3_endpoint_url: str = ""
+    mlflow_s3_endpoint_url: Annotated[str, Field(pattern=r"^(https?://[^/]+/?)?$")] = ""
     aws_default_region: Annotated[str, Field(min_length=1)]
     aws_access_key_id: str = ""
     aws_secret_access_key: SecretStr = SecretStr("")
@@ -91,6 +93,15 @@ class Settings(BaseModel):
     backup_profile: str = ""
     backup_keep_days: Annotated[int, Field(ge=1)] = 30
 
+    @model_validator(mode="after")
+    def _has_both_keys(self) -> Self:
+        if bool(self.aws_access_key_id) != bool(self.aws_secret_access_key.get_secret_value()):
+            raise ValueError(
+                "expected AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither of them (then "
+                "this machine's role is used), found one"
+            )
+        return self
+
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read the file that MLFLOW_SERVER_SETTINGS names, and on top of it the environment.
@@ -103,7 +114,7 @@ class Settings(BaseModel):
         file = Path(environment.get(_FILE_VARIABLE, FILE))
         try:
             found = dict(dotenv_values(file, interpolate=False)) if file.exists() else {}
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise ServerError(
                 f"the settings cannot be read: {error}; run as root or mlflow"
             ) from None
@@ -126,11 +137,6 @@ class Settings(BaseModel):
         """Host header of the clients' requests."""
         return self.server_name if self.port == _HTTPS else f"{self.server_name}:{self.port}"
 
-    @property
-    def bucket(self) -> str:
-        """Name of the bucket with the artifacts."""
-        return urlsplit(self.artifacts).netloc
-
     def environment(self) -> dict[str, str]:
         """Return the variables by which PostgreSQL's programs, boto3 and MLflow know their part.
 
@@ -144,9 +150,20 @@ class Settings(BaseModel):
         return {name: value for name, value in told.items() if value}
 
 
+# What `setting` prints: no secret is among it.
+PRINTED = tuple(
+    name.upper() for name, field in Settings.model_fields.items() if field.annotation in (str, Path)
+)
+
+
 def check(settings: Settings) -> None:
     """Say that the settings are complete, as they have been read."""
     print(f"the settings are complete; clients come to {settings.address}")
+
+
+def setting(settings: Settings, name: str) -> None:
+    """Print one setting, as it was understood; for scripts."""
+    print(getattr(settings, name.lower()))
 
 
 def _with_secrets(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,20 +171,23 @@ def _with_secrets(values: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for name, value in values.items():
         if name.endswith(_SECRET_SUFFIX) and name.removesuffix(_SECRET_SUFFIX):
-            found[name.removesuffix(_SECRET_SUFFIX)] = _fetch(name, value)
+            found[name.removesuffix(_SECRET_SUFFIX)] = _fetch(name, value, values)
         else:
             found[name] = value
     return found
 
 
-def _fetch(name: str, where: str) -> str:
+def _fetch(name: str, where: str, values: Mapping[str, Any]) -> str:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     arn, _, key = where.partition("#")
-    region = arn.split(":")[3] if arn.startswith("arn:") else None
+    parts = arn.split(":")
+    region = parts[_REGION] if len(parts) > _REGION else values.get("AWS_DEFAULT_REGION")
+    keys = {n.lower(): values[n] for n in _KEYS if n in values}  # else this machine's role's
     try:
-        answer = boto3.client("secretsmanager", region_name=region).get_secret_value(SecretId=arn)
+        client = boto3.client("secretsmanager", region_name=region, **keys)
+        answer = client.get_secret_value(SecretId=arn)
         text = str(answer["SecretString"])
         return str(json.loads(text)[key]) if key else text
     except (BotoCoreError, ClientError) as error:
@@ -184,11 +204,12 @@ def _in_a_line(error: ValidationError, file: Path) -> str:
     """Say what is wrong with each setting, without the values of secrets."""
     problems = []
     for each in error.errors(include_input=False, include_url=False):
-        name = str(each["loc"][0])
+        name = str(each["loc"][0]) if each["loc"] else ""
         if each["type"] == "missing":
             problems.append(f"{name} is missing")
         elif each["type"] == "extra_forbidden":
             problems.append(f"{name} is no setting")
         else:
-            problems.append(f"{name}: {each['msg'].removeprefix('Value error, ')}")
+            reason = each["msg"].removeprefix("Value error, ")
+            problems.append(f"{name}: {reason}" if name else reason)
     return f"{'; '.join(problems)}. Mend it in {file} or the environment (see env.example)."

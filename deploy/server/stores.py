@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
 from deploy.server.errors import ServerError
 
@@ -191,13 +191,24 @@ def artifacts(settings: "Settings", profile: str = "") -> Bucket:
 def archive(settings: "Settings", address: str) -> Store:
     """Return where backups are: `s3://bucket/prefix`, or a folder."""
     if address.startswith("s3://"):
-        return Bucket(s3_client(settings, settings.backup_profile), address)
-    if not address or "://" in address:
+        return Bucket(_client_of_backups(settings), address)
+    if not address.startswith("/"):
         raise ServerError(
-            f"expected a folder or s3://bucket/prefix for backups, found {address!r}; "
+            f"expected a folder from / on or s3://bucket/prefix for backups, found {address!r}; "
             "set BACKUP_TO, or give --to or --from"
         )
     return Folder(Path(address))
+
+
+def _client_of_backups(settings: "Settings") -> "Any":
+    if not settings.backup_profile:
+        return s3_client(settings)
+    # Its `endpoint_url` and `region`: an S3 that is not the one with the artifacts.
+    try:
+        session = boto3.Session(profile_name=settings.backup_profile)
+    except ProfileNotFound as error:
+        raise ServerError(f"BACKUP_PROFILE: {error}; expected it in ~mlflow/.aws") from None
+    return client(session, "", session.region_name or settings.aws_default_region)
 
 
 def _as_server(settings: "Settings") -> boto3.Session:

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from deploy.server import backup, manifest, rewind, verify
+from deploy.server import backup, manifest, rewind, stores, verify
 from deploy.server.errors import ServerError
 from deploy.server.manifest import Artifact, Manifest
+from deploy.server.settings import Settings
 from deploy.server.stores import Bucket, Folder
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
@@ -184,6 +185,18 @@ def test_old_backups_go_with_what_only_they_need(store, put):
     assert kept(store) == {"both", "young"}
 
 
+def test_an_old_backup_that_did_not_finish_goes_too(store, put):
+    old, now = write_backup(put, 40, "old"), write_backup(put, 0, "now")
+    for name in (old, now):
+        store.delete(f"backups/{name}/manifest.json")
+    young = write_backup(put, 5, "young")
+
+    gone = backup.prune(store, keep_days=30, now=NOW)
+
+    assert gone == [old]
+    assert {entry.name.split("/")[1] for entry in store.entries("backups/")} == {young, now}
+
+
 def test_the_newest_backup_stays_however_old_it_is(store, put):
     write_backup(put, 50, "older")
     newest = write_backup(put, 40, "old")
@@ -192,6 +205,7 @@ def test_the_newest_backup_stays_however_old_it_is(store, put):
 
     assert manifest.names(store) == [newest]
     assert kept(store) == {"old"}
+    assert content(store, f"backups/{newest}/database.dump") == b""
 
 
 def test_nothing_goes_where_no_backup_is_old(store, put):
@@ -265,6 +279,18 @@ def test_what_was_deleted_before_is_not_brought_back():
     assert lost([version("a", -2, "1")], [version("a", -1, "2", latest=True)]) == []
 
 
+def test_of_one_second_the_newest_version_is_taken():
+    versions = [version("a", -1, "2"), version("a", -1, "1")]  # as S3 lists them
+
+    assert lost(versions, [version("a", 1, "3", latest=True)]) == [("a", "2")]
+
+
+def test_what_was_deleted_and_stored_in_one_second_was_there():
+    at_once = [version("a", -1, "2"), version("a", -2, "1")], [version("a", -1, "x")]
+
+    assert lost(at_once[0], [*at_once[1], version("a", 1, "y", latest=True)]) == [("a", "2")]
+
+
 def test_what_was_deleted_before_and_stored_again_since_is_left():
     versions = [version("a", 1, "3", latest=True), version("a", -2, "1")]
 
@@ -273,3 +299,45 @@ def test_what_was_deleted_before_and_stored_again_since_is_left():
 
 def test_what_was_made_since_is_left():
     assert lost([version("a", 1, "1", latest=True)]) == []
+
+
+@pytest.fixture
+def settings():
+    strong = "x7Qv!mZk29sLw_Tb4"
+    return Settings.read(
+        {
+            "SERVER_NAME": "mlflow.example.org",
+            "ALLOWED_NETWORKS": "10.0.0.0/8",
+            "PGHOST": "database.example.org",
+            "PGPASSWORD": strong,
+            "ARTIFACTS": "s3://bucket/artifacts",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "MLFLOW_AUTH_ADMIN_PASSWORD": strong,
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": strong,
+            "MLFLOW_SERVER_SETTINGS": "/nonexistent",
+            "BACKUP_PROFILE": "backups",
+        }
+    )
+
+
+@pytest.mark.parametrize("address", ["", "backups", "./backups", "gs://bucket/backups"])
+def test_backups_are_in_a_folder_or_a_bucket(settings, address):
+    with pytest.raises(ServerError, match="expected a folder from / on or s3://bucket/prefix"):
+        stores.archive(settings, address)
+
+
+def test_a_profile_that_is_not_there_is_named(settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+    with pytest.raises(ServerError, match=r"BACKUP_PROFILE: .*backups.* could not be found"):
+        stores.archive(settings, "s3://other/backups")
+
+
+def test_a_profile_may_have_an_s3_and_a_region_of_its_own(settings, tmp_path, monkeypatch):
+    config = tmp_path / "config"
+    config.write_text("[profile backups]\nendpoint_url = http://other:9\nregion = eu-west-3\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+
+    client = stores.archive(settings, "s3://other/backups").client
+
+    assert (client.meta.endpoint_url, client.meta.region_name) == ("http://other:9", "eu-west-3")

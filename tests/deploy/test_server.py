@@ -10,7 +10,7 @@ import pytest
 
 from deploy.server import nginx, serve
 from deploy.server.__main__ import _parser
-from deploy.server.settings import Settings
+from deploy.server.settings import PRINTED, Settings, setting
 
 COMMANDS = _parser()._subparsers._group_actions[0].choices
 SERVER = Path(serve.__file__).parent
@@ -23,6 +23,7 @@ SETTINGS = {
     "PGPASSWORD": STRONG,
     "ARTIFACTS": "s3://bucket/artifacts",
     "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
     "AWS_SECRET_ACCESS_KEY": f"{STRONG}-s3",
     "MLFLOW_AUTH_ADMIN_PASSWORD": STRONG[::-1],
     "MLFLOW_FLASK_SERVER_SECRET_KEY": STRONG * 2,
@@ -80,6 +81,23 @@ def test_nginx_listens_where_it_is_told(listen, line):
     assert line in nginx.render(Settings.read(SETTINGS | {"LISTEN": listen}))
 
 
+def test_nginx_listens_on_ipv6_where_such_a_network_is_allowed():
+    both = Settings.read(SETTINGS | {"ALLOWED_NETWORKS": "10.0.0.0/8,2001:db8::/32"})
+
+    assert "listen [::]:443 ssl" in nginx.render(both)
+    assert "[::]" not in nginx.render(Settings.read(SETTINGS))
+
+
+def test_no_secret_is_printed_for_scripts(settings, capsys):
+    for name in PRINTED:
+        setting(settings, name)
+
+    printed = capsys.readouterr().out
+    assert "mlflow.example.org\n" in printed
+    assert STRONG not in printed
+    assert STRONG[::-1] not in printed
+
+
 @pytest.mark.parametrize("name", UNITS)
 def test_a_unit_is_one_that_systemd_understands(name, tmp_path):
     if subprocess.run(["which", "systemd-analyze"], capture_output=True, check=False).returncode:
@@ -127,7 +145,7 @@ def test_a_command_is_a_function_that_takes_its_words(name):
 
 def test_every_command_is_in_the_documentation():
     text = (SERVER.parents[1] / "docs/server.md").read_text()
-    inside = {"serve", "nginx", "check"}  # of `bootstrap` and the units
+    inside = {"serve", "nginx", "check", "setting"}  # of `bootstrap` and the units
 
     assert [name for name in COMMANDS if f"mlflow-server {name}" not in text] == [
         name for name in COMMANDS if name in inside

@@ -1,6 +1,7 @@
 """Settings of the server: wrong ones are refused in one line, and secrets are never shown."""
 
 import json
+from pathlib import Path
 
 import boto3
 import pytest
@@ -53,7 +54,6 @@ def test_complete_settings_are_read(file):
         "10.0.0.0/8",
         "2001:db8::/32",
     ]
-    assert settings.bucket == "bucket"
 
 
 def test_the_environment_is_above_the_file(file):
@@ -89,6 +89,8 @@ def test_an_empty_setting_is_a_missing_one(file, name):
         ("ARTIFACTS", "/var/artifacts"),
         ("ARTIFACTS", "s3://bucket"),
         ("ARTIFACTS", "s3://bucket/artifacts/"),
+        ("MLFLOW_S3_ENDPOINT_URL", "s3.example.org"),
+        ("MLFLOW_S3_ENDPOINT_URL", "https://s3.example.org/bucket"),
         ("PGSSLMODE", "disable"),
         ("PGSSLMODE", "prefer"),
         ("PORT", "0"),
@@ -102,6 +104,21 @@ def test_a_wrong_setting_is_named(file, name, value):
 
 def test_a_misspelt_setting_in_the_file_is_named(file):
     assert "ALOWED_NETWORKS is no setting" in refusal(file, ALOWED_NETWORKS="10.0.0.0/8")
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_half_of_the_keys_are_refused(file, name):
+    text = refusal(file, **{name: STRONG})
+
+    assert text.startswith("expected AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither")
+    assert STRONG not in text
+
+
+def test_a_file_that_is_no_text_is_refused(file):
+    file.write_bytes(b"SERVER_NAME=\xff\n")
+
+    with pytest.raises(ServerError, match="the settings cannot be read"):
+        Settings.read({"MLFLOW_SERVER_SETTINGS": str(file)})
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -132,8 +149,6 @@ def test_programs_get_the_secrets_by_their_environment(file):
 
 
 def test_the_example_lacks_nothing_but_the_secrets(tmp_path):
-    from pathlib import Path
-
     example = Path(command.__file__).with_name("env.example")
 
     with pytest.raises(ServerError) as refused:
@@ -144,8 +159,6 @@ def test_the_example_lacks_nothing_but_the_secrets(tmp_path):
 
 
 def test_the_example_names_every_setting_of_a_machine():
-    from pathlib import Path
-
     text = Path(command.__file__).with_name("env.example").read_text()
     left_out = {"LISTEN", "PORT", "RUN_FOLDER", "MLFLOW_AUTH_ADMIN_USERNAME"}
 
@@ -184,6 +197,30 @@ class TestSecretsManager:
         text = refusal(file, PGPASSWORD=None, PGPASSWORD_SECRET=secret("weak"))
 
         assert "found a weak one" in text
+
+    def test_a_secret_is_fetched_by_its_name_with_the_keys_and_the_region_of_the_file(
+        self, file, secret, monkeypatch
+    ):
+        secret(STRONG)
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        own = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": STRONG}
+
+        settings = read(
+            file,
+            PGPASSWORD=None,
+            PGPASSWORD_SECRET="one",
+            AWS_DEFAULT_REGION="eu-west-1",
+            **own,
+        )
+
+        assert settings.pgpassword.get_secret_value() == STRONG
+
+    @pytest.mark.parametrize("arn", ["arn:x", "arn:aws:secretsmanager", "no secret"])
+    def test_what_is_no_arn_is_named(self, file, secret, arn):
+        text = refusal(file, PGPASSWORD=None, PGPASSWORD_SECRET=arn)
+
+        assert "PGPASSWORD_SECRET names a secret that cannot be read" in text
 
     def test_a_key_that_is_not_there_is_named(self, file, secret):
         arn = secret(json.dumps({"user": "mlflow"}))

@@ -5,6 +5,7 @@ import hashlib
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
@@ -107,7 +108,7 @@ def empty(s3, bucket):
 
 def digest_of(run_id, name, folder):
     path = download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder)
-    with open(path, "rb") as file:  # noqa: PTH123
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -146,6 +147,16 @@ def test_a_restore_refuses_a_bucket_with_something_in_it(lost):
     assert "expected nothing in s3://mlflow/artifacts, found files there" in done.stderr
     tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
     assert lost.database.execute(tables, "mlflow") == "0"
+
+
+def test_a_backup_of_an_empty_database_is_refused_before_anything_is_stored(lost):
+    before = sorted(lost.folder.glob("backups/backups/*"))
+
+    done = lost.command("backup")
+
+    assert done.returncode == 1
+    assert "the database has no tables; has the server ever run?" in done.stderr
+    assert sorted(lost.folder.glob("backups/backups/*")) == before
 
 
 def test_everything_is_there_after_a_restore(doomed, restored):
@@ -294,6 +305,32 @@ def profile(name, keys, folder):
     return Variables({"AWS_SHARED_CREDENTIALS_FILE": str(path)})
 
 
+def test_a_backup_goes_to_another_s3_and_comes_back(doomed, restored, tmp_path):
+    s3 = doomed.s3.client("owner")
+    s3.create_bucket(Bucket="elsewhere")
+    told = profile("other", doomed.s3.user("owner"), tmp_path)
+    config = tmp_path / "config"
+    config.write_text(f"[profile other]\nendpoint_url = {doomed.s3.endpoint}\n")
+    told |= {
+        "AWS_CONFIG_FILE": str(config),
+        "BACKUP_PROFILE": "other",
+        "BACKUP_TO": "s3://elsewhere/of/mlflow",
+        "MLFLOW_S3_ENDPOINT_URL": doomed.s3.endpoint,
+    }
+
+    made = doomed.command("backup", environment=told)
+    verified = doomed.command("verify", environment=told)
+
+    assert made.returncode == 0, made.stderr
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert not any(doomed.folder.glob("backups/**/elsewhere"))
+    kept = s3.list_objects_v2(Bucket="elsewhere", Prefix="of/mlflow/blobs/")["KeyCount"]
+    assert kept == len(list(doomed.folder.glob("backups/blobs/*/*")))
+    other = {"PGDATABASE": "third", "ARTIFACTS": "s3://mlflow/artifacts/third"}
+    doomed.database.execute("CREATE DATABASE third OWNER mlflow")
+    assert doomed.command("restore", environment=told | other).returncode == 0
+
+
 def test_old_backups_are_deleted_with_what_only_they_need(doomed, restored):
     archive = doomed.folder / "backups"
     newest = max(archive.glob("backups/*/manifest.json"))
@@ -340,6 +377,21 @@ def test_a_server_refuses_the_tables_of_another_version_of_mlflow(stopped):
     assert "Detected out-of-date database schema (found version b7e4c1a90f23" in done.stderr
     assert done.stderr.rstrip().endswith("Back up, then: mlflow-server migrate")
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_refuses_the_accounts_of_another_version_of_mlflow(stopped):
+    sql = stopped.database.execute
+    now = sql("SELECT version_num FROM alembic_version_auth", "mlflow")
+    sql("UPDATE alembic_version_auth SET version_num = '8606fa83a998'", "mlflow")  # the first
+
+    done = stopped.command("serve", "1")
+    found = sql("SELECT version_num FROM alembic_version_auth", "mlflow")
+    sql(f"UPDATE alembic_version_auth SET version_num = '{now}'", "mlflow")
+
+    assert done.returncode == 1
+    assert f"tables of revision {now}, found 8606fa83a998. Back up, then:" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert found == "8606fa83a998"
 
 
 def test_tables_of_this_version_stay_as_they_are(stopped):

@@ -3,6 +3,10 @@
 import pytest
 import requests
 
+from deploy.server import database
+from deploy.server.database import Lock
+from deploy.server.settings import Settings
+
 
 @pytest.fixture
 def created(stack):
@@ -48,6 +52,35 @@ def test_a_grant_of_one_experiment_is_of_no_other(stack, created, admin):
     assert seen == [200, 403]
 
 
+def test_a_grant_is_changed_by_another_and_taken_back(stack, created, admin):
+    experiment = admin.create_experiment("one that is shared")
+    name = f"experiments/get?experiment_id={experiment}"
+    on = ("--kind", "experiment", "--on", experiment)
+
+    def write():
+        return requests.post(
+            f"{stack.address}/api/2.0/mlflow/runs/create",
+            json={"experiment_id": experiment},
+            auth=("edith", password(created)),
+            verify=str(stack.tls.authority),
+            timeout=60,
+        ).status_code
+
+    found = []
+    for permission in ("READ", "EDIT", "READ", "NONE", "NONE"):
+        done = stack.command("grant", "edith", permission, *on)
+        found.append((done.returncode, status(stack, created, name), write()))
+
+    assert found == [(0, 200, 403), (0, 200, 200), (0, 200, 403), (0, 403, 403), (0, 403, 403)]
+
+
+def test_a_grant_on_one_thing_says_what_it_is(stack, created):
+    done = stack.command("grant", "edith", "READ", "--on", "7")
+
+    assert done.returncode == 1
+    assert "expected --kind experiment or --kind registered_model with --on 7" in done.stderr
+
+
 def test_a_new_password_takes_the_place_of_the_old_one(stack, created):
     changed = stack.command("account", "--new-password", "edith")
 
@@ -64,8 +97,9 @@ def test_an_account_that_is_there_is_refused_in_one_line(stack, created):
     assert again.stderr.count("\n") == 1
 
 
-def test_a_grant_to_nobody_is_refused_in_one_line(stack):
-    done = stack.command("grant", "nobody", "READ")
+@pytest.mark.parametrize("permission", ["READ", "NONE"])
+def test_a_grant_to_nobody_is_refused_in_one_line(stack, permission):
+    done = stack.command("grant", "nobody", permission)
 
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -76,3 +110,23 @@ def test_a_wrong_password_of_the_admin_is_told(stack):
 
     assert done.returncode == 1
     assert "the server does not let admin in" in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_in_one_line(stack, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    done = stack.command("backup", "--to", str(tmp_path / "file" / "backups"))
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("mlflow-server backup: ")
+    assert str(tmp_path) in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_server_starts_while_a_backup_is_made(stack):
+    environment = stack._environment()
+    number = max(stack.servers)
+    with database.alone(Settings.read(environment), Lock.BACKUPS):
+        stack.servers[number].stop()
+        stack.start_server(number)
+        stack.await_server(number)
