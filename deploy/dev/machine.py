@@ -71,9 +71,9 @@ class Machine:
             timeout=_LONGEST,
         )
 
-    def bootstrap(self) -> subprocess.CompletedProcess[str]:
+    def bootstrap(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the project's bootstrap in it."""
-        return self.run("/opt/project/deploy/server/bootstrap")
+        return self.run("/opt/project/deploy/server/bootstrap", *words)
 
     def show(self, unit: str, what: str) -> int:
         """Return a property of a unit that is a number."""

@@ -64,7 +64,7 @@ class Trial:
         self.settings = {n: v for n, v in storage.settings().items() if n not in own} | {
             "PORT": port,
             "PGSSLROOTCERT": "/etc/mlflow/database-ca.pem",
-            "BACKUP_TO": "/var/backups/mlflow",
+            "BACKUP_TO": "/srv/backups of mlflow",
         }
         self.address = f"https://{NAME}:{port}"
         self.secrets = {value for name, value in self.settings.items() if _SECRET.search(name)}
@@ -76,9 +76,9 @@ class Trial:
         self.client: Any = MlflowClient()
         self.run_id = ""
         self.checks = (
-            *(self.without_settings, self.weak_secret, self.bootstrap, self.accounts, self.closed),
-            *(self.artifact, self.account, self.backup, self.verify, self.killed, self.again),
-            *(self.leaks, self.scores),
+            *(self.without_settings, self.weak_secret, self.without_start, self.bootstrap),
+            *(self.accounts, self.closed, self.artifact, self.account, self.backup, self.verify),
+            *(self.killed, self.again, self.leaks, self.scores),
         )
 
     def without_settings(self) -> str:
@@ -96,9 +96,16 @@ class Trial:
         good = ended.returncode == 1 and named and not self._active()
         return _expect(self._said(ended), good=good)
 
+    def without_start(self) -> str:
+        """Bootstrap before a restore: it starts nothing, and there is the command."""
+        self._write()
+        ended = self.machine.bootstrap("--no-start")
+        found = self.machine.run("mlflow-server", "check")
+        good = ended.returncode == found.returncode == 0 and not self._active()
+        return _expect(self._said(ended), good=good)
+
     def bootstrap(self) -> str:
         """Bootstrap with complete settings: it starts everything."""
-        self._write()
         ended = self.machine.bootstrap()
         good = ended.returncode == 0 and len(self._active()) == len(UNITS)
         return _expect(self._said(ended), good=good)
