@@ -78,7 +78,7 @@ class Trial:
         self.checks = (
             *(self.without_settings, self.weak_secret, self.without_start, self.bootstrap),
             *(self.accounts, self.closed, self.artifact, self.account, self.backup, self.verify),
-            *(self.killed, self.again, self.leaks, self.scores),
+            *(self.killed, self.again, self.ending, self.leaks, self.scores),
         )
 
     def without_settings(self) -> str:
@@ -185,6 +185,21 @@ class Trial:
         good = ended.returncode == 0 and same and restarted == len(SERVERS)
         found = f"same venv, certificate, settings: {same}; restarted: {restarted}; {len(seconds)}"
         return _expect(f"{found} requests, the longest {max(seconds):.1f} s", good=good)
+
+    def ending(self) -> str:
+        """Let certificates end soon: one that was put there stays, bootstrap's own is renewed."""
+        found = []
+        for maker in ("somebody", "made by mlflow-server bootstrap"):
+            self.machine.run(
+                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "10"),
+                *("-subj", f"/O={maker}", "-addext", f"subjectAltName=DNS:{NAME}"),
+                *("-keyout", "/etc/mlflow/tls/server.key", "-out", "/etc/mlflow/tls/server.crt"),
+            )
+            before = self.certificate.read_bytes()
+            ended = self.machine.bootstrap()
+            found.append((ended.returncode, self.certificate.read_bytes() != before))
+            self.client.get_experiment("0")  # through nginx, whose key is this certificate's
+        return _expect(f"exit code and renewed: {found}", good=found == [(0, False), (0, True)])
 
     def leaks(self) -> str:
         """Look for the secrets in the journal and on command lines."""

@@ -48,5 +48,8 @@ def grant(settings: Settings, name: str, permission: Permission, *, on: str, kin
         what = {"username": name, "resource_type": each, "resource_id": on}
         service.ask("POST", f"{_PERMISSIONS}/revoke", what, also=HTTPStatus.NOT_FOUND)
         if permission != "NONE":
-            service.ask("POST", f"{_PERMISSIONS}/grant", what | {"permission": permission})
+            try:
+                service.ask("POST", f"{_PERMISSIONS}/grant", what | {"permission": permission})
+            except ServerError as error:
+                raise ServerError(f"{error} What {name} had before was taken back.") from None
     print(f"{name} has {permission} on {kind or 'experiments and registered models'} {on}")

@@ -70,7 +70,9 @@ def prune(archive: Store, *, keep_days: int, now: dt.datetime) -> list[str]:
     oldest = (now.astimezone(dt.UTC) - dt.timedelta(days=keep_days)).strftime(NAME)
     files: dict[str, list[str]] = {}
     for entry in archive.entries("backups/"):
-        files.setdefault(entry.name.split("/")[1], []).append(entry.name)
+        name = entry.name.split("/")[1]
+        if _is_backup(name):
+            files.setdefault(name, []).append(entry.name)
     old = sorted(name for name in files if name < oldest and name not in finished[-1:])
     if not old:
         return []
@@ -84,6 +86,15 @@ def prune(archive: Store, *, keep_days: int, now: dt.datetime) -> list[str]:
         if entry.name.rpartition("/")[2] not in needed:
             archive.delete(entry.name)
     return old
+
+
+def _is_backup(name: str) -> bool:
+    """Tell a backup, finished or not, from what else somebody keeps there."""
+    try:
+        dt.datetime.strptime(name, NAME)  # noqa: DTZ007
+    except ValueError:
+        return False
+    return True
 
 
 def at_once(function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:

@@ -78,9 +78,9 @@ def connected(settings: "Settings") -> "Iterator[Connection]":
 def alone(settings: "Settings", what: Lock) -> Iterator[None]:
     """Let only one machine at a time do what is in the block."""
     with connected(settings) as connection:
-        connection.autocommit = True  # no transaction is open, however long the block takes
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", (what,))
+        connection.commit()  # no transaction is open while the block goes on; the lock is held
         yield
 
 

@@ -52,6 +52,8 @@ def _names_a_place() -> bool:
 
 
 def _writes_a_trace() -> bool:
+    if "/mlflow/demo/" in request.path:  # makes traces, and deletes those of others
+        return True
     if not (request.path.startswith("/v1/traces") or "/mlflow/traces" in request.path):
         return False
     return request.method != "POST" or request.path.rpartition("/")[2] not in _HARMLESS

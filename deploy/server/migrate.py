@@ -18,7 +18,8 @@ _COMMANDS = (
 
 def run(settings: Settings) -> None:
     """Migrate, while no other machine does; a schema cannot be taken back."""
-    with database.alone(settings, Lock.TABLES):
+    # A backup that is being made ends first: what it has read would change under it.
+    with database.alone(settings, Lock.BACKUPS), database.alone(settings, Lock.TABLES):
         for command in _COMMANDS:
             done = subprocess.run(
                 [sys.executable, "-m", *command],

@@ -89,7 +89,7 @@ class Settings(BaseModel):
     mlflow_flask_server_secret_key: Secret
 
     run_folder: Path = Path("/run/mlflow")
-    backup_to: str = ""
+    backup_to: Annotated[str, Field(pattern=r"""^(/[^"%\\]*|s3://[a-z0-9.-]+(/.*)?)?$""")] = ""
     backup_profile: str = ""
     backup_keep_days: Annotated[int, Field(ge=1)] = 30
 
@@ -184,7 +184,9 @@ def _fetch(name: str, where: str, values: Mapping[str, Any]) -> str:
     arn, _, key = where.partition("#")
     parts = arn.split(":")
     region = parts[_REGION] if len(parts) > _REGION else values.get("AWS_DEFAULT_REGION")
-    keys = {n.lower(): values[n] for n in _KEYS if n in values}  # else this machine's role's
+    # The keys of Amazon's S3 are an account's of AWS; with none, this machine's role is asked.
+    of_aws = all(n in values for n in _KEYS) and "MLFLOW_S3_ENDPOINT_URL" not in values
+    keys = {n.lower(): values[n] for n in _KEYS} if of_aws else {}
     try:
         client = boto3.client("secretsmanager", region_name=region, **keys)
         answer = client.get_secret_value(SecretId=arn)

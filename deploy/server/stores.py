@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy.server.errors import ServerError
 
@@ -203,12 +204,17 @@ def archive(settings: "Settings", address: str) -> Store:
 def _client_of_backups(settings: "Settings") -> "Any":
     if not settings.backup_profile:
         return s3_client(settings)
-    # Its `endpoint_url` and `region`: an S3 that is not the one with the artifacts.
+    # It may have an `endpoint_url` and a `region`: an S3 that is not the one with the artifacts.
+    core = botocore.session.Session(profile=settings.backup_profile)
     try:
-        session = boto3.Session(profile_name=settings.backup_profile)
-    except ProfileNotFound as error:
+        own = core.get_scoped_config()
+        return client(
+            boto3.Session(botocore_session=core),
+            own.get("endpoint_url", settings.mlflow_s3_endpoint_url),
+            own.get("region", settings.aws_default_region),
+        )
+    except BotoCoreError as error:
         raise ServerError(f"BACKUP_PROFILE: {error}; expected it in ~mlflow/.aws") from None
-    return client(session, "", session.region_name or settings.aws_default_region)
 
 
 def _as_server(settings: "Settings") -> boto3.Session:

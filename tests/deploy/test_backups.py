@@ -189,12 +189,17 @@ def test_an_old_backup_that_did_not_finish_goes_too(store, put):
     old, now = write_backup(put, 40, "old"), write_backup(put, 0, "now")
     for name in (old, now):
         store.delete(f"backups/{name}/manifest.json")
+    put("backups/2016 notes/README", b"of somebody")
     young = write_backup(put, 5, "young")
 
     gone = backup.prune(store, keep_days=30, now=NOW)
 
     assert gone == [old]
-    assert {entry.name.split("/")[1] for entry in store.entries("backups/")} == {young, now}
+    assert {entry.name.split("/")[1] for entry in store.entries("backups/")} == {
+        young,
+        now,
+        "2016 notes",
+    }
 
 
 def test_the_newest_backup_stays_however_old_it_is(store, put):
@@ -315,6 +320,7 @@ def settings():
             "MLFLOW_AUTH_ADMIN_PASSWORD": strong,
             "MLFLOW_FLASK_SERVER_SECRET_KEY": strong,
             "MLFLOW_SERVER_SETTINGS": "/nonexistent",
+            "MLFLOW_S3_ENDPOINT_URL": "http://artifacts:1",
             "BACKUP_PROFILE": "backups",
         }
     )
@@ -326,18 +332,36 @@ def test_backups_are_in_a_folder_or_a_bucket(settings, address):
         stores.archive(settings, address)
 
 
-def test_a_profile_that_is_not_there_is_named(settings, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("", r".*backups.* could not be found"), ("aws_access_key_id = a", "Partial credentials")],
+)
+def test_a_profile_that_is_not_there_is_named(settings, tmp_path, monkeypatch, text, reason):
+    (tmp_path / "config").write_text(f"[profile backups]\n{text}\n" if text else "")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
 
-    with pytest.raises(ServerError, match=r"BACKUP_PROFILE: .*backups.* could not be found"):
+    with pytest.raises(ServerError, match=f"BACKUP_PROFILE: {reason}"):
         stores.archive(settings, "s3://other/backups")
 
 
-def test_a_profile_may_have_an_s3_and_a_region_of_its_own(settings, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("lines", "endpoint", "region"),
+    [
+        (["endpoint_url = http://other:9", "region = eu-west-3"], "http://other:9", "eu-west-3"),
+        (
+            ["aws_access_key_id = a", "aws_secret_access_key = b"],
+            "http://artifacts:1",
+            "eu-central-1",
+        ),
+    ],
+)
+def test_a_profile_may_have_an_s3_and_a_region_of_its_own(
+    settings, tmp_path, monkeypatch, lines, endpoint, region
+):
     config = tmp_path / "config"
-    config.write_text("[profile backups]\nendpoint_url = http://other:9\nregion = eu-west-3\n")
+    config.write_text("\n".join(["[profile backups]", *lines, ""]))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
 
     client = stores.archive(settings, "s3://other/backups").client
 
-    assert (client.meta.endpoint_url, client.meta.region_name) == ("http://other:9", "eu-west-3")
+    assert (client.meta.endpoint_url, client.meta.region_name) == (endpoint, region)

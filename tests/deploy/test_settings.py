@@ -91,6 +91,9 @@ def test_an_empty_setting_is_a_missing_one(file, name):
         ("ARTIFACTS", "s3://bucket/artifacts/"),
         ("MLFLOW_S3_ENDPOINT_URL", "s3.example.org"),
         ("MLFLOW_S3_ENDPOINT_URL", "https://s3.example.org/bucket"),
+        ("BACKUP_TO", "backups"),
+        ("BACKUP_TO", "gs://bucket/backups"),
+        ("BACKUP_TO", '/srv/"backups"'),
         ("PGSSLMODE", "disable"),
         ("PGSSLMODE", "prefer"),
         ("PORT", "0"),
@@ -215,6 +218,23 @@ class TestSecretsManager:
         )
 
         assert settings.pgpassword.get_secret_value() == STRONG
+
+    def test_the_keys_of_another_s3_are_not_shown_to_aws(self, file, secret, monkeypatch):
+        arn = secret(STRONG)
+        own = {"AWS_ACCESS_KEY_ID": "AKIAOTHER", "AWS_SECRET_ACCESS_KEY": STRONG}
+        shown = []
+        client = boto3.client
+        monkeypatch.setattr(boto3, "client", lambda *a, **w: shown.append(w) or client(*a, **w))
+
+        read(
+            file,
+            PGPASSWORD=None,
+            PGPASSWORD_SECRET=arn,
+            MLFLOW_S3_ENDPOINT_URL="https://s3.example.org",
+            **own,
+        )
+
+        assert shown == [{"region_name": "eu-west-1"}]
 
     @pytest.mark.parametrize("arn", ["arn:x", "arn:aws:secretsmanager", "no secret"])
     def test_what_is_no_arn_is_named(self, file, secret, arn):
