@@ -1,7 +1,11 @@
 """What an administrator types on a machine of the server: accounts and permissions."""
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import requests
+from driving import until
 
 from deploy.server import database
 from deploy.server.database import Lock
@@ -123,10 +127,41 @@ def test_a_folder_that_cannot_be_written_to_is_told_in_one_line(stack, tmp_path)
     assert done.stderr.count("\n") == 1
 
 
-def test_a_server_starts_while_a_backup_is_made(stack):
-    environment = stack._environment()
+@pytest.fixture
+def backing_up(stack):
+    """A backup is being made; it ends by a call."""
+    with contextlib.ExitStack() as end:
+        settings = Settings.read(stack._environment())
+        end.enter_context(database.alone(settings, Lock.BACKUPS))
+        yield end.close
+
+
+def sessions(stack, *, granted):
+    """States of the sessions that hold the lock of backups, or wait for it."""
+    return stack.database.execute(
+        "SELECT state FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = 'advisory' "
+        f"AND objid = {int(Lock.BACKUPS)} AND granted = {granted}"
+    ).split("\n")
+
+
+def test_a_server_starts_while_a_backup_is_made(stack, backing_up):
     number = max(stack.servers)
-    with database.alone(Settings.read(environment), Lock.BACKUPS):
-        stack.servers[number].stop()
-        stack.start_server(number)
-        stack.await_server(number)
+    stack.servers[number].stop()
+
+    stack.start_server(number)
+    stack.await_server(number)
+
+    assert sessions(stack, granted=True) == ["idle"]  # in no transaction, which could time out
+
+
+def test_a_migration_waits_for_a_backup_that_is_made(stack, backing_up):
+    with ThreadPoolExecutor(1) as pool:
+        migrated = pool.submit(stack.command, "migrate")
+        try:
+            until(lambda: sessions(stack, granted=False) == ["active"], what="one that waits")
+            done = migrated.done()
+        finally:
+            backing_up()
+
+    assert not done
+    assert migrated.result().returncode == 0
