@@ -19,10 +19,7 @@ def main() -> int:
         settings = Settings.read()
         # Each command imports what it needs: a check of the settings must not take seconds.
         getattr(import_module(f"deploy.server.{module}"), function)(settings, **words)
-    except ServerError as error:
-        print(f"mlflow-server {command}: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:  # a full disk, a folder that is closed
+    except (ServerError, OSError) as error:  # OSError: a full disk, a folder that is closed
         print(f"mlflow-server {command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

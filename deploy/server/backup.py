@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from deploy.server import database, stores
-from deploy.server.database import Lock
 from deploy.server.errors import ServerError
 from deploy.server.manifest import DUMP, FILE_NAME, NAME, Artifact, Manifest, blob, load, names
 from deploy.server.settings import Settings
@@ -66,14 +65,14 @@ def prune(archive: Store, *, keep_days: int, now: dt.datetime) -> list[str]:
 
     So are those that did not finish. Files that no other backup needs go with them.
     """
-    finished = names(archive)
     oldest = (now.astimezone(dt.UTC) - dt.timedelta(days=keep_days)).strftime(NAME)
     files: dict[str, list[str]] = {}
     for entry in archive.entries("backups/"):
-        name = entry.name.split("/")[1]
-        if _is_backup(name):
-            files.setdefault(name, []).append(entry.name)
-    old = sorted(name for name in files if name < oldest and name not in finished[-1:])
+        files.setdefault(entry.name.split("/")[1], []).append(entry.name)
+    finished = sorted(name for name in files if f"backups/{name}/{FILE_NAME}" in files[name])
+    old = sorted(
+        name for name in files if _is_backup(name) and name < oldest and name not in finished[-1:]
+    )
     if not old:
         return []
     needed = {
@@ -139,7 +138,7 @@ def run(settings: Settings, to: str) -> None:
     to = to or settings.backup_to
     now = dt.datetime.now(dt.UTC)
     archive = stores.archive(settings, to)
-    with database.alone(settings, Lock.BACKUPS):
+    with database.alone(settings, database.Lock.BACKUPS):
         made = backup(settings, archive, now=now)
         gone = prune(archive, keep_days=settings.backup_keep_days, now=now)
     size = sum(artifact.size for artifact in made.artifacts.values())

@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 from deploy.server import database
-from deploy.server.database import Lock
 from deploy.server.errors import ServerError
 from deploy.server.serve import environment
 from deploy.server.settings import Settings
@@ -19,7 +18,10 @@ _COMMANDS = (
 def run(settings: Settings) -> None:
     """Migrate, while no other machine does; a schema cannot be taken back."""
     # A backup that is being made ends first: what it has read would change under it.
-    with database.alone(settings, Lock.BACKUPS), database.alone(settings, Lock.TABLES):
+    with (
+        database.alone(settings, database.Lock.BACKUPS),
+        database.alone(settings, database.Lock.TABLES),
+    ):
         for command in _COMMANDS:
             done = subprocess.run(
                 [sys.executable, "-m", *command],

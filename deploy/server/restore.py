@@ -6,7 +6,6 @@ from pathlib import Path
 
 from deploy.server import database, stores
 from deploy.server.backup import at_once
-from deploy.server.database import Lock
 from deploy.server.errors import ServerError
 from deploy.server.manifest import DUMP, Manifest, blob, fetch, read
 from deploy.server.settings import Settings
@@ -22,7 +21,7 @@ def restore(settings: Settings, archive: Store, manifest: Manifest) -> None:
         If the database or the bucket holds anything, or the backup is damaged or refused.
     """
     with (
-        database.alone(settings, Lock.TABLES),
+        database.alone(settings, database.Lock.TABLES),
         tempfile.TemporaryDirectory(prefix="mlflow-restore-") as folder,
     ):
         bucket = stores.artifacts(settings)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.server import database
-from deploy.server.database import Lock
 from deploy.server.errors import ServerError
 from deploy.server.settings import Settings
 
@@ -70,7 +69,7 @@ def prepare(settings: Settings) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from sqlalchemy import create_engine
 
-    with database.alone(settings, Lock.TABLES):
+    with database.alone(settings, database.Lock.TABLES):
         try:
             SqlAlchemyStore(database.URI, _ARTIFACTS)
         except MlflowException as error:

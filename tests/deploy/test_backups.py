@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
+from told import SETTINGS
 
 from deploy.server import backup, manifest, rewind, stores, verify
 from deploy.server.errors import ServerError
@@ -308,22 +309,8 @@ def test_what_was_made_since_is_left():
 
 @pytest.fixture
 def settings():
-    strong = "x7Qv!mZk29sLw_Tb4"
-    return Settings.read(
-        {
-            "SERVER_NAME": "mlflow.example.org",
-            "ALLOWED_NETWORKS": "10.0.0.0/8",
-            "PGHOST": "database.example.org",
-            "PGPASSWORD": strong,
-            "ARTIFACTS": "s3://bucket/artifacts",
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            "MLFLOW_AUTH_ADMIN_PASSWORD": strong,
-            "MLFLOW_FLASK_SERVER_SECRET_KEY": strong,
-            "MLFLOW_SERVER_SETTINGS": "/nonexistent",
-            "MLFLOW_S3_ENDPOINT_URL": "http://artifacts:1",
-            "BACKUP_PROFILE": "backups",
-        }
-    )
+    own = {"MLFLOW_S3_ENDPOINT_URL": "http://artifacts:1", "BACKUP_PROFILE": "backups"}
+    return Settings.read(SETTINGS | own)
 
 
 @pytest.mark.parametrize("address", ["", "backups", "./backups", "gs://bucket/backups"])

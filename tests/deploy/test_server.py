@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from told import SETTINGS, STRONG
 
 from deploy.server import nginx, serve
 from deploy.server.__main__ import _parser
@@ -15,20 +16,6 @@ from deploy.server.settings import PRINTED, Settings, setting
 COMMANDS = _parser()._subparsers._group_actions[0].choices
 SERVER = Path(serve.__file__).parent
 UNITS = ("mlflow@.service", "mlflow-backup.service", "mlflow-backup.timer")
-STRONG = "x7Qv!mZk29sLw_Tb4"
-SETTINGS = {
-    "SERVER_NAME": "mlflow.example.org",
-    "ALLOWED_NETWORKS": "10.0.0.0/8,192.0.2.0/24",
-    "PGHOST": "database.example.org",
-    "PGPASSWORD": STRONG,
-    "ARTIFACTS": "s3://bucket/artifacts",
-    "AWS_DEFAULT_REGION": "eu-central-1",
-    "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
-    "AWS_SECRET_ACCESS_KEY": f"{STRONG}-s3",
-    "MLFLOW_AUTH_ADMIN_PASSWORD": STRONG[::-1],
-    "MLFLOW_FLASK_SERVER_SECRET_KEY": STRONG * 2,
-    "MLFLOW_SERVER_SETTINGS": "/nonexistent",
-}
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from pathlib import Path
 import boto3
 import pytest
 from moto import mock_aws
+from told import STRONG
 
 from deploy.server import __main__ as command
 from deploy.server.errors import ServerError
 from deploy.server.settings import Settings
 
-STRONG = "x7Qv!mZk29sLw_Tb4"
 GOOD = {
     "SERVER_NAME": "mlflow.example.org",
     "ALLOWED_NETWORKS": "10.0.0.0/8, 2001:db8::/32",

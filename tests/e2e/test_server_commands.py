@@ -4,8 +4,8 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import requests
 from driving import until
+from stacks import ask
 
 from deploy.server import database
 from deploy.server.database import Lock
@@ -25,13 +25,7 @@ def password(done):
 
 
 def status(stack, done, path="experiments/get-by-name?experiment_name=Default"):
-    answer = requests.get(
-        f"{stack.address}/api/2.0/mlflow/{path}",
-        auth=("edith", password(done)),
-        verify=str(stack.tls.authority),
-        timeout=60,
-    )
-    return answer.status_code
+    return ask(stack, ("edith", password(done)), "GET", f"/api/2.0/mlflow/{path}").status_code
 
 
 def test_a_new_account_gets_in_and_sees_nothing_of_others(stack, created):
@@ -62,13 +56,8 @@ def test_a_grant_is_changed_by_another_and_taken_back(stack, created, admin):
     on = ("--kind", "experiment", "--on", experiment)
 
     def write():
-        return requests.post(
-            f"{stack.address}/api/2.0/mlflow/runs/create",
-            json={"experiment_id": experiment},
-            auth=("edith", password(created)),
-            verify=str(stack.tls.authority),
-            timeout=60,
-        ).status_code
+        path, login = "/api/2.0/mlflow/runs/create", ("edith", password(created))
+        return ask(stack, login, "POST", path, json={"experiment_id": experiment}).status_code
 
     found = []
     for permission in ("READ", "EDIT", "READ", "NONE", "NONE"):
