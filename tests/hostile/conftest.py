@@ -1,0 +1,274 @@
+"""Where an attack is tried: a clone, a store that the attacker writes to, and watched places.
+
+Every attack ends in the same check (`Range.check`): nothing of the attacker's was executed, written
+outside temporary folders, or sent; the command ended with one line; no process is left.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from forking import Finished, WarmProcess  # noqa: E402
+
+_GIT = {
+    **{f"GIT_{role}_NAME": "Ada" for role in ("AUTHOR", "COMMITTER")},
+    **{f"GIT_{role}_EMAIL": "ada@example.org" for role in ("AUTHOR", "COMMITTER")},
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+}
+
+
+def run_git(folder, *arguments):
+    """Run git as the user or the attacker does, and return what it prints."""
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        env={**os.environ, **_GIT},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+
+
+class Listener:
+    """A port of the attacker's: counts who connects, and answers nothing."""
+
+    def __init__(self):
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self.connections = 0
+        self._kept = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._server.accept()
+                self.connections += 1
+                self._kept.append(connection)
+
+    def close(self):
+        for connection in self._kept:
+            connection.close()
+        self._server.close()
+
+
+@dataclass
+class Range:
+    """A user's machine, and what an attack must not do to it.
+
+    Attributes
+    ----------
+    clone : Path
+        The user's clone of a project, in which commands run; it must stay as it is.
+    home, secrets : Path
+        The user's home, and a folder of files that are nobody else's business.
+    canary : Path
+        What an attacker's code makes: it must never be there.
+    temporary : Path
+        TMPDIR: the one place that may be written to, and it must be empty afterwards.
+    listener : Listener
+        The attacker's port: nobody may connect, unless the user named it.
+    """
+
+    warm: WarmProcess
+    folder: Path
+    store_uri: str
+    listener: Listener
+    before: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def clone(self):
+        return self.folder / "clone"
+
+    @property
+    def home(self):
+        return self.folder / "home"
+
+    @property
+    def secrets(self):
+        return self.folder / "secrets"
+
+    @property
+    def canary(self):
+        return self.folder / "canary"
+
+    @property
+    def temporary(self):
+        return self.folder / "temporary"
+
+    @property
+    def environment(self):
+        kept = {
+            n: v
+            for n, v in os.environ.items()
+            if not n.startswith(("MLFLOW_", "GIT_", "REPRISE_", "PYTHON", "PYTEST"))
+        }
+        return {
+            **kept,
+            **_GIT,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(self.home),
+            "XDG_CACHE_HOME": str(self.home / ".cache"),
+            "TMPDIR": str(self.temporary),
+            "MLFLOW_TRACKING_URI": self.store_uri,
+            "MLFLOW_EXPERIMENT_NAME": "attacks",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "COLUMNS": "200",
+        }
+
+    def run(self, *words, timeout=60, **environment) -> Finished:
+        """Run `python -m …` in the clone, as the user does."""
+        return self.warm.run(
+            ["python", "-m", *words],
+            folder=self.clone,
+            environment={**self.environment, **environment},
+            timeout=timeout,
+        )
+
+    def look(self):
+        """Remember how the watched places are: before the attack."""
+        self.before = self._places()
+
+    def _places(self):
+        places = {}
+        for place in (self.clone, self.home, self.secrets):
+            for path in sorted(place.rglob("*")):
+                if place == self.home and ".cache" in path.parts:
+                    continue  # our own cache folder
+                kind = path.readlink() if path.is_symlink() else None
+                if kind is None and path.is_file():
+                    kind = path.read_bytes()
+                places[str(path.relative_to(self.folder))] = kind
+        return places
+
+    def check(self, done=None, *, exit_codes=(1, 2), connections=0, says=""):
+        """Check that an attack has failed, and that the user was told in one line.
+
+        Parameters
+        ----------
+        done : Finished, optional
+            The command that met the attack.
+        exit_codes : tuple of int
+            How it may have ended.
+        connections : int
+            How many connections to the attacker's port the user had asked for.
+        says : str
+            What the line must contain.
+        """
+        assert not self.canary.exists(), "the attacker's code was executed"
+        assert self.listener.connections <= connections, "the attacker was contacted"
+        after = self._places()
+        changed = {
+            n for n in after.keys() | self.before.keys() if after.get(n) != self.before.get(n)
+        }
+        assert not changed, f"written outside temporary folders: {sorted(changed)}"
+        assert list(self.temporary.iterdir()) == [], "left behind"
+        assert not self.left_running(), "processes are left"
+        if done is not None:
+            assert done.left_processes == []
+            output = done.stdout + done.stderr
+            assert done.exit_code in exit_codes, (done.exit_code, output)
+            assert "Traceback" not in output, output
+            assert says in output, output
+
+    def left_running(self):
+        """Processes whose variables say that they are of this range."""
+        mark = f"TMPDIR={self.temporary}".encode()
+        found = []
+        for _ in range(20):
+            found = [
+                pid for pid in Path("/proc").iterdir() if pid.name.isdigit() and _has(pid, mark)
+            ]
+            if not found:
+                return []
+            time.sleep(0.1)
+        return found
+
+
+def _has(pid, mark):
+    try:
+        return mark in (pid / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def warm_process():
+    """One warm process for all attacks of a worker."""
+    from reprise import numerics
+
+    pins = numerics.pins(numerics.cpu_flags(numerics.read_cpuinfo()))
+    kept = {n: v for n, v in os.environ.items() if not n.startswith(("MLFLOW_", "GIT_"))}
+    warm = WarmProcess({**kept, **pins, "MLFLOW_DISABLE_TELEMETRY": "true"})
+    yield warm
+    warm.close()
+
+
+@pytest.fixture(scope="session")
+def origin(tmp_path_factory):
+    """A bare repository with this project's files, in one commit."""
+    folder = tmp_path_factory.mktemp("origin")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    work = folder / "work"
+    for name in filter(None, listed.split("\0")):
+        if name.startswith(("tests/", "deploy/", "bench/")) or not (ROOT / name).is_file():
+            continue
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, work / name)
+    run_git(work, "init", "--quiet", "--initial-branch=main")
+    run_git(work, "add", "--all")
+    run_git(work, "commit", "--quiet", "--message", "The project")
+    run_git(folder, "clone", "--quiet", "--bare", str(work), str(folder / "origin.git"))
+    return folder / "origin.git"
+
+
+@pytest.fixture
+def firing_range(tmp_path, migrated, origin, warm_process):
+    """A user's machine with a fresh clone, a store of its own, and nothing wrong yet."""
+    import mlflow
+
+    for name in ("home", "secrets", "temporary", "artifacts"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "secrets" / "key.csv").write_text("a,b,label\n1,2,x\n3,4,y\n", encoding="utf-8")
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    run_git(tmp_path, "clone", "--quiet", str(origin), "clone")
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    mlflow.MlflowClient(tracking_uri=uri).create_experiment(
+        "attacks", artifact_location=str(tmp_path / "artifacts")
+    )
+    listener = Listener()
+    place = Range(warm_process, tmp_path, uri, listener)
+    yield place
+    listener.close()
+
+
+@pytest.fixture
+def trained(firing_range) -> Callable[[], str]:
+    """Make an honest training run, which an attacker may then change; return its id."""
+
+    def train(*arguments):
+        done = firing_range.run("steps.train_dt", "--max_depth", "2", "--cv", "0", *arguments)
+        assert done.exit_code == 0, done.stderr
+        return done.stdout.split("train_dt: run ")[1].split()[0]
+
+    return train
