@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 from reprise import checkout
 from reprise.code import UNKNOWN
 from reprise.errors import CheckoutError, CodeError, ProjectError
-from reprise.git import git, is_full_sha, remote, succeeds, without_credentials
+from reprise.git import git, is_full_sha, remote, succeeds
+from reprise.urls import without_credentials
 
 _HEAD = "HEAD"
 _SHORT_SHA = re.compile(r"[0-9a-f]{4,64}", re.IGNORECASE)
@@ -188,11 +189,12 @@ def _checked_out(address: Address, at_hand: Path, name: str, folder: str) -> Ite
             )
         repository.follow_origin()
         root = repository.check_out(UNKNOWN.model_copy(update={"commit": commit}))
-        yield _existing(root / folder, address)
+        yield _existing(root / folder, address, within=root)
 
 
-def _existing(folder: Path, address: Address) -> Path:
-    if not folder.is_dir():
+def _existing(folder: Path, address: Address, *, within: Path | None = None) -> Path:
+    leads_out = within and not folder.resolve().is_relative_to(within.resolve())
+    if leads_out or not folder.is_dir():
         raise CheckoutError(
             f"expected the folder {address.folder or folder.name!r} in {address.shown}, found none "
             "there. Check its name."
@@ -207,11 +209,12 @@ def _tree_has(repository: Path, folder: str) -> bool:
 
 def _commit(repository: Path, name: str) -> str | None:
     """Return the commit that a reference or an id leads to; None: none."""
-    return _answer(repository, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") or None
+    words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    return _answer(repository, *words) or None
 
 
 def _is_bare(path: Path) -> bool:
-    return _answer(path, "rev-parse", "--is-bare-repository") == "true"
+    return _answer(path, "--git-dir=.", "rev-parse", "--is-bare-repository") == "true"
 
 
 def _answer(folder: Path, *arguments: str) -> str:

@@ -215,10 +215,12 @@ def _of_one_code(
     """
     with checkout.repository(Path.cwd(), allowed=allowed) as repository:
         folder, fault = None, ""
+        missing: list[Reason] = []
         try:
             with tracking.one_line_errors():
                 repository.obtain(code, tracking.artifact_at)
-                folder = repository.check_out(code)
+                folder = repository.check_out(code, may_contact=False)
+                missing = [_not_looked_for(name) for name in repository.missing_submodules]
         except RepriseError as error:
             fault = str(error)
         if folder is None:
@@ -227,9 +229,22 @@ def _of_one_code(
             ]
         refusals: dict[Hashable, str] = {}
         return [
-            _checked(finding, inputs, folder, _refused(finding, folder, refusals))
+            _checked(
+                replace(finding, reasons=(*finding.reasons, *missing)),
+                inputs,
+                folder,
+                _refused(finding, folder, refusals),
+            )
             for finding in findings
         ]
+
+
+def _not_looked_for(submodule: str) -> Reason:
+    return Reason(
+        "note",
+        f"its submodule {submodule} is not in this clone, and was not looked for: an audit asks "
+        "no server but that of the repository.",
+    )
 
 
 def _refused(finding: Finding, folder: Path, refusals: dict[Hashable, str]) -> list[Reason]:

@@ -23,8 +23,8 @@ from mlflow.projects.backend.abstract_backend import AbstractBackend
 from reprise import address, code, projects, tracking
 from reprise.address import Address
 from reprise.errors import ParameterError, ProjectError, RepriseError, RunFailedError
-from reprise.git import without_credentials
 from reprise.launcher import Ended, Launcher
+from reprise.urls import without_credentials
 
 NAME = "reprise"
 REPRODUCE = "reproduce"

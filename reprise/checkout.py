@@ -6,20 +6,23 @@ that the run carries. The user's repository is only read. A run's record is some
 what is neither of the repository at hand nor of a named one is refused.
 """
 
-import re
+import shlex
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
 from reprise import code as source
+from reprise import submodules, transfer
+from reprise.bundles import Bundle
 from reprise.errors import CheckoutError, CodeError, TrackingError
-from reprise.git import git, is_full_sha, remote, same_repository, succeeds, without_credentials
+from reprise.git import contact, fetch, git, is_full_sha, remote, succeeds
 from reprise.record import Code
+from reprise.urls import RepositoryUrl, same_repository, without_credentials
 
 OpenBundle = Callable[[str], AbstractContextManager[Path]]
-_PREREQUISITE = re.compile(rb"-([0-9a-f]{40,64})\b")
 _POINTER = b"version https://git-lfs"
 
 
@@ -39,13 +42,16 @@ class Repository:
     def __init__(self, folder: Path, at_hand: Path, *, allowed: str | None = None) -> None:
         self._store = folder / "repository"
         self._at_hand = at_hand
-        self._allowed = allowed
+        self._allowed = RepositoryUrl.parse(allowed).absolute(Path.cwd()) if allowed else None
+        self._from_allowed = False
+        self._reasons: dict[str, str] = {}  # why a place did not give a commit
+        self.missing_submodules: tuple[str, ...] = ()
         if succeeds(at_hand, "rev-parse", "--git-dir"):
             source.beside(at_hand, self._store)
             self._remote = remote(at_hand)
         else:
             self._store.mkdir()
-            git(self._store, "init", "--quiet")
+            git(self._store, "init", "--quiet", "--template=")
             self._remote = None
 
     def obtain(self, code: Code, open_bundle: OpenBundle) -> str:
@@ -82,7 +88,7 @@ class Repository:
         """Have a commit here from this clone or its remote, and say from which; None: neither."""
         if self._has(commit):
             return "this clone"
-        if self._remote and self._fetched(self._remote, commit):
+        if self._remote and self._fetched_from_remote(commit):
             return self._remote
         return None
 
@@ -94,23 +100,31 @@ class Repository:
         """
         if self._remote is None:
             return
-        url = git(self._at_hand, "remote", "get-url", self._remote).strip()
-        git(self._store, "remote", "add", "origin", url)
+        for address in submodules.remote_of(self._at_hand):
+            git(self._store, "remote", "add", "--", "origin", address.text)
         pattern = "create refs/remotes/origin/%(refname:lstrip=3) %(objectname)"
         of_remote = f"refs/remotes/{self._remote}"
         branches = git(self._at_hand, "for-each-ref", f"--format={pattern}", of_remote)
         git(self._store, "update-ref", "--stdin", text=branches)
 
-    def check_out(self, code: Code) -> Path:
+    def check_out(self, code: Code, *, may_contact: bool = True) -> Path:
         """Write the files of a run's commit, submodules and LFS files included.
+
+        Parameters
+        ----------
+        code : Code
+            Of the run.
+        may_contact : bool
+            Whether the servers of submodules may be asked; if not, `missing_submodules` names
+            those that are not in this clone.
 
         Returns
         -------
         Path
             The project's folder.
         """
-        git(self._store, "checkout", "--quiet", "--detach", "--force", str(code.commit))
-        self._check_out_submodules()
+        git(self._store, "checkout", "--quiet", "--detach", "--force", str(code.commit), "--")
+        self._check_out_submodules(may_contact=may_contact)
         self._check_lfs()
         return inside(self._store, code.project)
 
@@ -120,88 +134,123 @@ class Repository:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
     def _find(self, code: Code, commit: str, open_bundle: OpenBundle) -> str:
-        nearby = self.find(commit)
-        if nearby:
-            return nearby
-        if self._allowed and self._fetched(self._allowed, commit):
-            return without_credentials(self._allowed)
-        self._refuse_foreign(code)
-        if code.bundle is None:
-            raise CheckoutError(
-                f"expected commit {commit} in this clone or at its remote, found it in neither, "
-                "and the run carries no bundle of it: it was at the remote when the run was made, "
-                f"and is gone since. {self._advice()}"
-            )
-        try:
-            with open_bundle(code.bundle) as path:
-                self._unbundle(path, commit)
-        except TrackingError as error:
-            raise CheckoutError(str(error)) from None
-        return "the run's own bundle"
+        """Have a commit here; a bundle that has it spares asking a server."""
+        if self._has(commit):
+            return "this clone"
+        foreign = self._foreign(code)
+        damaged = None
+        if code.bundle is not None and not foreign:
+            try:
+                with open_bundle(code.bundle) as path:
+                    self._unbundle(path, commit)
+            except (CheckoutError, TrackingError) as error:
+                damaged = str(error)
+            else:
+                return "the run's own bundle"
+        if self._remote and self._fetched_from_remote(commit):
+            return self._remote
+        if self._allowed and self._fetched(self._allowed.text, commit):
+            self._from_allowed = True
+            return self._allowed.shown
+        raise CheckoutError(foreign or damaged or self._nowhere(commit))
+
+    def _nowhere(self, commit: str) -> str:
+        reasons = "; ".join(f"{place}: {reason}" for place, reason in self._reasons.items())
+        return (
+            f"expected commit {commit} in this clone or at its remote, found it in neither"
+            f"{f' ({reasons})' if reasons else ''}, and the run carries no bundle of it: it was at "
+            f"the remote when the run was made. {self._advice()}"
+        )
 
     def _has(self, commit: str) -> bool:
         return succeeds(self._store, "cat-file", "-e", f"{commit}^{{tree}}")
 
-    def _fetched(self, remote_or_url: str, commit: str) -> bool:
-        """Fetch a commit alone, with the login that the user's own repository is set up for."""
-        settings: tuple[str, ...] = ()
-        if remote_or_url == self._remote:
-            common = git(self._at_hand, "rev-parse", "--git-common-dir").removesuffix("\n")
-            path = (self._at_hand.absolute() / common / "config").resolve()
-            settings = ("-c", f"include.path={path}")
-        fetch = ("fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules")
-        return succeeds(self._store, *settings, *fetch, remote_or_url, commit) and self._has(commit)
+    def _fetched_from_remote(self, commit: str) -> bool:
+        """Fetch a commit with the login that the user's own repository is set up for."""
+        addresses = submodules.remote_of(self._at_hand)
+        if not addresses or self._remote is None:
+            self._reasons[str(self._remote)] = "its URL is none that is contacted"
+            return False
+        common = git(self._at_hand, "rev-parse", "--git-common-dir").removesuffix("\n")
+        path = (self._at_hand.absolute() / common / "config").resolve()
+        # A remote's path may be relative to the clone, which git reads it from no longer.
+        place = addresses[0].text if addresses[0].is_local else self._remote
+        return self._fetched(place, commit, "-c", f"include.path={path}")
 
-    def _refuse_foreign(self, code: Code) -> None:
-        """Refuse code that a run says is of another repository than the one at hand."""
+    def _fetched(self, place: str, commit: str, *settings: str) -> bool:
+        """Fetch a commit alone, or note why that cannot be done; a place is asked once in vain."""
+        shown = without_credentials(place)
+        if transfer.SILENT in self._reasons.get(shown, ""):
+            return False
+        try:
+            fetch(self._store, place, commit, *settings)
+        except CodeError as error:
+            self._reasons[shown] = error.said
+            return False
+        return self._has(commit)
+
+    def _foreign(self, code: Code) -> str:
+        """Say why code is not run that a run says is of another repository; "": it is not."""
         if code.repository is None:
-            return
-        known = [self._allowed] if self._allowed else []
+            return ""
+        known = [self._allowed.text] if self._allowed else []
         if succeeds(self._at_hand, "rev-parse", "--git-dir"):
             names = git(self._at_hand, "remote").split()
-            known += [git(self._at_hand, "remote", "get-url", name).strip() for name in names]
-        if not any(same_repository(code.repository, url) for url in known):
-            raise CheckoutError(
-                f"expected a run of the repository at hand, found one of {code.repository}, whose "
-                "code is not run unasked. Replay it in a clone of that repository, or, if you "
-                f"trust it, with -P allow_repository={code.repository}."
+            known += [git(self._at_hand, "remote", "get-url", "--", name).strip() for name in names]
+        if any(same_repository(code.repository, url) for url in known):
+            return ""
+        try:
+            url = RepositoryUrl.parse(code.repository)
+        except CheckoutError:
+            return (
+                "expected a run of the repository at hand, found one of something that is no "
+                f"repository, {code.repository!r}. The record was altered."
             )
+        return (
+            f"expected a run of the repository at hand, found one of {url.shown}, whose "
+            "code is not run unasked. Replay it in a clone of that repository, or, if you "
+            f"trust it, with -P {shlex.quote(f'allow_repository={url.shown}')}."
+        )
 
     def _unbundle(self, path: Path, commit: str) -> None:
         """Take in a bundle that builds upon the repository at hand."""
-        needed = _prerequisites(path)
-        for base in needed:
-            places = filter(None, (self._remote, self._allowed))
-            if not self._has(base) and not any(self._fetched(place, base) for place in places):
+        bundle = Bundle.read(path)
+        for base in bundle.prerequisites:
+            if not self._has(base) and not self._fetched_base(base):
                 raise CheckoutError(
                     f"expected commit {base}, which the run's bundle builds upon, in this clone "
                     f"or at its remote, found it in neither. {self._advice()}"
                 )
             git(self._store, "update-ref", f"refs/heads/base/{base}", base)
-        try:
-            git(self._store, "bundle", "unbundle", str(path))
-        except CodeError as error:
-            raise CheckoutError(
-                f"expected a git bundle with commit {commit}, found a damaged one ({error})"
-            ) from None
-        if not self._has(commit):
+        apart = self._store.with_name("incoming")  # what is refused must not be found later
+        shutil.rmtree(apart, ignore_errors=True)
+        source.beside(self._store, apart)
+        bundle.unpack(apart)
+        if not succeeds(apart, "cat-file", "-e", f"{commit}^{{tree}}"):
             raise CheckoutError(
                 f"expected commit {commit} in the run's bundle, found others. It was replaced."
             )
-        if not needed and not self._related(commit):
+        if not bundle.prerequisites and not self._related(apart, commit):
             raise CheckoutError(
                 "expected a bundle that shares its history with the repository at hand, found one "
                 "that shares none. Replay the run in a clone of its own repository."
             )
+        for pack in (apart / ".git" / "objects" / "pack").iterdir():
+            pack.rename(self._store / ".git" / "objects" / "pack" / pack.name)
 
-    def _related(self, commit: str) -> bool:
-        """Tell whether a commit and HEAD of the repository at hand have a common first commit."""
+    def _fetched_base(self, base: str) -> bool:
+        if self._remote and self._fetched_from_remote(base):
+            return True
+        return self._allowed is not None and self._fetched(self._allowed.text, base)
+
+    def _related(self, store: Path, commit: str) -> bool:
+        """Tell whether a commit in a store and HEAD at hand have a common first commit."""
         first = ("rev-list", "--max-parents=0")
         try:
-            here = set(git(self._at_hand, *first, "HEAD").split())
+            here = set(git(self._at_hand, *first, "HEAD", "--").split())
         except CodeError:
             return False
-        return bool(here & set(git(self._store, *first, commit).split()))
+        return bool(here & set(git(store, *first, commit, "--").split()))
 
     def _advice(self) -> str:
         return (
@@ -209,42 +258,20 @@ class Repository:
             "-P allow_repository=<url>."
         )
 
-    def _check_out_submodules(self) -> None:
-        listed = git(self._store, "ls-files", "--stage", "-z").split("\0")
-        links = [entry.partition("\t") for entry in listed if entry.startswith("160000 ")]
-        if not links:
-            return
-        settings = ["-c", "protocol.file.allow=always"]
-        if self._remote:  # what an address like ../library.git is relative to
-            url = git(self._at_hand, "remote", "get-url", self._remote).strip()
-            settings += ["-c", f"remote.origin.url={url}"]
-        commits = {path: description.split()[1] for description, _, path in links}
-        try:
-            self._borrow_submodules(commits)
-            git(self._store, *settings, "submodule", "update", "--init", "--recursive", "--quiet")
-        except CodeError as error:
-            raise CheckoutError(
-                f"expected the submodules of the run's commit, found that they cannot be had: "
-                f"{error}"
-            ) from None
-
-    def _borrow_submodules(self, commits: Mapping[str, str]) -> None:
-        """Take submodules, given by path and commit, from those at hand that have the commit."""
-        if not succeeds(self._at_hand, "rev-parse", "--show-toplevel"):
-            return
-        root = Path(git(self._at_hand, "rev-parse", "--show-toplevel").removesuffix("\n"))
-        options = ("--file", ".gitmodules", "--null", "--get-regexp", r"^submodule\..*\.path$")
-        for entry in filter(None, git(self._store, "config", *options).split("\0")):
-            key, _, path = entry.partition("\n")
-            here, commit = root / path, commits.get(path)
-            if commit and here.is_dir() and succeeds(here, "cat-file", "-e", f"{commit}^{{tree}}"):
-                objects = git(here, "rev-parse", "--absolute-git-dir").removesuffix("\n")
-                git(self._store, "config", f"{key.removesuffix('.path')}.url", objects)
+    def _check_out_submodules(self, *, may_contact: bool) -> None:
+        at_hand = None
+        if succeeds(self._at_hand, "rev-parse", "--show-toplevel"):
+            at_hand = Path(git(self._at_hand, "rev-parse", "--show-toplevel").removesuffix("\n"))
+        known = [*submodules.remote_of(at_hand)]
+        if self._allowed:
+            known.insert(0 if self._from_allowed else len(known), self._allowed)
+        places = submodules.Places(at_hand, known, may_contact)
+        self.missing_submodules = tuple(submodules.check_out(self._store, places))
 
     def _check_lfs(self) -> None:
         for name in git(self._store, "ls-files", "-z", ":(attr:filter=lfs)").split("\0"):
             path = self._store / name
-            if name and path.is_file() and path.read_bytes()[: len(_POINTER)] == _POINTER:
+            if name and not path.is_symlink() and _begins_with(path, _POINTER):
                 raise CheckoutError(
                     f"expected the content of {name}, found a git-LFS pointer to it. "
                     "Install git-lfs (git lfs install; git lfs pull), then replay again."
@@ -300,30 +327,25 @@ def clone(url: str) -> Iterator[Path]:
     CheckoutError
         If it cannot be cloned; the URL is shown without the credentials in it.
     """
+    address = RepositoryUrl.parse(url).absolute(Path.cwd())
     login = url.partition("://")[2].partition("/")[0].rpartition("@")[0]
     with tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True) as name:
-        options = ("--quiet", "--no-checkout", "--template=")
+        options = ("--progress", "--no-checkout", "--no-local", "--template=")
         try:
-            git(Path(name), "clone", *options, "--", url, "clone")
+            contact(Path(name), "clone", *options, "--", address.text, "clone")
         except CodeError as error:
             said = error.said
             for secret in (login, unquote(login)):
                 said = said.replace(f"{secret}@", "") if secret else said
             raise CheckoutError(
-                f"expected a git repository at {without_credentials(url)}, found that it cannot be "
+                f"expected a git repository at {address.shown}, found that it cannot be "
                 f"cloned: {said} Check the address, and your login there."
             ) from None
         yield Path(name, "clone")
 
 
-def _prerequisites(bundle: Path) -> list[str]:
-    """Return the commits that a bundle builds upon, from its header."""
-    found = []
-    with bundle.open("rb") as file:
-        for line in file:
-            if line == b"\n":
-                break
-            match = _PREREQUISITE.match(line)
-            if match:
-                found.append(match[1].decode("ascii"))
-    return found
+def _begins_with(path: Path, beginning: bytes) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(beginning)) == beginning

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reprise.errors import CodeError
-from reprise.git import git, remote, succeeds, without_credentials
+from reprise.git import git, remote, succeeds
 from reprise.guards import objections
 from reprise.record import Code
+from reprise.urls import without_credentials
 
 BUNDLE = "snapshot.bundle"
 PATCH = "changes.patch"
@@ -153,7 +154,7 @@ def beside(project: Path, store: Path) -> None:
         project.absolute() / git(project, "rev-parse", "--git-path", name).removesuffix("\n")
         for name in ("objects", "shallow")
     )
-    store.mkdir()
+    store.mkdir(parents=True, exist_ok=True)
     hashed = git(project, "rev-parse", "--show-object-format").strip()
     git(store, "init", "--quiet", f"--template={os.devnull}", f"--object-format={hashed}")
     git(store, "symbolic-ref", "HEAD", _BRANCH)

@@ -1,28 +1,47 @@
-"""Runs git, in English, taking no locks and prompting for nothing; names repositories."""
+"""Runs git, in English, taking no locks and prompting for nothing, and obeying no repository.
+
+What a repository could make git do besides reading it is switched off for every call: hooks, a
+monitor of files, transports that are programs, replaced objects, a bare repository in a checkout.
+"""
 
 import os
 import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
+from reprise import transfer
 from reprise.errors import CodeError
+from reprise.urls import SCHEMES, without_credentials_within
 
-# The user's settings that would write into .git, run a program, or change a snapshot's commit id.
-_SETTINGS = ("core.splitIndex=false", f"core.hooksPath={os.devnull}", "i18n.commitEncoding=UTF-8")
+# Settings that would write into .git, run a program, trust what was sent, or change a commit id.
+_SETTINGS = (
+    *("core.splitIndex=false", "i18n.commitEncoding=UTF-8"),
+    *(f"core.hooksPath={os.devnull}", "core.fsmonitor=false"),
+    *("safe.bareRepository=explicit", "core.protectNTFS=true", "core.protectHFS=true"),
+    *("transfer.fsckObjects=true", "transfer.bundleURI=false", "fetch.uriProtocols="),
+    *("gc.auto=0", "maintenance.auto=false"),
+    *("http.lowSpeedLimit=1", f"http.lowSpeedTime={transfer.IDLE_SECONDS}"),
+)
+# What old versions of git wrote, and is harmless: many a repository's history has it.
+OLD_FORMATS = ("zeroPaddedFilemode", "missingSpaceBeforeDate", "badTimezone", "missingEmail")
+_TAKEN = tuple(f"fetch.fsck.{name}=ignore" for name in OLD_FORMATS)
 # What a git hook or a shell sets to point git elsewhere (git rev-parse --local-env-vars).
 _ELSEWHERE = frozenset(
     f"GIT_{name}"
     for name in (
         *("DIR", "COMMON_DIR", "WORK_TREE", "IMPLICIT_WORK_TREE", "PREFIX", "NAMESPACE"),
         *("INDEX_FILE", "OBJECT_DIRECTORY", "ALTERNATE_OBJECT_DIRECTORIES", "SHALLOW_FILE"),
-        *("GRAFT_FILE", "REPLACE_REF_BASE", "NO_REPLACE_OBJECTS"),
+        *("GRAFT_FILE", "REPLACE_REF_BASE"),
     )
 )
-_QUIET = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
-_CREDENTIALS = re.compile(r"^([a-z][a-z0-9+.-]*)://([^/]*)@", re.IGNORECASE)
-_CREDENTIALS_WITHIN = re.compile(r"(?<=://)[^/\s@]*:[^/\s]*@|(?<=(?<!ssh)://)[^/\s]*@")
-_SCP_LIKE = re.compile(r"^(?:[^@/:]+@)?([^/:]+):(?!//)(.*)$")
+_QUIET = {
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+}
 _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -48,27 +67,110 @@ def git(
     CodeError
         If git is missing, or refuses; with what it said, less the credentials in it.
     """
-    inherited = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     try:
         done = subprocess.run(
-            ["git", *(word for setting in _SETTINGS for word in ("-c", setting)), *arguments],
+            command(*arguments),
             cwd=folder,
-            env={**inherited, **_QUIET, **(environment or {})},
+            env={**variables(), **(environment or {})},
             input=text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text,
             capture_output=True,
             check=False,
         )
     except FileNotFoundError:
-        raise CodeError("expected git on PATH, found none. Install git.") from None
+        raise _not_installed() from None
     if done.returncode != 0:
-        command = next(word for word in arguments if not word.startswith("-") and "=" not in word)
-        said = _CREDENTIALS_WITHIN.sub("", done.stderr.decode(errors="replace").strip())
-        raise CodeError(
-            f"git {command} failed in {folder.name}: {said or f'exit code {done.returncode}'} "
-            "Mend the repository (git status tells more), then run again.",
-            said=said,
-        )
+        _refused(folder, arguments, done.returncode, done.stderr.decode(errors="replace"))
     return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def contact(folder: Path, *arguments: str) -> str:
+    """Run a git that may talk to a server, within limits of time; return what it prints.
+
+    Parameters
+    ----------
+    folder : Path
+    *arguments : str
+        A command that takes `--progress`: a transfer that shows none has stopped.
+
+    Raises
+    ------
+    CodeError
+        As of `git`, or if the server is silent, or slow beyond measure.
+    """
+    environment = variables()
+    ssh = environment.get("GIT_SSH_COMMAND") or setting(folder, *arguments, name="core.sshCommand")
+    if "GIT_SSH" not in environment or "GIT_SSH_COMMAND" in environment:
+        environment["GIT_SSH_COMMAND"] = transfer.ssh_command(ssh or "ssh")
+    try:
+        done = transfer.run(command(*arguments), folder, environment)
+    except FileNotFoundError:
+        raise _not_installed() from None
+    if done.exit_code != 0:
+        _refused(folder, arguments, done.exit_code, done.said)
+    return done.output
+
+
+def fetch(store: Path, place: str, commit: str, *settings: str) -> None:
+    """Fetch a commit alone; where a server gives none by its id, with all branches and tags.
+
+    Parameters
+    ----------
+    store : Path
+        The repository to fetch into, which gets no reference to the commit alone.
+    place : str
+        An address, or the name of a remote.
+    commit : str
+        Its full id.
+    *settings : str
+        `-c` options for git.
+
+    Raises
+    ------
+    CodeError
+        If the repository does not have it, or cannot be read.
+    """
+    words = (*settings, "fetch", "--progress", "--no-recurse-submodules", "--no-write-fetch-head")
+    try:
+        contact(store, *words, "--depth=1", "--no-tags", "--", place, commit)
+    except CodeError as error:
+        if "unadvertised object" not in error.said:
+            raise
+        every = (f"+refs/{kind}/*:refs/fetched/{kind}/*" for kind in ("heads", "tags"))
+        contact(store, *words, "--no-tags", "--", place, *every)
+
+
+def command(*arguments: str) -> list[str]:
+    """Return the command line of a git of ours."""
+    settings = (word for name in (*_SETTINGS, *_TAKEN) for word in ("-c", name))
+    return ["git", *settings, *arguments]
+
+
+def variables() -> dict[str, str]:
+    """Return the variables of a git of ours: it is pointed nowhere, and starts no helper."""
+    inherited = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+    users = os.environ.get("GIT_ALLOW_PROTOCOL")
+    allowed = [name for name in SCHEMES if users is None or name in users.split(":")]
+    return {**inherited, **_QUIET, "GIT_ALLOW_PROTOCOL": ":".join(allowed)}
+
+
+def setting(folder: Path, *before: str, name: str) -> str:
+    """Return a setting of git; "": it is not set.
+
+    Parameters
+    ----------
+    folder : Path
+    *before : str
+        Words of a command line, whose leading `-c` options count.
+    name : str
+    """
+    options = []
+    words = iter(before)
+    while next(words, "") == "-c":
+        options += ["-c", next(words)]
+    try:
+        return git(folder, *options, "config", "--get", name).strip()
+    except CodeError:
+        return ""
 
 
 def succeeds(folder: Path, *arguments: str) -> bool:
@@ -91,33 +193,15 @@ def is_full_sha(name: str) -> bool:
     return _FULL_SHA.fullmatch(name) is not None
 
 
-def without_credentials(url: str) -> str:
-    """Drop `user:password@` from a URL; `git@host:path` and plain paths stay as they are."""
-    match = _CREDENTIALS.match(url)
-    if match is None:
-        return url
-    scheme, user = match.groups()
-    kept = f"{user}@" if scheme.lower() == "ssh" and ":" not in user else ""
-    return f"{scheme}://{kept}{url[match.end() :]}"
+def _not_installed() -> CodeError:
+    return CodeError("expected git on PATH, found none. Install git.")
 
 
-def same_repository(a: str, b: str) -> bool:
-    """Tell whether two URLs name one repository, whatever the protocol and the login."""
-    return _place(a) == _place(b)
-
-
-def _place(url: str) -> str:
-    """Return the host and path of a repository's URL: `git@h:a/b.git` and `https://h/a/b` agree."""
-    scheme, separator, rest = url.partition("://")
-    scp = None if separator else _SCP_LIKE.match(url)
-    if scp:
-        host, path = scp.groups()
-    elif separator and scheme.lower() != "file":
-        host, _, path = rest.partition("/")
-        host = host.rpartition("@")[2]
-        if scheme.lower() in ("ssh", "http", "https"):
-            host = host.partition(":")[0]
-    else:
-        host, path = "", rest if separator else url
-    path = path.strip("/").removesuffix(".git").strip("/")
-    return f"{host.lower()}/{path}"
+def _refused(folder: Path, arguments: tuple[str, ...], exit_code: int, stderr: str) -> NoReturn:
+    verb = next(word for word in arguments if not word.startswith("-") and "=" not in word)
+    said = without_credentials_within(stderr.strip())
+    raise CodeError(
+        f"git {verb} failed in {folder.name}: {said or f'exit code {exit_code}'} "
+        "Mend the repository (git status tells more), then run again.",
+        said=said,
+    )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from reprise import tracking
 from reprise.errors import NotReplayableError
-from reprise.git import without_credentials
 from reprise.record import Code, Environment, Numerics, Outputs, RunRecord, Step
+from reprise.urls import without_credentials
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

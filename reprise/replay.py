@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 from reprise import checkout, console, models, numerics, past, projects, tracking
 from reprise.digest import canonical_json
 from reprise.errors import DifferentError, ProjectError, RepriseError
-from reprise.git import without_credentials
 from reprise.launcher import Ended, Launcher
 from reprise.past import PastRun
 from reprise.record import Step
 from reprise.run import BELOW, CODE, RUN_NUMBER
 from reprise.sources import DATA_FOLDER
+from reprise.urls import without_credentials
 from reprise.verdict import Cause, CauseKind, Judgement, Verdict, judge, worst
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from reprise.lifetime import Lifetime, Terminated
 from reprise.record import InputData, RunRecord
 from reprise.run import RecordedRun
 from reprise.session import Carry, present
+from reprise.urls import holds_credentials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -334,7 +335,7 @@ class Experiment:
 
 def _refuse_credentials(texts: Iterable[str], where: str) -> None:
     for text in texts:
-        if any(sources.holds_credentials(part) for part in (text, text.partition("=")[2])):
+        if any(holds_credentials(part) for part in (text, text.partition("=")[2])):
             raise ParameterError(
                 f"expected no password or signature in {where}, found an address with one, which "
                 "would be recorded. Give it by an environment variable."

@@ -11,10 +11,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import SplitResult, unquote_plus, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from reprise.errors import DataError
+from reprise.urls import public, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,12 +29,6 @@ _ATTEMPTS = 3
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 60.0
 
-# Query parameters that let their bearer in; they stay out of records and messages.
-_CREDENTIAL = re.compile(
-    r"x-(amz|goog)-.*|expires|policy|googleaccessid"
-    r"|.*(token|signature|secret|passw|credential|apikey|accesskey|authorization).*"
-    r"|(.*[-_.])?(sig|key|auth|pwd|jwt|sas)([-_.].*)?"
-)
 _ADVICE = "Check the address, or download the file and give its path."
 _HTTP_STATUS = {
     401: f"it needs a login. {_ADVICE}",
@@ -125,7 +120,7 @@ def fetch(source: str, *, known: Sequence[str] = ()) -> Iterator[Source]:
             yield local
         return
     if scheme in ("http", "https"):
-        uri = _public(source)
+        uri = public(source)
         chunks = _http_chunks(source, uri)
     elif scheme == "s3":
         uri, version_id, chunks = _s3_object(source)
@@ -218,37 +213,6 @@ def _save(chunks: Iterable[bytes], path: Path) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _split(address: str) -> SplitResult:
-    try:
-        parts = urlsplit(address, allow_fragments=False)
-        _ = parts.port  # checked when asked for; a stray / in a password ends up here
-    except ValueError:
-        # The address itself is not shown: nobody can say where in it a password stands.
-        raise DataError(
-            "Expected an address like https://host/path, found one that is not valid. "
-            "Percent-encode special characters in it."
-        ) from None
-    return parts
-
-
-def holds_credentials(address: str) -> bool:
-    """Tell whether an address has a password in it, or is signed: it must not be recorded."""
-    # Both sides are put together anew: HTTPS://example.org is only spelled otherwise.
-    return "://" in address and _public(address) != urlunsplit(_split(address))
-
-
-def _public(address: str) -> str:
-    """Drop what must not be recorded: user and password, signing parameters, the fragment."""
-    parts = _split(address.partition("#")[0])
-    query = "&".join(
-        pair
-        for pair in parts.query.split("&")
-        if not _CREDENTIAL.fullmatch(unquote_plus(pair.partition("=")[0]).lower())
-    )
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, query, ""))
-
-
 def _http_chunks(address: str, uri: str) -> Iterator[bytes]:
     import requests
     import urllib3
@@ -299,7 +263,7 @@ def _network_error(uri: str, error: Exception) -> DataError:
 def _s3_object(source: str) -> tuple[str, str | None, Iterator[bytes]]:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    parts = _split(source)
+    parts = split(source)
     bucket, key = parts.netloc, parts.path.removeprefix("/")
     asked = re.fullmatch(r"(?:versionId=([^&]+))?", parts.query)
     if not bucket or "@" in bucket or not key or asked is None:

@@ -39,6 +39,7 @@ from mlflow.utils import mlflow_tags
 
 from reprise.errors import RecordError, TrackingError
 from reprise.record import FILE_NAME, InputData, RunRecord, run_in
+from reprise.urls import without_credentials, without_login, without_logins_within
 
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -83,7 +84,6 @@ _ATTEMPTS = 5
 _NOT_A_DEFECT = re.compile(
     "API request to|does not exist in the tracking server|ENDPOINT_NOT_FOUND"
 )
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 _DATASET_DIGEST_LENGTH = 36  # what MLflow's schema holds
 _USER_ERRORS = frozenset(
     {"PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_DOES_NOT_EXIST", "TEMPORARILY_UNAVAILABLE"}
@@ -116,7 +116,7 @@ def address(uri: str | None = None) -> str:
 
 def _where() -> str:
     """Return the server's address without credentials."""
-    return str(_SERVER.get() or mlflow.get_tracking_uri()).rpartition("@")[2]
+    return without_login(str(_SERVER.get() or mlflow.get_tracking_uri()))
 
 
 @contextlib.contextmanager
@@ -140,7 +140,7 @@ def _whole_story(error: BaseException | None) -> str:
 
 def _first_line(error: Exception) -> str:
     """Return the first line of what MLflow says, without the credentials that a URL in it has."""
-    return _CREDENTIALS.sub("", str(error).partition("\n")[0]).rstrip(" .") + "."
+    return without_logins_within(str(error).partition("\n")[0]).rstrip(" .") + "."
 
 
 class Origin(StrEnum):
@@ -353,8 +353,6 @@ def _dataset_source(uri: str) -> dict[str, str]:
 
 def describe_source(run: Run, code: "Code") -> dict[str, str]:
     """Return the tags that say what code a run was made with, for search and for the MLflow UI."""
-    from reprise.git import without_credentials
-
     name = run.data.tags.get(SOURCE_NAME, "")
     tags = {
         DIRTY: str(code.dirty).lower(),
@@ -631,7 +629,7 @@ def end_failed(
 
 def _tag(error: str) -> str:
     """Write an error as a tag can hold it, without the credentials that a URL in it has."""
-    return _CREDENTIALS.sub("", error)[:LONGEST_ERROR]
+    return without_logins_within(error)[:LONGEST_ERROR]
 
 
 def close(run_id: str, status: str, error: str) -> None:

@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from reprise.errors import CheckoutError
 from reprise.parameters import Parameters
-from reprise.sources import holds_credentials
+from reprise.urls import EXPECTED, RepositoryUrl, holds_credentials
 
 
 def _none_or_two(folds: int) -> int:
@@ -24,8 +25,24 @@ def _without_credentials(address: str | None) -> str | None:
 
 
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+
+def _of_a_repository(address: str | None) -> str | None:
+    if address:
+        try:
+            RepositoryUrl.parse(address)
+        except CheckoutError as error:
+            raise ValueError from error
+    return _without_credentials(address)
+
+
 Address = Annotated[str, AfterValidator(_without_credentials)]
 OptionalAddress = Annotated[str | None, AfterValidator(_without_credentials)]
+RepositoryAddress = Annotated[
+    str | None,
+    Field(json_schema_extra={"expected": f"{EXPECTED}, without credentials, or empty"}),
+    AfterValidator(_of_a_repository),
+]
 Folds = Annotated[
     int,
     Field(ge=0, json_schema_extra={"expected": "0 (no cross-validation) or a whole number >= 2"}),
@@ -216,7 +233,7 @@ class ReproduceParameters(Parameters):
         "recorded",
         description="recorded: the run's own code; current: the code in this folder",
     )
-    allow_repository: OptionalAddress = Field(
+    allow_repository: RepositoryAddress = Field(
         None,
         description="URL of one more git repository whose code may be run; "
         "empty: only the one at hand",
@@ -231,7 +248,7 @@ class CompareParameters(Parameters):
 
     run_id: RunId = Field(description="a run", examples=[_EXAMPLE_ID])
     other: RunId = Field(description="the run to compare it with", examples=[_EXAMPLE_ID])
-    allow_repository: OptionalAddress = Field(
+    allow_repository: RepositoryAddress = Field(
         None,
         description="URL of one more git repository to read code from; empty: only the one at hand",
         examples=["https://example.org/team/project.git"],
@@ -250,7 +267,7 @@ class AuditParameters(Parameters):
     )
     replay: int = Field(0, ge=0, description="how many of the runs to make again")
     seed: Seed = Field(0, description="seed of the choice of runs to make again")
-    allow_repository: OptionalAddress = Field(
+    allow_repository: RepositoryAddress = Field(
         None,
         description="URL of one more git repository whose code may be run; "
         "empty: only the one at hand",

@@ -7,14 +7,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PURE = (
-    *("comparison", "digest", "errors", "parameters", "patch", "record", "verdict"),
+    *("comparison", "digest", "errors", "parameters", "patch", "record", "urls", "verdict"),
     "configuration",
     *("sweeps.experiment", "sweeps.files", "sweeps.grid"),
     "doctor.finding",
 )
 SIDE_EFFECTS = (
     *("address", "backend", "checkout", "code", "console", "data", "environment"),
-    *("git", "guards"),
+    *("bundles", "git", "guards", "submodules", "transfer"),
     *("launcher", "models", "outcome", "past", "projects", "registry", "replay", "report", "run"),
     *("sources", "tracking"),
     *("audit", "audit_report", "inputs", "lifetime", "scripts", "session"),

@@ -11,7 +11,8 @@ from mlflow.environment_variables import MLFLOW_ALLOW_PICKLE_DESERIALIZATION
 from reprise.doctor.finding import Finding, failed, ok, quoted, warning
 from reprise.doctor.visit import Visit
 from reprise.errors import CodeError
-from reprise.git import git, remote, succeeds, without_credentials
+from reprise.git import git, remote, succeeds
+from reprise.urls import without_credentials
 
 REMOTE_SECONDS = 20
 _PICKLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"

@@ -1,6 +1,9 @@
 """Settings of git, and a temporary folder, that are a test's own."""
 
 import os
+import signal
+import socket
+import subprocess
 
 import pytest
 from repositories import DATE
@@ -28,3 +31,17 @@ def temporary(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     monkeypatch.setenv("TMPDIR", str(folder))
     return folder
+
+
+@pytest.fixture
+def served(tmp_path):
+    """URL of a real git server that has the test's folder."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["git", "daemon", "--export-all", "--verbose", "--log-destination=stderr"]
+    command += ["--listen=127.0.0.1", f"--port={port}", f"--base-path={tmp_path}"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as server:
+        assert any(b"Ready to rumble" in line for line in server.stderr)
+        yield f"git://127.0.0.1:{port}"
+        os.killpg(server.pid, signal.SIGTERM)

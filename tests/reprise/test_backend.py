@@ -289,12 +289,12 @@ def test_hooks_do_not_run(repository, origin, temporary, tmp_path, monkeypatch):
     assert not (tmp_path / "ran").exists()
 
 
-def test_submodules_are_there(repository, origin, tmp_path, monkeypatch):
-    library = make_repository(tmp_path / "team" / "library")
-    add_submodule(repository, library)
+def test_submodules_of_the_same_server_are_there(repository, served, tmp_path):
+    make_repository(tmp_path / "team" / "library")
+    add_submodule(repository, f"{served}/team/library")
     git(repository, "push", "--quiet")
 
-    with opened(parse(f"{origin}#main")) as folder:
+    with opened(parse(f"{served}/origin.git#main")) as folder:
         assert (folder / "lib" / "train.py").is_file()
 
 

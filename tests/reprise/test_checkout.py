@@ -3,9 +3,6 @@
 import contextlib
 import os
 import shutil
-import signal
-import socket
-import subprocess
 
 import pytest
 from repositories import (
@@ -51,20 +48,6 @@ def repository(tmp_path):
     folder = make_repository(tmp_path / "project")
     publish(folder, tmp_path / "origin.git")
     return folder
-
-
-@pytest.fixture
-def served(tmp_path):
-    """URL of a real git server that has the test's folder."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = ["git", "daemon", "--export-all", "--verbose", "--log-destination=stderr"]
-    command += ["--listen=127.0.0.1", f"--port={port}", f"--base-path={tmp_path}"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as server:
-        assert any(b"Ready to rumble" in line for line in server.stderr)
-        yield f"git://127.0.0.1:{port}"
-        os.killpg(server.pid, signal.SIGTERM)
 
 
 @pytest.fixture
@@ -635,15 +618,16 @@ class TestSubmodules:
         assert "lib/deeper/train.py" in expected
         assert bring_back(source, repository)[1] == expected
 
-    def test_come_from_their_address_where_no_repository_is_at_hand(
-        self, repository, library, captured, bring_back, tmp_path
+    def test_come_from_the_server_of_a_repository_where_none_is_at_hand(
+        self, repository, library, captured, bring_back, tmp_path, served
     ):
-        source, expected = captured_with_submodule(repository, library, captured)
+        add_submodule(repository, f"{served}/library")
         git(repository, "push", "--quiet")
+        source, expected = captured(repository), files(repository)
         plain = tmp_path / "plain"
         plain.mkdir()
 
-        _, found = bring_back(source, plain, allowed=str(tmp_path / "origin.git"))
+        _, found = bring_back(source, plain, allowed=f"{served}/origin.git")
 
         assert found == expected
 

@@ -1,16 +1,13 @@
 """Git answers or refuses in one line; repositories are named without what is nobody's business."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from repositories import git as plainly
 from repositories import make_repository
 
 from reprise.errors import CodeError
-from reprise.git import git, is_full_sha, remote, same_repository, succeeds, without_credentials
+from reprise.git import git, is_full_sha, remote, succeeds
 
 pytestmark = pytest.mark.usefixtures("plain_git")
-_NAMES = st.text("abcdefgh.-", min_size=1).filter(lambda name: not name.endswith(".git"))
 
 
 @pytest.fixture
@@ -103,70 +100,3 @@ class TestFullSha:
     )
     def test_is_nothing_else(self, name):
         assert not is_full_sha(name)
-
-
-class TestSameRepository:
-    @pytest.mark.parametrize(
-        ("a", "b"),
-        [
-            ("git@example.org:team/a.git", "https://example.org/team/a"),
-            ("ssh://git@example.org:2222/team/a.git", "https://example.org/team/a.git"),
-            ("https://user:t0ken@example.org/team/a.git", "https://example.org/team/a.git/"),
-            ("https://example.org:8443/a.git", "http://EXAMPLE.org/a"),
-            ("git://example.org:9418/a", "git://example.org:9418/a.git"),
-            ("file:///srv/git/a.git", "/srv/git/a"),
-        ],
-    )
-    def test_whatever_the_protocol_and_the_login(self, a, b):
-        assert same_repository(a, b)
-
-    @pytest.mark.parametrize(
-        ("a", "b"),
-        [
-            ("https://example.org/team/a.git", "https://example.com/team/a.git"),
-            ("https://example.org/team/a.git", "https://example.org/other/a.git"),
-            ("https://example.org/a.git", "https://example.org/A.git"),
-            ("https://example.org/a.git", "file:///example.org/a.git"),
-            ("https://example.org/a@example.com/b", "https://example.com/b"),
-            ("https://example.org/team/a.git", "https://example.org@elsewhere.org/team/a.git"),
-            ("git@example.org:a.git", "/example.org/a.git"),
-            ("git://example.org:9418/a", "git://example.org:1/a"),
-        ],
-    )
-    def test_not_another_host_path_or_machine(self, a, b):
-        assert not same_repository(a, b)
-
-    @given(host=_NAMES, path=_NAMES)
-    def test_every_way_to_write_one_agrees(self, host, path):
-        ways = [
-            f"https://{host}/{path}.git",
-            f"https://user:pass@{host}/{path}/",
-            f"ssh://git@{host}/{path}",
-            f"git@{host}:{path}.git",
-        ]
-
-        assert all(same_repository(a, b) for a in ways for b in ways)
-
-
-@pytest.mark.parametrize(
-    ("url", "kept"),
-    [
-        ("https://user:t0ken@example.org/a/b.git", "https://example.org/a/b.git"),
-        ("https://t0ken@example.org/a/b.git", "https://example.org/a/b.git"),
-        ("https://user:t0ken@example.org:8443/a.git", "https://example.org:8443/a.git"),
-        ("https://user:t0@ken@example.org/a.git", "https://example.org/a.git"),
-        ("https://user:t0[ken@example.org/a.git", "https://example.org/a.git"),
-        ("https://user:t0#ken@example.org/a.git", "https://example.org/a.git"),
-        ("http://user:t0ken@[::1]:8080/a.git", "http://[::1]:8080/a.git"),
-        ("HTTPS://user:t0ken@example.org/a.git", "HTTPS://example.org/a.git"),
-        ("https://example.org/@scope/a.git", "https://example.org/@scope/a.git"),
-        ("https://example.org/a.git", "https://example.org/a.git"),
-        ("ssh://git@example.org:2222/a.git", "ssh://git@example.org:2222/a.git"),
-        ("ssh://git:t0ken@example.org/a.git", "ssh://example.org/a.git"),
-        ("git@example.org:group/a.git", "git@example.org:group/a.git"),
-        ("../relative@path", "../relative@path"),
-        ("file:///srv/git/a.git", "file:///srv/git/a.git"),
-    ],
-)
-def test_a_url_keeps_all_but_its_credentials(url, kept):
-    assert without_credentials(url) == kept

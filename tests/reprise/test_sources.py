@@ -18,7 +18,7 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
-from reprise import sources
+from reprise import sources, urls
 from reprise.errors import DataError
 from reprise.sources import fetch
 
@@ -270,7 +270,7 @@ class TestHttp:
     def test_parameters_that_sign_an_address_are_dropped(self, parameter):
         address = f"https://host/x.csv?{parameter}=s3cr3t&rows=9"
 
-        assert sources._public(address) == "https://host/x.csv?rows=9"
+        assert urls.public(address) == "https://host/x.csv?rows=9"
 
     @pytest.mark.parametrize(
         "query", ["design=a&keyword=b", "v=1%2F2&v=3", "format=csv", "monkey=1&versionId=4", ""]
@@ -278,7 +278,7 @@ class TestHttp:
     def test_other_parameters_are_recorded_as_they_are(self, query):
         address = f"https://host:8080/x.csv?{query}".removesuffix("?")
 
-        assert sources._public(address) == address
+        assert urls.public(address) == address
 
     @pytest.mark.parametrize(
         ("path", "words"),

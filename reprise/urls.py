@@ -1,0 +1,238 @@
+"""Addresses: which ones git may be given as a repository, and what of any may be recorded.
+
+An address often comes from somebody else: a record, a tag, a `.gitmodules`. Git takes some for
+options (`--upload-pack=…`) and some for programs to run (`ext::…`). A `RepositoryUrl` is neither.
+"""
+
+import os
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit, urlunsplit
+
+from reprise.errors import CheckoutError, DataError
+
+SCHEMES = ("file", "git", "http", "https", "ssh")
+EXPECTED = "a repository's URL (https, http, ssh, git or file), user@host:path, or a path"
+_DEFAULT_PORTS = {"git": "9418", "http": "80", "https": "443", "ssh": "22"}
+_HELPER = re.compile(r"[A-Za-z0-9+.-]*::")  # "name::rest" starts the program git-remote-name
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(.*)", re.DOTALL)
+_HOST = re.compile(r"(\w[\w.-]*|\[[0-9A-Fa-f:.]+\])(?::(\d{0,5}))?")
+_SCP_LIKE = re.compile(r"(?:([^@/:]+)@)?([^/:]+):(?!//)(.*)", re.DOTALL)
+
+_LOGIN = re.compile(r"^([a-z][a-z0-9+.-]*)://([^/]*)@", re.IGNORECASE)
+_LOGIN_WITHIN = re.compile(r"(?<=://)[^/\s@]*:[^/\s]*@|(?<=(?<!ssh)://)[^/\s]*@")
+_ANY_LOGIN_WITHIN = re.compile(r"(?<=://)[^/\s]*@")
+# Query parameters that let their bearer in; they stay out of records and messages.
+_CREDENTIAL = re.compile(
+    r"x-(amz|goog)-.*|expires|policy|googleaccessid"
+    r"|.*(token|signature|secret|passw|credential|apikey|accesskey|authorization).*"
+    r"|(.*[-_.])?(sig|key|auth|pwd|jwt|sas)([-_.].*)?"
+)
+
+
+@dataclass(frozen=True)
+class RepositoryUrl:
+    """The address of a repository that git may be given: no option, no program, no control code.
+
+    Attributes
+    ----------
+    text : str
+        As git is given it.
+    scheme : str
+        One of `SCHEMES`; of `user@host:path` it is ssh, of a path it is file.
+    host, port : str
+        Empty for a repository on this machine; the port is the scheme's own where none is named.
+    path : str
+    """
+
+    text: str
+    scheme: str
+    host: str
+    port: str
+    path: str
+
+    @classmethod
+    def parse(cls, text: str) -> "RepositoryUrl":
+        """Read an address.
+
+        Raises
+        ------
+        CheckoutError
+            If it is no address of a repository. The text is not shown: it may hold a password.
+        """
+        _refuse(text.startswith("-"), "an option of git")
+        _refuse(not text.strip(), "an empty one")
+        _refuse(_has_controls(text) or _has_controls(unquote(text)), "control characters in it")
+        _refuse(_HELPER.match(text) is not None, "a program to run (name::…)")
+        url = _URL.fullmatch(text)
+        if url:
+            return cls._of_url(text, url[1].lower(), url[2], url[3])
+        scp = _SCP_LIKE.fullmatch(text)
+        if scp:
+            user, host, path = scp.groups()
+            _refuse(path.startswith("-"), "an option of ssh")
+            return cls(text, "ssh", *_host_and_port(user or "", host), path)
+        return cls(text, "file", "", "", text)
+
+    @classmethod
+    def _of_url(cls, text: str, scheme: str, authority: str, path: str) -> "RepositoryUrl":
+        _refuse(scheme not in SCHEMES, f"the scheme {scheme}")
+        if scheme == "file":
+            _refuse(authority not in ("", "localhost"), "a host in a file:// address")
+            return cls(text, scheme, "", "", path)
+        user, _, host = authority.rpartition("@")
+        name, port = _host_and_port(user, host)
+        return cls(text, scheme, name, port or _DEFAULT_PORTS[scheme], path)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a path on this machine."""
+        return self.scheme == "file"
+
+    @property
+    def shown(self) -> str:
+        """The address as it may be recorded: without a password."""
+        return without_credentials(self.text)
+
+    def absolute(self, folder: Path) -> "RepositoryUrl":
+        """Return the address that means from anywhere what it means in a folder."""
+        if not self.is_local or "://" in self.text:
+            return self
+        return RepositoryUrl.parse(os.path.normpath(folder / self.text))
+
+    def is_at_server_of(self, other: "RepositoryUrl") -> bool:
+        """Whether a server has both: one host, and the same port or the protocol's own."""
+        if self.is_local or other.is_local or self.host != other.host:
+            return False
+        same = self.scheme == other.scheme and self.port == other.port
+        return same or self.port in ("", _DEFAULT_PORTS[self.scheme])
+
+    def joined(self, relative: str) -> "RepositoryUrl":
+        """Return what an address in this repository's `.gitmodules` means.
+
+        Only `./…` and `../…` are relative to this repository, as git has it.
+
+        Raises
+        ------
+        CheckoutError
+            If it is no address of a repository, or leads out of the server's folders.
+        """
+        if not relative.startswith(("./", "../")):
+            return RepositoryUrl.parse(relative)
+        parts = [part for part in self.path.split("/") if part]
+        for step in (step for step in relative.split("/") if step not in ("", ".")):
+            if step != "..":
+                parts.append(step)
+                continue
+            _refuse(not parts, "a relative one that leads out of the server's folders")
+            parts.pop()
+        before = self.text.rstrip("/").removesuffix(self.path.rstrip("/"))
+        rooted = "/" if "://" in self.text or self.path.startswith("/") else ""
+        return RepositoryUrl.parse(f"{before}{rooted}{'/'.join(parts)}")
+
+
+def _host_and_port(user: str, authority: str) -> tuple[str, str]:
+    found = _HOST.fullmatch(authority)
+    if found is None or unquote(user).startswith("-"):
+        raise _refusal("an option of ssh, or no host")
+    return found[1].lower(), found[2] or ""
+
+
+def _has_controls(text: str) -> bool:
+    return any(unicodedata.category(character) == "Cc" for character in text)
+
+
+def _refuse(condition: bool, what: str) -> None:  # noqa: FBT001 - reads as a sentence
+    if condition:
+        raise _refusal(what)
+
+
+def _refusal(what: str) -> CheckoutError:
+    return CheckoutError(f"expected {EXPECTED}, found {what}. Give the repository's own address.")
+
+
+def same_repository(a: str, b: str) -> bool:
+    """Tell whether two URLs name one repository, whatever the protocol and the login."""
+    return _place(a) == _place(b)
+
+
+def _place(url: str) -> str:
+    """Return the host and path of a repository's URL: `git@h:a/b.git` and `https://h/a/b` agree."""
+    scheme, separator, rest = url.partition("://")
+    scp = None if separator else _SCP_LIKE.fullmatch(url)
+    if scp:
+        _, host, path = scp.groups()
+    elif separator and scheme.lower() != "file":
+        host, _, path = rest.partition("/")
+        host = host.rpartition("@")[2]
+        if scheme.lower() in ("ssh", "http", "https"):
+            host = host.partition(":")[0]
+    else:
+        host, path = "", rest if separator else url
+    path = path.strip("/").removesuffix(".git").strip("/")
+    return f"{host.lower()}/{path}"
+
+
+def without_credentials(url: str) -> str:
+    """Drop `user:password@` from a URL; `git@host:path` and plain paths stay as they are."""
+    match = _LOGIN.match(url)
+    if match is None:
+        return url
+    scheme, user = match.groups()
+    kept = f"{user}@" if scheme.lower() == "ssh" and ":" not in user else ""
+    return f"{scheme}://{kept}{url[match.end() :]}"
+
+
+def without_login(uri: str) -> str:
+    """Drop all before the last `@` of a server's address: a password may have a slash in it."""
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else uri
+
+
+def without_credentials_within(text: str) -> str:
+    """Drop what is a secret from every URL in a text; the user of `ssh://git@host` is none."""
+    return _LOGIN_WITHIN.sub("", text)
+
+
+def without_logins_within(text: str) -> str:
+    """Drop user and password from every URL in a text."""
+    return _ANY_LOGIN_WITHIN.sub("", text)
+
+
+def holds_credentials(address: str) -> bool:
+    """Tell whether an address has a password in it, or is signed: it must not be recorded."""
+    # Both sides are put together anew: HTTPS://example.org is only spelled otherwise.
+    return "://" in address and public(address) != urlunsplit(split(address))
+
+
+def public(address: str) -> str:
+    """Drop what must not be recorded: user and password, signing parameters, the fragment."""
+    parts = split(address.partition("#")[0])
+    query = "&".join(
+        pair
+        for pair in parts.query.split("&")
+        if not _CREDENTIAL.fullmatch(unquote_plus(pair.partition("=")[0]).lower())
+    )
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+
+
+def split(address: str) -> SplitResult:
+    """Take an address apart.
+
+    Raises
+    ------
+    DataError
+        If it is not valid; it is not shown, as nobody can say where in it a password stands.
+    """
+    try:
+        parts = urlsplit(address, allow_fragments=False)
+        _ = parts.port  # checked when asked for; a stray / in a password ends up here
+    except ValueError:
+        raise DataError(
+            "Expected an address like https://host/path, found one that is not valid. "
+            "Percent-encode special characters in it."
+        ) from None
+    return parts
