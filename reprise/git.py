@@ -83,7 +83,7 @@ def git(
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
-def contact(folder: Path, *arguments: str) -> str:
+def contact(folder: Path, *arguments: str, seconds: float | None = None) -> str:
     """Run a git that may talk to a server, within limits of time; return what it prints.
 
     Parameters
@@ -91,6 +91,8 @@ def contact(folder: Path, *arguments: str) -> str:
     folder : Path
     *arguments : str
         A command that takes `--progress`: a transfer that shows none has stopped.
+    seconds : float, optional
+        All its time; else what `transfer` gives.
 
     Raises
     ------
@@ -102,7 +104,7 @@ def contact(folder: Path, *arguments: str) -> str:
     if "GIT_SSH" not in environment or "GIT_SSH_COMMAND" in environment:
         environment["GIT_SSH_COMMAND"] = transfer.ssh_command(ssh or "ssh")
     try:
-        done = transfer.run(command(*arguments), folder, environment)
+        done = transfer.run(command(*arguments), folder, environment, idle=seconds, total=seconds)
     except FileNotFoundError:
         raise _not_installed() from None
     if done.exit_code != 0:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from reprise.errors import ParameterError
+from reprise.urls import without_credentials_within
 
 ALLOW_UNTRACKED = "allow_untracked"  # of steps whose source is captured; changes no result
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -95,7 +96,8 @@ class Parameters(BaseModel):
         if detail["type"] == "missing":
             return f"{name} must be {expected(field)}; found none. Write: -P {name}={example}."
         found = repr(detail["input"])
-        if name in cls.locations and "://" in found:
+        is_secret = without_credentials_within(found) != found
+        if is_secret or (name in cls.locations and "://" in found):
             found = "an address of another kind"  # not shown: it may hold a password
         return f"{name} must be {expected(field)}; found {found}. For example: -P {name}={example}."
 

@@ -28,12 +28,15 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
 def _of_a_repository(address: str | None) -> str | None:
-    if address:
-        try:
-            RepositoryUrl.parse(address)
-        except CheckoutError as error:
-            raise ValueError from error
-    return _without_credentials(address)
+    if not address:
+        return address
+    try:
+        url = RepositoryUrl.parse(address)
+    except CheckoutError as error:
+        raise ValueError from error
+    if url.shown != address:
+        raise ValueError
+    return address if url.scheme == "ssh" else _without_credentials(address)
 
 
 Address = Annotated[str, AfterValidator(_without_credentials)]

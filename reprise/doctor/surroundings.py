@@ -1,9 +1,5 @@
 """Checks of this machine that need no server: pickle, git."""
 
-import contextlib
-import os
-import signal
-import subprocess
 from pathlib import Path
 
 from mlflow.environment_variables import MLFLOW_ALLOW_PICKLE_DESERIALIZATION
@@ -11,12 +7,11 @@ from mlflow.environment_variables import MLFLOW_ALLOW_PICKLE_DESERIALIZATION
 from reprise.doctor.finding import Finding, failed, ok, quoted, warning
 from reprise.doctor.visit import Visit
 from reprise.errors import CodeError
-from reprise.git import git, remote, succeeds
+from reprise.git import contact, git, remote, setting, succeeds
 from reprise.urls import without_credentials
 
 REMOTE_SECONDS = 20
 _PICKLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
-_NO_PROMPT = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "LC_ALL": "C"}
 
 
 def pickle(_: Visit) -> Finding:
@@ -44,7 +39,7 @@ def repository(visit: Visit) -> Finding:
     if chosen is None:
         found = "expected a remote 'origin', found none: others cannot have the code"
         return warning(name, found, "Do: git remote add origin <url>")
-    url = _setting(folder, f"remote.{chosen}.url")
+    url = setting(folder, name=f"remote.{chosen}.url")
     bare = without_credentials(url)
     if bare != url:
         found = f"the URL of {chosen} holds a login, which plain MLflow puts on the record"
@@ -76,38 +71,11 @@ def _advice(url: str) -> str:
 
 def _heads(folder: Path, chosen: str, *, seconds: float = REMOTE_SECONDS) -> tuple[list[str], str]:
     """Return the commits of a remote's branches; or none, and why it does not tell them."""
-    ssh = os.environ.get("GIT_SSH_COMMAND") or _setting(folder, "core.sshCommand") or "ssh"
-    unattended = {"GIT_SSH_COMMAND": f"{ssh} -oBatchMode=yes -oConnectTimeout=5"}
-    # A session of its own has no terminal to ask at, and ends with all that git has started.
-    with subprocess.Popen(
-        ["git", "ls-remote", "--heads", chosen],
-        cwd=folder,
-        env={**os.environ, **_NO_PROMPT, **unattended},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
-        try:
-            stdout, stderr = process.communicate(timeout=seconds)
-        except BaseException as error:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                return [], f"nothing in {seconds} s"
-            raise
-    if process.returncode != 0:
-        said = stderr.decode(errors="replace")
-        return [], quoted(said) or f"git ended with {process.returncode}"
-    return [row.split()[0] for row in stdout.decode(errors="replace").splitlines()], ""
-
-
-def _setting(folder: Path, name: str) -> str:
-    """Return a setting of git; "": it is not set."""
     try:
-        return git(folder, "config", "--get", name).strip()
-    except CodeError:
-        return ""
+        told = contact(folder, "ls-remote", "--heads", "--", chosen, seconds=seconds)
+    except CodeError as error:
+        return [], quoted(error.said or str(error))
+    return [row.split()[0] for row in told.splitlines()], ""
 
 
 def _is_on(folder: Path, chosen: str, heads: list[str]) -> bool:

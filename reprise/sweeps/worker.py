@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from reprise.errors import CodeError
+from reprise.git import git
 from reprise.launcher import Launcher
 from reprise.sweeps.executor import Task, WarmExecutor
 from reprise.sweeps.repeat import repeatedly
@@ -153,7 +155,7 @@ def _code(
 
 
 def _git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Refused(f"could not check out the code: {done.stderr.strip()}")
-    return done.stdout
+    try:
+        return git(folder, *words)
+    except CodeError as error:
+        raise Refused(f"could not check out the code: {error.said or error}") from None

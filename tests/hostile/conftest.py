@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -272,3 +273,23 @@ def trained(firing_range) -> Callable[[], str]:
         return done.stdout.split("train_dt: run ")[1].split()[0]
 
     return train
+
+
+@pytest.fixture
+def place(firing_range, monkeypatch):
+    """The user's machine as this process's own, with a program `git-remote-evil` on PATH."""
+    programs = firing_range.folder / "bin"
+    programs.mkdir()
+    helper = programs / "git-remote-evil"
+    helper.write_text(f"#!/bin/sh\ntouch {firing_range.canary}\n", encoding="utf-8")
+    helper.chmod(helper.stat().st_mode | stat.S_IXUSR)
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    for name, value in firing_range.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr("tempfile.tempdir", str(firing_range.temporary))
+    monkeypatch.setattr("reprise.transfer.IDLE_SECONDS", 5)
+    monkeypatch.chdir(firing_range.clone)
+    firing_range.look()
+    return firing_range

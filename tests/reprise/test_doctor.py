@@ -1124,7 +1124,10 @@ def test_an_origin_that_wants_a_password_fails_without_asking(project, proxy):
 def test_an_origin_that_never_answers_is_given_up(project, silent, monkeypatch):
     git(project, "remote", "set-url", "origin", f"http://{HOST}:{silent}/p.git")
 
-    assert surroundings._heads(project, "origin", seconds=0.3) == ([], "nothing in 0.3 s")
+    assert surroundings._heads(project, "origin", seconds=0.3) == (
+        [],
+        "nothing came from the server in 0.3 s",
+    )
 
 
 # --- what is printed
