@@ -210,6 +210,8 @@ def _changes(project: Path) -> Changes:
     files, untracked, submodules = set(), [], []
     for entry in filter(None, status.split("\0")):
         kind = entry[0]
+        if kind == "#":  # a header that a setting has asked for: "# stash 1"
+            continue
         # "1 XY sub mH mI mW hH hI path", "u XY sub m1 m2 m3 mW h1 h2 h3 path", "? path"
         name = entry.split(" ", {"1": 8, "u": 10, "?": 1}[kind])[-1]
         files.add(name)

@@ -7,7 +7,7 @@ monitor of files, transports that are programs, replaced objects, a bare reposit
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,7 +18,7 @@ from reprise.urls import SCHEMES, without_credentials_within
 # Settings that would write into .git, run a program, trust what was sent, or change a commit id.
 _SETTINGS = (
     *("core.splitIndex=false", "i18n.commitEncoding=UTF-8"),
-    *(f"core.hooksPath={os.devnull}", "core.fsmonitor=false"),
+    *(f"core.hooksPath={os.devnull}", "core.fsmonitor=false", "core.alternateRefsCommand=:"),
     *("safe.bareRepository=explicit", "core.protectNTFS=true", "core.protectHFS=true"),
     *("transfer.fsckObjects=true", "transfer.bundleURI=false", "fetch.uriProtocols="),
     *("gc.auto=0", "maintenance.auto=false"),
@@ -142,9 +142,18 @@ def fetch(store: Path, place: str, commit: str, *settings: str) -> None:
 
 
 def command(*arguments: str) -> list[str]:
-    """Return the command line of a git of ours."""
-    settings = (word for name in (*_SETTINGS, *_TAKEN) for word in ("-c", name))
-    return ["git", *settings, *arguments]
+    """Return the command line of a git of ours, in which our settings have the last word."""
+    theirs = _leading_options(arguments)  # one may include a file
+    ours = (word for name in (*_SETTINGS, *_TAKEN) for word in ("-c", name))
+    return ["git", *theirs, *ours, *arguments[len(theirs) :]]
+
+
+def _leading_options(arguments: Sequence[str]) -> list[str]:
+    """Return the `-c name=value` pairs that a command line begins with."""
+    number = 0
+    while arguments[number : number + 1] and arguments[number] == "-c":
+        number += 2
+    return list(arguments[:number])
 
 
 def variables() -> dict[str, str]:
@@ -165,12 +174,8 @@ def setting(folder: Path, *before: str, name: str) -> str:
         Words of a command line, whose leading `-c` options count.
     name : str
     """
-    options = []
-    words = iter(before)
-    while next(words, "") == "-c":
-        options += ["-c", next(words)]
     try:
-        return git(folder, *options, "config", "--get", name).strip()
+        return git(folder, *_leading_options(before), "config", "--get", name).strip()
     except CodeError:
         return ""
 

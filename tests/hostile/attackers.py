@@ -45,7 +45,7 @@ def hostile_repository(folder, files, *, submodules=None, names=".gitmodules"):
     submodules : mapping of str to tuple of str, optional
         Of a path: the address, and the commit.
     """
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     run_git(folder, "init", "--quiet", "--initial-branch=main")
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 """Bundles, trees, names and settings that are made to be obeyed: only objects are taken of them."""
 
+import shutil
+
 import pytest
 from attackers import SOME, Artifact, commit, hostile_repository, tree_bundle
 from conftest import run_git
@@ -61,11 +63,13 @@ def bring_back(place, content, name):
         return {found.name for found in folder.iterdir()}
 
 
-def refused(place, work):
+def refused(place, work, *, finished=True):
     with pytest.raises(RepriseError) as refusal:
         work()
     assert "\n" not in str(refusal.value)
-    place.check()
+    assert not place.canary.exists()
+    if finished:
+        place.check()
     return str(refusal.value)
 
 
@@ -131,21 +135,20 @@ def test_a_uri_names_a_commit_by_no_option_and_no_expression(place, fragment):
 
 class TestSettingsOfARepository:
     def test_of_a_bare_one_within_a_commit_are_not_obeyed(self, place):
-        config = f'[core]\n\tbare = false\n\tworktree = "."\n\tfsmonitor = touch {place.canary};\n'
-        files = {
-            "evil/HEAD": "ref: refs/heads/main\n",
-            "evil/config": config,
-            "evil/objects/x": "",
-            "evil/refs/x": "",
-            "evil/MLproject": "name: evil\n",
-        }
-        url, _ = hostile_repository(place.folder / "theirs" / "hostile", files)
+        outer = place.folder / "theirs" / "hostile"
+        within, head = hostile_repository(outer / "evil", {"MLproject": "name: evil\n"})
+        within.rename(outer / "bare")
+        shutil.rmtree(outer / "evil")
+        (outer / "bare" / "config").write_text(
+            "[core]\n\trepositoryformatversion = 0\n\tbare = false\n"
+            f'\tworktree = "."\n\tfsmonitor = touch {place.canary};\n'
+        )
+        (outer / "bare" / "refs" / "heads" / "main").write_text(f"{head}\n")
+        (outer / "bare" / "MLproject").write_text("name: evil\n")
+        url, _ = hostile_repository(outer, {})
 
-        with address.opened(address.parse(f"{url}#evil")) as folder:
-            try:
-                code.describe(folder)
-            except RepriseError as error:
-                assert "\n" not in str(error)
+        with address.opened(address.parse(f"{url}#bare")) as folder:
+            refused(place, lambda: code.describe(folder), finished=False)
 
         place.check()
 

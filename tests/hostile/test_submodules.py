@@ -160,9 +160,9 @@ def test_a_gitmodules_that_leads_out_of_the_commit_is_not_read(place, private):
     path = place.folder / "theirs" / "bundle"
     path.write_bytes(content)
 
+    run = commit(name).model_copy(update={"bundle": "x"})
     with checkout.repository(place.clone) as repository, pytest.raises(CheckoutError):
-        repository.obtain(commit(name).model_copy(update={"bundle": "x"}), lambda _: Artifact(path))
-        repository.check_out(commit(name))
+        repository.obtain(run, lambda _: Artifact(path))
 
     place.check()
 
@@ -187,7 +187,7 @@ class TestHonestSubmodules:
         place.check()
 
     def test_that_the_users_clone_has_are_taken_from_there(self, place, library):
-        path, name = library
+        path, _ = library
         allow = ("-c", "protocol.file.allow=always")
         run_git(place.clone, *allow, "submodule", "--quiet", "add", str(path), "lib")
         run_git(place.clone, "commit", "--quiet", "--message", "Library")

@@ -813,6 +813,14 @@ class TestPatch:
         assert "+name = 'J\\xe4rvi'\n" in patch(published)
 
 
+def test_a_stash_that_git_status_is_set_to_show_is_no_edit(repository):
+    (repository / "train.py").write_text("depth = 4\n")
+    git(repository, "stash", "--quiet")
+    git(repository, "config", "status.showStash", "true")
+
+    assert not code.describe(repository).dirty
+
+
 class TestGuards:
     @pytest.mark.parametrize("name", [".env", "keys/id_rsa", "a b.pem"])
     def test_an_untracked_secret_stops_the_run_and_names_both_ways_out(self, repository, name):
