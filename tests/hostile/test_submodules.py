@@ -200,3 +200,19 @@ class TestHonestSubmodules:
             assert (folder / "lib" / "lib.txt").read_text() == "honest\n"
 
         place.check()
+
+
+def test_an_audit_contacts_no_server_of_a_submodule(firing_range, trained):
+    text = f"git://127.0.0.1:{firing_range.listener.port}/lib"
+    clone = firing_range.clone
+    (clone / ".gitmodules").write_text(modules({"lib": (text, SOME)}), encoding="utf-8")
+    (clone / "lib").mkdir()
+    run_git(clone, "add", ".gitmodules")
+    run_git(clone, "update-index", "--add", "--cacheinfo", f"160000,{SOME},lib")
+    run_git(clone, "commit", "--quiet", "--message", "A submodule elsewhere")
+    trained()
+    firing_range.look()
+
+    done = firing_range.run("steps.audit")
+
+    firing_range.check(done, exit_codes=(0,), says="lib is not in this clone")
