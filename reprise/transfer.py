@@ -111,8 +111,8 @@ def _read(
             if not ready:
                 fault = (
                     f"the transfer was not done in {total:g} s, and was ended"
-                    if left <= idle
-                    else f"{SILENT} in {idle:g} s"
+                    if left <= idle and any(parts.values())
+                    else f"{SILENT} in {min(idle, total):g} s"
                 )
     return b"".join(parts[1]), b"".join(parts[2]), fault
 
