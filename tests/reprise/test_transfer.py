@@ -1,5 +1,6 @@
 """A program that talks to a server ends with its work, or with its time, and all it has started."""
 
+import fcntl
 import os
 import sys
 from pathlib import Path
@@ -44,15 +45,17 @@ def test_a_program_that_goes_on_is_ended_and_that_is_said(program, limits, said)
     assert said in done.said
 
 
-def test_what_a_program_has_started_ends_with_it():
+def test_what_a_program_has_started_ends_with_it(tmp_path):
+    path = tmp_path / "held"
     done = run(
-        "import subprocess, sys; child = subprocess.Popen(['tail', '-f', '/dev/null']); "
-        "print(child.pid, flush=True); child.wait()",
+        f"import fcntl, os, signal; file = open({str(path)!r}, 'w'); "
+        "fcntl.flock(file, fcntl.LOCK_EX); os.fork(); print('held', flush=True); signal.pause()",
         idle=0.5,
     )
 
-    state = Path("/proc", done.output.strip(), "stat")
-    assert not state.exists() or state.read_text().split()[2] == "Z"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # free when both have ended
+    assert transfer.SILENT in done.said
 
 
 @pytest.mark.parametrize(
