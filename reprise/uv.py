@@ -102,6 +102,8 @@ def _started(
     arguments: Sequence[str], folder: Path, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
     """Run uv to its end in a folder without settings; the user's variables come first."""
+    if not _credentials().is_dir():  # else uv makes it, in the user's home
+        variables["UV_CREDENTIALS_DIR"] = str(folder / "credentials")
     beside = Path(sys.executable).with_name("uv")
     command = str(beside) if beside.is_file() else "uv"
     try:
@@ -116,6 +118,12 @@ def _started(
         )
     except FileNotFoundError:
         raise EnvironmentMismatchError("expected uv on PATH, found none. Run `make`.") from None
+
+
+def _credentials() -> Path:
+    """Return the folder in which uv keeps the logins that the user has given it."""
+    base = os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()
+    return Path(base, "uv", "credentials")
 
 
 def _settings() -> tuple[str, ...]:

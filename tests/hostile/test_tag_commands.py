@@ -6,11 +6,14 @@ has a second project in `lab/` with the ways in which people write commands.
 
 import json
 import os
+import subprocess
+from types import SimpleNamespace
 
 import pytest
 from conftest import run_git
 
-from reprise import entry_points, numerics
+from reprise import entry_points, numerics, past, replay
+from reprise.errors import NumericsError, RepriseError
 from reprise.record import Code, Environment, Numerics, Outputs, RunRecord, Step
 
 MLPROJECT = r"""
@@ -89,8 +92,15 @@ NOWHERE = Environment(
 )
 MEASURED = Numerics.model_validate(
     {
-        **{"baseline": False, "variables": {}, "threads": 1, "blas": [], "simd": [], "cpu": ""},
-        **{"architecture": "", "c_library": "", "float_bits": 64},
+        "baseline": False,
+        "variables": {},
+        "threads": 1,
+        "blas": [],
+        "simd": [],
+        "cpu": "",
+        "architecture": "",
+        "c_library": "",
+        "float_bits": 64,
     }
 )
 
@@ -159,21 +169,28 @@ class Attacker:
         }
         return self.run(tags=tags, params={n: self.text(v) for n, v in params.items()})
 
-    def recorded(self, *, variables=None, python=None, project="lab", **step):
-        """A run with a record of its own."""
+    def recorded(self, **fields):
+        """A run with a record of its own; see `record`."""
+        return self.run(record=self.record(**fields).to_json())
+
+    def record(self, *, variables=None, project="lab", **step):
+        """A record of a run of the project in lab/, with a step of the attacker's."""
         code = Code(
-            **{"repository": None, "project": project, "commit": self.commit, "tree": None},
-            **{"base_commit": self.commit, "dirty": False},
+            repository=None,
+            project=project,
+            commit=self.commit,
+            tree=None,
+            base_commit=self.commit,
+            dirty=False,
         )
         fields = {"entry_point": "plain", "raw_parameters": {}, "parameters": {}, **step}
-        text = RunRecord(
+        return RunRecord(
             code=code,
             step=Step(**json.loads(self.text(json.dumps(fields)))),
-            environment=NOWHERE.model_copy(update=python or {}),
+            environment=NOWHERE,
             numerics=MEASURED.model_copy(update={"variables": variables or {}}),
             outputs=Outputs(metrics={"length": 3.0}),
-        ).to_json()
-        return self.run(record=text)
+        )
 
 
 @pytest.fixture
@@ -185,6 +202,25 @@ def reproduce(place, run_id, *more):
     """Reproduce a run, as the user does, with all places watched."""
     place.look()
     return place.run("steps.reproduce", "--run_id", run_id, *more)
+
+
+def attempt(place, attacker, *, project="lab", **step):
+    """Do what a replay does with a record's step in its checkout: refuse it, or run it."""
+    record = attacker.record(project=project, **step)
+    run = past.PastRun(SimpleNamespace(info=SimpleNamespace(run_id="0" * 32)), record)
+    place.look()
+    with pytest.raises(RepriseError) as refusal:
+        subprocess.run(
+            replay.command(place.clone / project, run, replay.Request()),
+            cwd=place.clone / project / record.step.folder,
+            env=place.environment,
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+    assert "\n" not in str(refusal.value)
+    place.check()
+    return str(refusal.value)
 
 
 NAMES = {
@@ -205,21 +241,18 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_a_tag_does_not_run_a_command_that_is(attacker, firing_range, name):
-    run_id = attacker.tagged(name)
+def test_an_entry_points_name_is_no_command(attacker, firing_range, name):
+    refusal = attempt(firing_range, attacker, entry_point=name)
 
-    done = reproduce(firing_range, run_id)
-
-    firing_range.check(done, exit_codes=(2,), says="expected")
+    assert "commit" in refusal
 
 
+@pytest.mark.parametrize("written", ["tagged", "recorded"])
 @pytest.mark.parametrize(
     "name", ["$(touch CANARY).R", "-cimport pathlib; pathlib.Path('CANARY').touch()#.py"]
 )
-def test_a_record_does_not_run_a_command_that_is_its_entry_points_name(
-    attacker, firing_range, name
-):
-    run_id = attacker.recorded(entry_point=name)
+def test_a_command_in_an_entry_points_name_is_not_reproduced(attacker, firing_range, name, written):
+    run_id = getattr(attacker, written)(entry_point=name)
 
     done = reproduce(firing_range, run_id)
 
@@ -280,7 +313,17 @@ VALUES = {
 
 @pytest.mark.parametrize(("entry_point", "value"), VALUES.values(), ids=VALUES)
 def test_a_recorded_value_is_no_code_where_it(attacker, firing_range, entry_point, value):
-    run_id = attacker.recorded(entry_point=entry_point, raw_parameters={"text": value})
+    refusal = attempt(
+        firing_range, attacker, entry_point=entry_point, raw_parameters={"text": value}
+    )
+
+    assert "which could act as code in the command" in refusal
+
+
+def test_a_recorded_value_that_is_code_is_not_reproduced(attacker, firing_range):
+    run_id = attacker.recorded(
+        entry_point="double quotes", raw_parameters={"text": "$(touch CANARY)"}
+    )
 
     done = reproduce(firing_range, run_id)
 
@@ -288,11 +331,11 @@ def test_a_recorded_value_is_no_code_where_it(attacker, firing_range, entry_poin
 
 
 def test_an_undeclared_parameter_is_no_option_of_another_program(attacker, firing_range):
-    run_id = attacker.recorded(entry_point="pipe", raw_parameters={"append": "HOME/written"})
+    refusal = attempt(
+        firing_range, attacker, entry_point="pipe", raw_parameters={"append": "HOME/written"}
+    )
 
-    done = reproduce(firing_range, run_id)
-
-    firing_range.check(done, exit_codes=(2,), says="found 'append'")
+    assert "found 'append'" in refusal
 
 
 def test_an_undeclared_parameters_name_is_one_word(attacker, firing_range):
@@ -338,13 +381,20 @@ SCRIPTS = {
     "a folder behind a link": {"command": ["evil.py"], "folder": "out"},
     "a folder below a file": {"command": ["show.py"], "folder": "show.py/below"},
     "a folder with a NUL": {"command": ["show.py"], "folder": "a\0b"},
-    "a folder of an entry point elsewhere": {"entry_point": "plain", "folder": "DROPPED"},
+    "in another folder than its entry point": {"entry_point": "plain", "folder": "DROPPED"},
 }
 
 
 @pytest.mark.parametrize("step", SCRIPTS.values(), ids=SCRIPTS)
 def test_a_recorded_script_is_not_run_that_is(attacker, firing_range, step):
-    run_id = attacker.recorded(**{"entry_point": "show.py", **step})
+    refusal = attempt(firing_range, attacker, **{"entry_point": "show.py", **step})
+
+    assert refusal.startswith("expected")
+
+
+@pytest.mark.parametrize("name", ["a module above", "an absolute path", "a name with a NUL"])
+def test_a_recorded_script_is_not_reproduced_that_is(attacker, firing_range, name):
+    run_id = attacker.recorded(entry_point="show.py", **SCRIPTS[name])
 
     done = reproduce(firing_range, run_id)
 
@@ -363,14 +413,19 @@ def test_a_recorded_folder_is_not_made_in_the_users_clone(attacker, firing_range
 VARIABLES = {
     "a million threads": {"OMP_NUM_THREADS": "1000000"},
     "a NUL": {"PYTHONHASHSEED": "0\0"},
-    "a path": {"OPENBLAS_CORETYPE": "/tmp/evil"},  # noqa: S108
+    "a path": {"OPENBLAS_CORETYPE": "/tmp/evil"},
     "no end": {"PYTHONHASHSEED": "0" * 3_000_000},
 }
 
 
 @pytest.mark.parametrize("variables", VARIABLES.values(), ids=VARIABLES)
-def test_a_recorded_variable_is_not_set_that_has(attacker, firing_range, variables):
-    run_id = attacker.recorded(variables=variables)
+def test_a_recorded_variable_is_not_set_that_has(variables):
+    with pytest.raises(NumericsError, match="The record was altered"):
+        numerics.recorded(variables)
+
+
+def test_a_run_with_a_hostile_variable_is_not_reproduced(attacker, firing_range):
+    run_id = attacker.recorded(variables=VARIABLES["a NUL"])
 
     done = reproduce(firing_range, run_id)
 
