@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from reprise import environment, projects
+from reprise import environment, projects, uv
 from reprise.errors import EnvironmentMismatchError
 from reprise.requirements import pins
 
@@ -18,6 +18,11 @@ from setuptools import setup
 pathlib.Path({canary!r}).touch()
 setup(name="small", version="1.0")
 """
+
+
+@pytest.fixture(scope="session")
+def warm_process():
+    """No warm process: these attacks are tried in this one."""
 
 
 @pytest.fixture
@@ -81,7 +86,7 @@ def build(place, text, *, python=None, allow_build=()):
     return projects.built(
         lock,
         hashlib.sha256(text.encode()).hexdigest(),
-        python or environment.python_version(),
+        environment.python_version() if python is None else python,
         allow_build=allow_build,
     )
 
@@ -201,14 +206,13 @@ def test_a_lock_of_wheels_is_installed_and_writes_nothing_but_caches(user):
     user.check()
 
 
-def test_an_index_is_asked_where_the_user_has_named_it_too(user, monkeypatch):
-    address = f"http://127.0.0.1:{user.listener.port}/simple"
-    monkeypatch.setenv("UV_EXTRA_INDEX_URL", address)  # not asked, as UV_NO_INDEX is set
+def test_a_lock_may_name_an_index_that_the_user_has_named_too(monkeypatch):
+    monkeypatch.setenv("UV_INDEX", "mine=https://packages.example.org/simple")
+    lock = f"--extra-index-url https://packages.example.org/simple/\n{PIN}\n"
 
-    python = build(user, f"--extra-index-url {address}/\n{add_wheel(user)}")
+    (pin,) = pins(lock, indexes=uv.indexes())
 
-    assert python.is_file()
-    user.check()
+    assert pin.line() == PIN
 
 
 HONEST = {
