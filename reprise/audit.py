@@ -284,7 +284,7 @@ def _past_of(finding: Finding) -> PastRun:
 def _command_fault(run: PastRun, folder: Path, refusals: dict[Hashable, str]) -> str:
     """Say why code cannot run what a run had run; the same is asked once."""
     step = run.record.step
-    key = (step.entry_point, step.command, step.folder, *sorted(step.raw_parameters))
+    key = (step.entry_point, step.command, step.folder, *sorted(step.raw_parameters.items()))
     if key not in refusals:
         try:
             replay.command(folder, run, Request())

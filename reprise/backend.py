@@ -20,7 +20,7 @@ from mlflow.exceptions import ExecutionException
 from mlflow.projects import SubmittedRun
 from mlflow.projects.backend.abstract_backend import AbstractBackend
 
-from reprise import address, code, projects, tracking
+from reprise import address, code, entry_points, projects, tracking
 from reprise.address import Address
 from reprise.errors import ParameterError, ProjectError, RepriseError, RunFailedError
 from reprise.launcher import Ended, Launcher
@@ -32,6 +32,7 @@ _RUNS = "runs:/"
 _MAIN = "main"
 _ENVIRONMENT = "ENV_MANAGER"  # of MLflow's backend_config
 _SCHEDULER = "scheduler"  # of a user's own
+_ALLOW_BUILD = "allow_build"
 
 
 class EndedRun(SubmittedRun):  # type: ignore[misc]
@@ -139,11 +140,11 @@ def ordered(
 def _run(order: Order, folder: Path, configuration: Mapping[str, Any], experiment_id: str) -> str:
     """Make the run, and do its step in a folder that has the code; return the run's id."""
     with tempfile.TemporaryDirectory(prefix="reprise-") as downloads:
-        command = projects.command(
+        command = entry_points.command(
             folder, order.entry_point, order.parameters, downloads=Path(downloads)
         )
         there = _SCHEDULER in configuration
-        python = _interpreter(order, folder, "local" if there else configuration.get(_ENVIRONMENT))
+        python = _interpreter(order, folder, configuration, there=there)
         run_id = tracking.create_project_run(
             experiment_id,
             tags=_tags(order, folder, python),
@@ -181,8 +182,11 @@ def _make(
         return launcher.run(words, folder=folder, environment=variables)
 
 
-def _interpreter(order: Order, folder: Path, manager: str | None) -> Path:
+def _interpreter(
+    order: Order, folder: Path, configuration: Mapping[str, Any], *, there: bool
+) -> Path:
     """Return the Python to run with: of the lock, unless the environment at hand was asked for."""
+    manager = "local" if there else configuration.get(_ENVIRONMENT)
     if manager not in (None, "uv", "local"):
         raise ProjectError(
             f"expected --env-manager uv or local, found {manager}: this backend builds "
@@ -190,7 +194,8 @@ def _interpreter(order: Order, folder: Path, manager: str | None) -> Path:
         )
     if manager == "local" or order.replays:
         return Path(sys.executable)
-    return projects.locked_interpreter(folder)
+    allowed = str(configuration.get(_ALLOW_BUILD, "")).split(",")
+    return projects.locked_interpreter(folder, allow_build=tuple(filter(None, allowed)))
 
 
 def _tags(order: Order, folder: Path, python: Path) -> dict[str, str]:

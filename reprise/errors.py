@@ -67,6 +67,10 @@ class EnvironmentMismatchError(RepriseError):
     """The environment of a run cannot be had on this machine."""
 
 
+class NumericsError(RepriseError):
+    """The numerics of a run cannot be had."""
+
+
 class TrackingError(RepriseError):
     """The tracking server refused, cannot be reached, or lacks what was asked for."""
 

@@ -10,9 +10,12 @@ Sources: OpenBLAS's documented `OPENBLAS_CORETYPE`; NumPy's "Runtime dispatch" b
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+
+from reprise.errors import NumericsError
 
 THREADS = 1
 _SINGLE_THREAD = {
@@ -28,6 +31,8 @@ _KERNELS = {
 }
 # These override the pins, or switch code paths of the C library and of scikit-learn.
 _UNSET = ("NPY_ENABLE_CPU_FEATURES", "GLIBC_TUNABLES", "SCIPY_ARRAY_API")
+_VALUE = re.compile(r"[\w ,.-]{1,200}")
+_MANY = re.compile(r"[0-9]{5}")  # threads
 _HASH_SEED = "PYTHONHASHSEED"
 # What this process was started with, and whether NumPy had read it before anything was pinned.
 _AT_START = {name: os.environ.get(name, "") for name in (*_SINGLE_THREAD, *_KERNELS)}
@@ -87,6 +92,25 @@ def pin(environment: MutableMapping[str, str] = os.environ) -> None:
     if sys.argv[:1] == ["-m"] and "numpy" not in sys.modules:
         sys.stdout.flush()
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], dict(environment))
+
+
+def recorded(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return a run's pins out of its recorded variables, to make it again with.
+
+    Raises
+    ------
+    NumericsError
+        If a value is not of that kind: a record is somebody else's words.
+    """
+    here = pins(cpu_flags(read_cpuinfo()))  # kernels that this CPU lacks would crash the process
+    pinned = {name: value for name, value in variables.items() if value and name in here}
+    for name, value in pinned.items():
+        if not _VALUE.fullmatch(value) or (name.endswith("_THREADS") and _MANY.search(value)):
+            raise NumericsError(
+                f"expected a value of {name} that a run can have had, found {value[:60]!a}. "
+                "The record was altered."
+            )
+    return pinned
 
 
 def too_late() -> dict[str, str]:

@@ -1,99 +1,26 @@
-"""What an MLproject at some commit asks to run, and the environment that its lock asks for."""
+"""The environment that the lock of a project at some commit asks for."""
 
 import fcntl
 import os
 import re
-import shlex
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from reprise import environment
+from reprise import checkout, environment, requirements, uv
 from reprise.digest import sha256_file
-from reprise.errors import EnvironmentMismatchError, ProjectError
+from reprise.errors import CheckoutError, EnvironmentMismatchError
 from reprise.lock import python_version
 from reprise.record import Environment
 
 _COMPLETE = "complete"
 _RELEASE = re.compile(r"\d+\.\d+\.\d+[a-z0-9+]*")
 _HASH = "--hash=sha256:"
-_PLAIN_MODULE = re.compile(r"python -m [\w.]+( --[\w-]+ \{\w+\})*")
 
 
-def words(folder: Path, entry_point: str, raw_parameters: Mapping[str, str]) -> list[str]:
-    """Return the command of an entry point, as `mlflow run` would start it.
-
-    See `command`, which tells its parameters too.
-    """
-    return command(folder, entry_point, raw_parameters).words
-
-
-@dataclass(frozen=True)
-class Command:
-    """What an entry point runs, and its parameters as `mlflow run` logs them, shell-quoted."""
-
-    words: list[str]
-    logged_parameters: dict[str, str]
-
-
-def command(
-    folder: Path,
-    entry_point: str,
-    raw_parameters: Mapping[str, str],
-    *,
-    downloads: Path | None = None,
-) -> Command:
-    """Return the command of an entry point, as `mlflow run` would start it.
-
-    Parameters
-    ----------
-    folder : Path
-        The project's.
-    entry_point : str
-    raw_parameters : mapping of str to str
-        Values as they were given; what is left out takes the MLproject's default.
-    downloads : Path, optional
-        Where what parameters of type `path` name is fetched to; None: they stay as given.
-
-    Raises
-    ------
-    ProjectError
-        If the folder has no such entry point, it needs more parameters, or a container.
-    """
-    from mlflow.exceptions import MlflowException
-    from mlflow.projects.utils import load_project
-
-    if not (folder / "MLproject").is_file():
-        raise ProjectError(
-            f"expected an MLproject with the entry point {entry_point}, found none in this "
-            "commit's project folder. Name a run of an MLflow Project."
-        )
-    try:
-        project = load_project(str(folder))
-        declared = project.get_entry_point(entry_point)
-        known, others = declared.compute_parameters(dict(raw_parameters), None)
-        line = declared.compute_command(
-            dict(raw_parameters), None if downloads is None else str(downloads)
-        )
-    except MlflowException as error:
-        raise ProjectError(
-            f"expected the entry point {entry_point} with its parameters in the MLproject of this "
-            f"commit, found otherwise: {error} Check the name and the parameters."
-        ) from None
-    if project.docker_env:
-        raise ProjectError(
-            "expected an MLproject with conda_env or python_env, found docker_env, which is not "
-            "built here. Run it with MLflow's own backend: mlflow run without -b."
-        )
-    plain = _PLAIN_MODULE.fullmatch(declared.command)
-    return Command(shlex.split(line) if plain else ["bash", "-c", line], {**known, **others})
-
-
-def interpreter(recorded: Environment, project: Path) -> Path:
+def interpreter(recorded: Environment, project: Path, *, allow_build: Collection[str] = ()) -> Path:
     """Return the Python of the environment that a run was made in: this one, or one built for it.
 
     Parameters
@@ -102,6 +29,8 @@ def interpreter(recorded: Environment, project: Path) -> Path:
         Of the run.
     project : Path
         Folder of its project, whose lock is the recorded one.
+    allow_build : collection of str
+        Packages that may be built from source; see `built`.
 
     Raises
     ------
@@ -112,10 +41,12 @@ def interpreter(recorded: Environment, project: Path) -> Path:
         return Path(sys.executable)  # the run's own was never locked
     refuse_another_lock(recorded, project)
     present = environment.describe(project)
-    return _like(present, project, python=recorded.python, deviations=recorded.deviations)
+    if present.python == recorded.python and present.deviations == recorded.deviations:
+        return Path(sys.executable)
+    return _built_for(project, present, recorded.python, allow_build)
 
 
-def locked_interpreter(project: Path) -> Path:
+def locked_interpreter(project: Path, *, allow_build: Collection[str] = ()) -> Path:
     """Return the Python of the environment that a project's lock asks for: this one, or one built.
 
     Without a lock that has hashes it is this one.
@@ -124,6 +55,8 @@ def locked_interpreter(project: Path) -> Path:
     ----------
     project : Path
         Folder with the lock, and with a conda.yaml that pins Python's patch release.
+    allow_build : collection of str
+        Packages that may be built from source; see `built`.
 
     Raises
     ------
@@ -131,21 +64,23 @@ def locked_interpreter(project: Path) -> Path:
         If the lock's environment cannot be built here.
     """
     lock, conda = project / environment.LOCK, project / "conda.yaml"
-    if not lock.is_file() or _HASH not in lock.read_text(encoding="utf-8"):
+    if not lock.is_file() or _HASH not in _text(lock):
         return Path(sys.executable)
     present = environment.describe(project)
     try:
-        python = python_version(conda.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # it leaves Python to whoever runs it
+        python = python_version(_text(conda))
+    except (CheckoutError, ValueError):  # it leaves Python to whoever runs it
         python = present.python
-    return _like(present, project, python=python, deviations=())
-
-
-def _like(present: Environment, project: Path, *, python: str, deviations: tuple[str, ...]) -> Path:
-    """Return this Python if it is the one wanted, else one built from the project's lock."""
-    if present.python == python and present.deviations == deviations:
+    if present.python == python and present.deviations == ():
         return Path(sys.executable)
-    return built(project / environment.LOCK, str(present.lock_sha256), python)
+    return _built_for(project, present, python, allow_build)
+
+
+def _built_for(
+    project: Path, present: Environment, python: str, allow_build: Collection[str]
+) -> Path:
+    lock = project / environment.LOCK
+    return built(lock, str(present.lock_sha256), python, allow_build=allow_build)
 
 
 def refuse_another_lock(recorded: Environment, project: Path) -> None:
@@ -165,18 +100,29 @@ def refuse_another_lock(recorded: Environment, project: Path) -> None:
         )
 
 
-def built(lock: Path, lock_sha256: str, python: str) -> Path:
+def built(lock: Path, lock_sha256: str, python: str, *, allow_build: Collection[str] = ()) -> Path:
     """Build the environment of a lock, once per lock and machine, and return its Python.
+
+    Parameters
+    ----------
+    lock : Path
+    lock_sha256 : str
+        Its digest.
+    python : str
+        Release of Python.
+    allow_build : collection of str
+        Packages that may be built from source, which runs their code; `true`: all.
 
     Raises
     ------
     EnvironmentMismatchError
-        If uv cannot build it: no such Python, no network, a package that is gone.
+        If the lock asks for more than releases, or uv cannot build it.
     """
     if not _RELEASE.fullmatch(python):  # a record is somebody else's words, and this names a folder
         raise EnvironmentMismatchError(
             f"expected a release of Python like 3.11.7, found {python!r}. The record was altered."
         )
+    pins = requirements.pins(_text(lock), indexes=uv.indexes())
     folder = cache() / f"{lock_sha256[:16]}-{python}"
     executable = folder / "bin" / "python"
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -185,11 +131,16 @@ def built(lock: Path, lock_sha256: str, python: str) -> Path:
         if not complete or _altered(folder, lock):
             print(f"building the environment of lock {lock_sha256[:12]}", file=sys.stderr)
             shutil.rmtree(folder, ignore_errors=True)
-            _uv(python, "venv", "--quiet", "--python", _python(python), str(folder))
-            install = ("pip", "sync", "--quiet", "--python", str(executable), "--require-hashes")
-            _uv(python, *install, "--compile-bytecode", str(lock))
+            pythons = cache().with_name("pythons")
+            uv.build(folder, pins, python=python, pythons=pythons, allow_build=allow_build)
             (folder / _COMPLETE).touch()
     return executable
+
+
+def _text(path: Path) -> str:
+    """Read a file of a project, which is no link out of it."""
+    checkout.file_inside(path.parent, path.name)
+    return path.read_text(encoding="utf-8", errors="backslashreplace")
 
 
 def cache() -> Path:
@@ -203,31 +154,6 @@ def _altered(folder: Path, lock: Path) -> bool:
     installed = environment.installed_packages(map(str, folder.glob("lib/python*/site-packages")))
     locked = environment.locked_packages(lock.read_text(encoding="utf-8"))
     return bool(environment.deviations(locked, installed))
-
-
-def _python(version: str) -> str:
-    """Return what to ask uv for: this process's own interpreter where the version is the same."""
-    same = version == environment.python_version()
-    return (
-        str(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")) if same else version
-    )
-
-
-def _uv(python: str, *arguments: str) -> None:
-    beside = Path(sys.executable).with_name("uv")
-    command = str(beside) if beside.is_file() else "uv"
-    try:
-        done = subprocess.run(
-            [command, *arguments], capture_output=True, text=True, errors="replace", check=False
-        )
-    except FileNotFoundError:
-        raise EnvironmentMismatchError("expected uv on PATH, found none. Run `make`.") from None
-    if done.returncode != 0:
-        raise EnvironmentMismatchError(
-            f"expected to build the run's environment with Python {python}, found that uv cannot: "
-            f"{done.stderr.strip()} Check the network, or install what is missing "
-            f"(uv python install {python})."
-        )
 
 
 @contextmanager

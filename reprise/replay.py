@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reprise import checkout, console, models, numerics, past, projects, tracking
+from reprise import checkout, console, entry_points, models, numerics, past, projects, tracking
 from reprise.digest import canonical_json
 from reprise.errors import DifferentError, ProjectError, RepriseError
 from reprise.launcher import Ended, Launcher
 from reprise.past import PastRun
-from reprise.record import Step
+from reprise.record import Code
 from reprise.run import BELOW, CODE, RUN_NUMBER
 from reprise.sources import DATA_FOLDER
 from reprise.urls import without_credentials
@@ -60,12 +60,15 @@ class Request:
         How far metrics may be apart in an equivalent run.
     allowed : str or None
         URL of one more repository whose code may be run.
+    allow_build : tuple of str
+        Packages of its environment that may be built from source.
     """
 
     changes: Mapping[str, str] = field(default_factory=dict)
     current_code: bool = False
     tolerance: float | None = None
     allowed: str | None = None
+    allow_build: tuple[str, ...] = ()
 
     @property
     def replays(self) -> bool:
@@ -141,6 +144,7 @@ def reproduce(
     """
     try:
         past.refuse_interactive(run)
+        numerics.recorded(run.record.numerics.variables)
         if request.replays:
             past.refuse_unfinished(run)
         if request.current_code:
@@ -154,7 +158,9 @@ def reproduce(
             found = repository.obtain(code, tracking.artifact_at)
             folder = repository.check_out(code)
             on_stage("looking for its environment")
-            python = projects.interpreter(run.record.environment, folder)
+            python = projects.interpreter(
+                run.record.environment, folder, allow_build=request.allow_build
+            )
             attempt = _Attempt(parent, run, request, folder, python, command(folder, run, request))
             on_stage(f"making {run.name} again")
             replay = replace(_attempt(attempt, warm), code_from=found)
@@ -193,28 +199,20 @@ def command(folder: Path, run: PastRun, request: Request) -> list[str]:
         If that code has no such entry point or script, or it takes other parameters.
     """
     step = run.record.step
+    checkout.working_folder(folder, step.folder, temporary=not request.current_code)
     if step.command:
         if request.changes:
             raise ProjectError(
                 "expected set= for a run of an entry point, found a run of the script "
                 f"{step.command[0]}. Run the script with other arguments instead."
             )
-        return _script(folder, step)
-    return projects.words(folder, step.entry_point, {**step.raw_parameters, **request.changes})
-
-
-def _script(folder: Path, step: Step) -> list[str]:
-    """Return the command of a script, whose file must be of the project: no option of Python's."""
-    name, *arguments = step.command
-    start = checkout.working_folder(folder, step.folder)
-    if name == "-m":
-        file = Path(*arguments[0].split("."))
-        found = [start / file.with_suffix(".py"), start / file / "__main__.py"]
-        checkout.inside(
-            folder, os.path.relpath(next(filter(Path.is_file, found), found[0]), folder)
-        )
-        return ["python", *step.command]
-    return ["python", os.path.relpath(checkout.inside(folder, name), start), *arguments]
+        return entry_points.script(folder, step)
+    return entry_points.words(
+        folder,
+        step.entry_point,
+        {**step.raw_parameters, **request.changes},
+        recorded=step.raw_parameters.keys() - request.changes.keys(),
+    )
 
 
 def _attempt(attempt: _Attempt, warm: Launcher | None) -> Replay:
@@ -267,11 +265,12 @@ def _create(attempt: _Attempt) -> str:
 
 def _launch(attempt: _Attempt, new_run_id: str, warm: Launcher | None) -> Ended:
     step = attempt.run.record.step
-    folder = checkout.working_folder(attempt.folder, step.folder)
+    temporary = not attempt.request.current_code
+    folder = checkout.working_folder(attempt.folder, step.folder, temporary=temporary)
     usable = not attempt.run.unknown and not step.command and attempt.python == Path(sys.executable)
     # A step that is killed leaves its temporary files: they go with this folder.
-    with tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True) as temporary:
-        environment = {**_environment(attempt, new_run_id), "TMPDIR": temporary}
+    with tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True) as scratch:
+        environment = {**_environment(attempt, new_run_id), "TMPDIR": scratch}
         if warm and usable and all(environment.get(n) == os.environ.get(n) for n in _PINNED):
             return warm.run(attempt.words, folder=folder, environment=environment)
         with Launcher(attempt.python, (), environment) as cold:
@@ -286,10 +285,10 @@ def _environment(attempt: _Attempt, new_run_id: str) -> dict[str, str]:
         "PATH": f"{attempt.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "MLFLOW_RUN_ID": new_run_id,
         DATA_FOLDER: str(Path.cwd() / step.folder),
-        **{n: v for n, v in record.numerics.variables.items() if v and n in _PINNED},
+        **numerics.recorded(record.numerics.variables),
     }
     if not attempt.request.current_code:
-        given[CODE] = record.code.model_dump_json()
+        given[CODE] = _code(record.code)
     if step.command:
         given |= {
             RUN_NUMBER: str(step.number),
@@ -300,6 +299,15 @@ def _environment(attempt: _Attempt, new_run_id: str) -> dict[str, str]:
             ),
         }
     return {**kept, **attempt.parent.tracking_environment(), **given}
+
+
+def _code(code: Code) -> str:
+    """Write a run's code for a variable, which may not be long: a list of edited files may be."""
+    text = code.model_dump_json()
+    if len(text) > entry_points.LONGEST:
+        text = code.model_copy(update={"changed_files": ()}).model_dump_json()
+    entry_points.refuse_odd_words([text])
+    return text
 
 
 def _cause_of_death(ended: Ended) -> str:

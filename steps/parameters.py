@@ -242,6 +242,17 @@ class ReproduceParameters(Parameters):
         "empty: only the one at hand",
         examples=["https://example.org/team/project.git"],
     )
+    allow_build: str | None = Field(
+        None,
+        description="packages of the run's environment that may be built from source, which runs "
+        "their code: names, comma-separated; true: all; empty: wheels only",
+        examples=["some-package"],
+    )
+
+    def packages_to_build(self) -> tuple[str, ...]:
+        """Return the names of `allow_build`."""
+        names = (name.strip() for name in (self.allow_build or "").split(","))
+        return tuple(filter(None, names))
 
 
 class CompareParameters(Parameters):

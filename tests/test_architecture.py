@@ -8,12 +8,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PURE = (
     *("comparison", "digest", "errors", "parameters", "patch", "record", "urls", "verdict"),
+    *("placeholders", "requirements"),
     "configuration",
     *("sweeps.experiment", "sweeps.files", "sweeps.grid"),
     "doctor.finding",
 )
 SIDE_EFFECTS = (
-    *("address", "backend", "checkout", "code", "console", "data", "environment"),
+    *("address", "backend", "checkout", "code", "console", "data", "entry_points"),
+    *("environment", "uv"),
     *("bundles", "git", "guards", "submodules", "transfer"),
     *("launcher", "models", "outcome", "past", "projects", "registry", "replay", "report", "run"),
     *("sources", "tracking"),
@@ -24,7 +26,8 @@ SIDE_EFFECTS = (
     *("doctor.transfer", "doctor.visit"),
 )
 TALKS_TO_MLFLOW = {
-    f"reprise.{name}" for name in ("backend", "models", "projects", "registry", "run", "tracking")
+    f"reprise.{name}"
+    for name in ("backend", "entry_points", "models", "registry", "run", "tracking")
 } | {f"reprise.doctor.{name}" for name in ("account", "surroundings", "transfer", "visit")}
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.projects.utils import get_entry_point_command, load_project
 
-from reprise import environment, projects
+from reprise import entry_points, environment, projects
 from reprise.errors import EnvironmentMismatchError, ProjectError
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +78,7 @@ class TestWords:
         raw = {"text": value, "extra name": value}
         (stock,) = get_entry_point_command(load_project(folder), entry_point, raw, None)
 
-        words = projects.words(folder, entry_point, raw)
+        words = entry_points.words(folder, entry_point, raw)
 
         assert heard(words, folder) == heard(["bash", "-c", stock], folder)
         assert value in heard(words, folder)
@@ -89,27 +89,27 @@ class TestWords:
         folder.mkdir(exist_ok=True)
         (folder / "MLproject").write_text(MLPROJECT)
 
-        words = projects.words(folder, "module", {"text": value})
+        words = entry_points.words(folder, "module", {"text": value})
 
         assert words == [
             *("python", "-m", "tells", "--text", value, "--other", "", "--number", "2")
         ]
 
     def test_are_for_a_shell_where_the_command_is_more_than_a_module(self, folder):
-        words = projects.words(folder, "shell", {"text": "a b"})
+        words = entry_points.words(folder, "shell", {"text": "a b"})
 
         assert words == ["bash", "-c", "true && python tells.py '' 'a b'"]
 
     @pytest.mark.parametrize("entry_point", ["load_data", "train_lr", "train_dt", "evaluate"])
     def test_of_this_projects_steps_need_no_shell(self, entry_point):
-        words = projects.words(ROOT, entry_point, {"allow_untracked": "$(x)"})
+        words = entry_points.words(ROOT, entry_point, {"allow_untracked": "$(x)"})
 
         assert words[:3] == ["python", "-m", f"steps.{entry_point}"]
         assert words[-1] == "$(x)"
 
     def test_need_an_mlproject(self, tmp_path):
         with pytest.raises(ProjectError, match="expected an MLproject with the entry point main"):
-            projects.words(tmp_path, "main", {})
+            entry_points.words(tmp_path, "main", {})
 
     @pytest.mark.parametrize(
         ("entry_point", "raw", "said"),
@@ -122,7 +122,7 @@ class TestWords:
     )
     def test_need_what_the_mlproject_declares(self, folder, entry_point, raw, said):
         with pytest.raises(ProjectError, match=said) as refusal:
-            projects.words(folder, entry_point, raw)
+            entry_points.words(folder, entry_point, raw)
 
         assert "\n" not in str(refusal.value)
 
