@@ -121,3 +121,10 @@ def _place(url: str) -> str:
         host, path = "", rest if separator else url
     path = path.strip("/").removesuffix(".git").strip("/")
     return f"{host.lower()}/{path}"
+
+
+def repository_root(folder: Path) -> Path:
+    """Return the root of the repository that a folder is in; the folder itself, if of none."""
+    if not succeeds(folder, "rev-parse", "--show-toplevel"):
+        return folder
+    return Path(git(folder, "rev-parse", "--show-toplevel").removesuffix("\n"))

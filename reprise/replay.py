@@ -15,12 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reprise import checkout, console, models, numerics, past, projects, tracking
+from reprise import checkout, console, data, models, numerics, past, permissions, projects, tracking
 from reprise.digest import canonical_json
 from reprise.errors import DifferentError, ProjectError, RepriseError
-from reprise.git import without_credentials
+from reprise.git import repository_root, without_credentials
 from reprise.launcher import Ended, Launcher
 from reprise.past import PastRun
+from reprise.permissions import Permissions
 from reprise.record import Step
 from reprise.run import BELOW, CODE, RUN_NUMBER
 from reprise.sources import DATA_FOLDER
@@ -39,6 +40,7 @@ _KINDS: dict[str, CauseKind] = {
     "EnvironmentMismatchError": "environment",
     "DigestMismatchError": "data",
     "DataError": "data",
+    "NotAllowedError": "data",
     "ModelError": "data",
     "ParameterError": "parameter",
 }
@@ -60,12 +62,15 @@ class Request:
         How far metrics may be apart in an equivalent run.
     allowed : str or None
         URL of one more repository whose code may be run.
+    paths : tuple of str
+        Paths, and addresses, outside the project that may be read although only a record says so.
     """
 
     changes: Mapping[str, str] = field(default_factory=dict)
     current_code: bool = False
     tolerance: float | None = None
     allowed: str | None = None
+    paths: tuple[str, ...] = ()
 
     @property
     def replays(self) -> bool:
@@ -144,10 +149,8 @@ def reproduce(
         if request.replays:
             past.refuse_unfinished(run)
         if request.current_code:
-            words = command(Path.cwd(), run, request)
-            return _attempt(
-                _Attempt(parent, run, request, Path.cwd(), Path(sys.executable), words), warm
-            )
+            attempt = _prepared(parent, run, request, Path.cwd(), Path(sys.executable))
+            return _attempt(attempt, warm)
         with checkout.repository(Path.cwd(), allowed=request.allowed) as repository:
             code = run.record.code
             on_stage(f"looking for commit {code.commit}")
@@ -155,7 +158,7 @@ def reproduce(
             folder = repository.check_out(code)
             on_stage("looking for its environment")
             python = projects.interpreter(run.record.environment, folder)
-            attempt = _Attempt(parent, run, request, folder, python, command(folder, run, request))
+            attempt = _prepared(parent, run, request, folder, python)
             on_stage(f"making {run.name} again")
             replay = replace(_attempt(attempt, warm), code_from=found)
             if request.replays and _unexplained(replay):
@@ -182,10 +185,58 @@ class _Attempt:
     folder: Path
     python: Path
     words: Sequence[str]
+    permitted: Permissions
 
 
-def command(folder: Path, run: PastRun, request: Request) -> list[str]:
+def _prepared(
+    parent: "RecordedRun", run: PastRun, request: Request, folder: Path, python: Path
+) -> _Attempt:
+    """Have all that an attempt needs, in a folder that has the run's code.
+
+    Raises
+    ------
+    NotAllowedError
+        If the record names something to read that is neither the project's nor allowed.
+    """
+    step = run.record.step
+    start = checkout.working_folder(folder, step.folder)
+    folders = (start, Path.cwd() / step.folder)
+    permitted = permissions.of_replay(
+        repository_root(folder),
+        repository_root(Path.cwd()),
+        (*request.paths, *request.changes.values()),  # what the user changes the user names
+    )
+    permitted.refuse_values(step.command, folders=folders)
+    if not request.changes.keys() & {*step.locations}:
+        for item in run.record.inputs:
+            permitted.refuse(item.uri, folders=folders)
+    stored = data.stored_input(run.record.inputs)
+    raw = permissions.without_sources(
+        permitted,
+        {n: v for n, v in step.raw_parameters.items() if n not in request.changes},
+        stored=dict.fromkeys(step.locations, stored) if stored else {},
+        folders=folders,
+    )
+    words = command(folder, run, request, raw_parameters={**raw, **request.changes})
+    return _Attempt(parent, run, request, folder, python, words, permitted)
+
+
+def command(
+    folder: Path,
+    run: PastRun,
+    request: Request,
+    *,
+    raw_parameters: Mapping[str, str] | None = None,
+) -> list[str]:
     """Return the command that makes a run again in a folder that has its code.
+
+    Parameters
+    ----------
+    folder : Path
+    run : PastRun
+    request : Request
+    raw_parameters : mapping of str to str, optional
+        In place of the recorded and changed ones.
 
     Raises
     ------
@@ -200,7 +251,8 @@ def command(folder: Path, run: PastRun, request: Request) -> list[str]:
                 f"{step.command[0]}. Run the script with other arguments instead."
             )
         return _script(folder, step)
-    return projects.words(folder, step.entry_point, {**step.raw_parameters, **request.changes})
+    raw = raw_parameters or {**step.raw_parameters, **request.changes}
+    return projects.words(folder, step.entry_point, raw)
 
 
 def _script(folder: Path, step: Step) -> list[str]:
@@ -286,6 +338,7 @@ def _environment(attempt: _Attempt, new_run_id: str) -> dict[str, str]:
         "PATH": f"{attempt.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "MLFLOW_RUN_ID": new_run_id,
         DATA_FOLDER: str(Path.cwd() / step.folder),
+        permissions.VARIABLE: attempt.permitted.to_json(),
         **{n: v for n, v in record.numerics.variables.items() if v and n in _PINNED},
     }
     if not attempt.request.current_code:

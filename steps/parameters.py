@@ -39,6 +39,14 @@ AllowUntracked = Annotated[
         examples=["notes/token.json"],
     ),
 ]
+AllowPath = Annotated[
+    str | None,
+    Field(
+        description="files and folders outside the project, or addresses that are not public, "
+        "that may be read although only the record names them, comma-separated; empty: none",
+        examples=["/data/iris"],
+    ),
+]
 Metric = Literal["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc", "mcc"]
 RUN_ID = r"^(runs:/)?[0-9a-f]{32}$"
 RunId = Annotated[
@@ -222,6 +230,7 @@ class ReproduceParameters(Parameters):
         "empty: only the one at hand",
         examples=["https://example.org/team/project.git"],
     )
+    allow_path: AllowPath = None
 
 
 class CompareParameters(Parameters):
@@ -256,6 +265,7 @@ class AuditParameters(Parameters):
         "empty: only the one at hand",
         examples=["https://example.org/team/project.git"],
     )
+    allow_path: AllowPath = None
 
 
 class SweepParameters(Parameters):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def main(parameters: ReproduceParameters, run: "RecordedRun", *, warm: Launcher) -> None:
     """Make the run again below this one, and end in its verdict."""
-    from reprise import console, past, replay, report
+    from reprise import console, past, permissions, replay, report
     from reprise.digest import sha256_text
     from reprise.record import InputData
 
@@ -35,6 +35,7 @@ def main(parameters: ReproduceParameters, run: "RecordedRun", *, warm: Launcher)
         current_code=parameters.code == "current",
         tolerance=parameters.tolerance,
         allowed=parameters.allow_repository,
+        paths=permissions.named_places(parameters.allow_path),
     )
     with console.working() as on_stage:
         found = replay.reproduce(run, earlier, request, warm=warm, on_stage=on_stage)

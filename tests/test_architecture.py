@@ -14,7 +14,7 @@ PURE = (
 )
 SIDE_EFFECTS = (
     *("address", "backend", "checkout", "code", "console", "data", "environment"),
-    *("git", "guards"),
+    *("answers", "git", "guards", "hosts", "permissions"),
     *("launcher", "models", "outcome", "past", "projects", "registry", "replay", "report", "run"),
     *("sources", "tracking"),
     *("audit", "audit_report", "inputs", "lifetime", "scripts", "session"),
