@@ -149,7 +149,7 @@ def reproduce(
         if request.replays:
             past.refuse_unfinished(run)
         if request.current_code:
-            attempt = _prepared(parent, run, request, Path.cwd(), Path(sys.executable))
+            attempt = prepared(parent, run, request, Path.cwd(), Path(sys.executable))
             return _attempt(attempt, warm)
         with checkout.repository(Path.cwd(), allowed=request.allowed) as repository:
             code = run.record.code
@@ -158,7 +158,7 @@ def reproduce(
             folder = repository.check_out(code)
             on_stage("looking for its environment")
             python = projects.interpreter(run.record.environment, folder)
-            attempt = _prepared(parent, run, request, folder, python)
+            attempt = prepared(parent, run, request, folder, python)
             on_stage(f"making {run.name} again")
             replay = replace(_attempt(attempt, warm), code_from=found)
             if request.replays and _unexplained(replay):
@@ -188,7 +188,7 @@ class _Attempt:
     permitted: Permissions
 
 
-def _prepared(
+def prepared(
     parent: "RecordedRun", run: PastRun, request: Request, folder: Path, python: Path
 ) -> _Attempt:
     """Have all that an attempt needs, in a folder that has the run's code.

@@ -105,10 +105,12 @@ class RecordedRun:
         DigestMismatchError
             If it is not what the run that this one makes again had read.
         """
-        self.verify_input(data.name, data.uri, data.sha256)
+        if not data.uri.startswith(_FREE):  # not even its digest is sent
+            self.verify_input(data.name, data.uri, data.sha256)
         self._update(inputs=(*self.record.inputs, data))
         tracking.log_inputs(self.run_id, [data], context=context)
         self.write_record()
+        self.verify_input(data.name, data.uri, data.sha256)
 
     def verify_input(self, name: str, uri: str, sha256: str) -> None:
         """Refuse, before it is parsed or sent, what the run that this one makes again had not read.
