@@ -480,7 +480,8 @@ def stored_in(run_id: str) -> str:
 
     def ask(folder: str) -> Path:
         path = Path(folder, STORED_IN)
-        path.write_text(get_run(run_id).data.tags.get(STORED_IN, run_id), encoding="utf-8")
+        holder = answers.run_id(get_run(run_id).data.tags.get(STORED_IN, run_id))
+        path.write_text(holder, encoding="utf-8")
         return path
 
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
