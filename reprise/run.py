@@ -482,7 +482,8 @@ def _past(run: "Run", parameters: Parameters | None) -> tuple[RunRecord | None, 
     if replayed or record is None:
         return record, True
     given = parameters.raw()
-    old = {n: as_text(parameters.model_fields[n].default) for n in parameters.locations}
+    fields = type(parameters).model_fields
+    old = {n: as_text(fields[n].default) for n in parameters.locations}
     old |= {n: v for n, v in record.step.raw_parameters.items() if n in old}
     kept = all(given[name] == value for name, value in old.items())
     return (record, True) if kept else (None, False)

@@ -525,7 +525,9 @@ def waiting(made, ways, source):
     """A replay in the middle of which its step is sure to be."""
     source.table = None
     source.asked.clear()
-    command, call = made.colleague.step_command("reproduce", run_id=made.runs["web"])
+    command, call = made.colleague.step_command(
+        "reproduce", run_id=made.runs["web"], allow_path=source.url
+    )
     with made.colleague.started(command, environment=call) as process:
         assert source.asked.wait(LIMIT_SECONDS)
         yield process, call
