@@ -100,6 +100,7 @@ class WarmProcess:
         """End the process."""
         self._answers.close()
         self._channel.close()
+        self._process.terminate()  # it has nothing to save, and may still be importing
         self._process.wait(timeout=_GRACE_SECONDS)
 
 
