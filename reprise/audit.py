@@ -103,6 +103,7 @@ def check(
     *,
     without: Collection[str] = (),
     allowed: str | None = None,
+    paths: tuple[str, ...] = (),
     on_stage: OnStage = lambda _: None,
 ) -> list[Finding]:
     """Say of runs whether they can be made again.
@@ -115,6 +116,8 @@ def check(
         Entry points whose runs have no results of their own; they are left out.
     allowed : str, optional
         URL of one more repository whose code may be run.
+    paths : tuple of str
+        Places outside the project that may be read although only a record says so.
     on_stage : callable
         Called with what is done next, for progress.
     """
@@ -130,7 +133,7 @@ def check(
         findings[finding.run_id] = finding
         if finding.past and finding.answer in REPLAYABLE:
             by_code.setdefault(finding.past.record.code, []).append(finding)
-    inputs = Inputs()
+    inputs = Inputs(paths)
     for number, (code, members) in enumerate(by_code.items(), 1):
         on_stage(f"checking {len(members)} runs of code {number} of {len(by_code)}")
         findings |= {f.run_id: f for f in _of_one_code(code, members, inputs, allowed)}
@@ -145,6 +148,7 @@ def make_again(
     count: int,
     seed: int,
     allowed: str | None = None,
+    paths: tuple[str, ...] = (),
     on_stage: OnStage = lambda _: None,
 ) -> list[Finding]:
     """Make some of the runs that can be made again, below another run.
@@ -159,6 +163,8 @@ def make_again(
         Decides which.
     allowed : str, optional
         URL of one more repository whose code may be run.
+    paths : tuple of str
+        Places outside the project that may be read although only a record says so.
     on_stage : callable
         Called with what is done next, for progress.
 
@@ -169,7 +175,7 @@ def make_again(
     """
     able = sorted(f.run_id for f in findings if f.answer in REPLAYABLE)
     chosen = set(random.Random(seed).sample(able, min(count, len(able))))  # noqa: S311 - no secret
-    request = Request(allowed=allowed)
+    request = Request(allowed=allowed, paths=paths)
     return [
         replace(f, replay=replay.reproduce(parent, f.past, request, on_stage=on_stage))
         if f.past and f.run_id in chosen

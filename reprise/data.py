@@ -1,5 +1,6 @@
 """Stored splits: written once per content, and verified by digest before anything is computed."""
 
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,14 +22,22 @@ TRAIN = "train"
 TEST = "test"
 FOLDER = "data"
 SCHEMA = "schema.json"
+PART = re.compile(rf"runs:/([0-9a-f]{{32}})/{FOLDER}/({TRAIN}|{TEST})\.parquet")
 _COMPRESSION = "zstd"
 _ROW_GROUP = 1 << 17  # rows; what is written and read at a time
 
 
 def store(
-    run: "RecordedRun", parts: "Iterable[tuple[str, pa.Table]]", schema: dict[str, Any]
+    run: "RecordedRun",
+    parts: "Iterable[tuple[str, pa.Table]]",
+    schema: dict[str, Any],
+    *,
+    private: bool = False,
 ) -> None:
     """Log a split as artifacts of this run, or refer to the run that has the same content already.
+
+    A replay logs nothing but what the original run had: where its content is another, only the
+    digests are on the record.
 
     Parameters
     ----------
@@ -37,6 +46,13 @@ def store(
         "train" and "test"; each is written and let go before the next is asked for.
     schema : dict
         What the parts hold, JSON-able.
+    private : bool
+        Whether it may be sent nowhere: then another run must have it.
+
+    Raises
+    ------
+    DataError
+        If it is private, and no run has it.
     """
     import pyarrow.parquet as pq
 
@@ -53,11 +69,20 @@ def store(
             run.log_digest(part, files[part]["content_sha256"])
         run.log_digest("schema", sha256_json(schema))
         digest = sha256_json([schema, {part: f["content_sha256"] for part, f in files.items()}])
-        holder = find_holder(run.experiment_id, digest)
-        if holder is None:
+        holder = find_holder(run.experiment_id, digest) or run.original_holder(digest)
+        kept = run.may_store({part: f["content_sha256"] for part, f in files.items()})
+        if holder is None and kept:
+            if private:
+                raise DataError(
+                    "expected the data that the original run has stored, found that it is gone, "
+                    "and a replay sends none of this machine's. Run load_data again."
+                )
             text = canonical_json({**schema, "files": files})
             (folder / SCHEMA).write_text(text, encoding="utf-8")
             run.log_folder(folder, FOLDER)
+    run.log_metrics({f"rows_{part}": found["rows"] for part, found in files.items()})
+    if holder is None and not kept:
+        return
     run.set_tags({tracking.DATA_DIGEST: digest, tracking.STORED_IN: holder or run.run_id})
     stored = [
         InputData(
@@ -69,7 +94,14 @@ def store(
         for part, found in files.items()
     ]
     tracking.log_inputs(run.run_id, stored, context="split")
-    run.log_metrics({f"rows_{part}": found["rows"] for part, found in files.items()})
+
+
+def stored_input(inputs: "Iterable[InputData]") -> str | None:
+    """Return the address of the load_data run whose stored data a run has read; None: of none."""
+    for item in inputs:
+        if part := PART.fullmatch(item.uri):
+            return f"runs:/{part[1]}"
+    return None
 
 
 def find_holder(experiment_id: str, digest: str) -> str | None:

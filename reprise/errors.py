@@ -33,6 +33,10 @@ class DataError(RepriseError):
     """A data source cannot be read, or cannot be used for a classification."""
 
 
+class NotAllowedError(DataError):
+    """A record names data that a replay may read only where the user says so."""
+
+
 class DigestMismatchError(RepriseError):
     """Something stored is not what was recorded."""
 

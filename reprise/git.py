@@ -200,6 +200,13 @@ def is_full_sha(name: str) -> bool:
     return _FULL_SHA.fullmatch(name) is not None
 
 
+def repository_root(folder: Path) -> Path:
+    """Return the root of the repository that a folder is in; the folder itself, if of none."""
+    if not succeeds(folder, "rev-parse", "--show-toplevel"):
+        return folder
+    return Path(git(folder, "rev-parse", "--show-toplevel").removesuffix("\n"))
+
+
 def _not_installed() -> CodeError:
     return CodeError("expected git on PATH, found none. Install git.")
 

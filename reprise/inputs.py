@@ -3,26 +3,35 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from pathlib import Path
 
-from reprise import data, environment, sources, tracking
+from reprise import data, environment, permissions, sources, tracking
 from reprise.digest import sha256_file
 from reprise.errors import DataError, DigestMismatchError, RepriseError
+from reprise.git import repository_root
+from reprise.permissions import Permissions
 from reprise.record import InputData, RunRecord
 from reprise.tables import give_memory_back
 
 _BUILT_IN = "sklearn:"  # comes with the environment
-_PART = re.compile(rf"runs:/([0-9a-f]{{32}})/{data.FOLDER}/({data.TRAIN}|{data.TEST})\.parquet")
 _MODEL = re.compile(r"runs:/([0-9a-f]{32})/model")
 _RUN = re.compile(r"runs:/([0-9a-f]{32})")
 _OF_A_MODEL = ("scikit-learn", "skops", "numpy", "scipy")  # what loading one depends on
 
 
 class Inputs:
-    """Checks inputs of runs, the same content once."""
+    """Checks inputs of runs, the same content once.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    allowed : sequence of str
+        Paths, and addresses, outside the project that may be read although only a record says so.
+    """
+
+    def __init__(self, allowed: Sequence[str] = ()) -> None:
+        self._allowed = allowed
         self._faults: dict[Hashable, str] = {}
         self._installed = environment.installed_packages(sys.path)
 
@@ -41,7 +50,7 @@ class Inputs:
         """
         if item.uri.startswith(_BUILT_IN):
             return ""
-        if part := _PART.fullmatch(item.uri):
+        if part := data.PART.fullmatch(item.uri):
             return self._once(
                 (item.uri, item.sha256), lambda: self._check_part(item, *part.groups())
             )
@@ -72,16 +81,21 @@ class Inputs:
 
     def _source_fault(self, item: InputData, record: RunRecord, folder: Path | None) -> str:
         """Look for a source where a replay will: in the run's code, else where the path leads."""
+        root = repository_root(Path.cwd())
+        permitted = permissions.of_replay(
+            repository_root(folder) if folder else root, root, self._allowed
+        )
+        check = partial(_check_permitted, permitted)
         relative = "://" not in item.uri and not Path(item.uri).is_absolute()
         if not relative or item.uri.startswith("~"):
-            return self._once((item.uri, item.sha256), lambda: _check_source(item, item.uri))
+            return self._once((item.uri, item.sha256), lambda: check(item, item.uri))
         if folder is None:
             return ""
         within = folder / record.step.folder / item.uri
         if os.path.lexists(within):
             key = (str(within), item.sha256, record.code.commit)  # another code, another content
-            return self._once(key, lambda: _check_source(item, str(within)))
-        return self._once((item.uri, item.sha256), lambda: _check_source(item, item.uri))
+            return self._once(key, lambda: check(item, str(within)))
+        return self._once((item.uri, item.sha256), lambda: check(item, item.uri))
 
     def _check_part(self, item: InputData, load_run_id: str, part: str) -> None:
         holder, recorded = data.located(load_run_id, part)
@@ -124,8 +138,8 @@ def _check_artifact(item: InputData) -> None:
     _refuse_another(item, found)
 
 
-def _check_source(item: InputData, place: str) -> None:
-    with sources.fetch(place) as source:
+def _check_permitted(permitted: Permissions, item: InputData, place: str) -> None:
+    with sources.fetch(place, permitted=permitted) as source:
         _refuse_another(item, source.sha256)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature, infer_signature
 
-from reprise import tracking
+from reprise import answers, tracking
 from reprise.digest import sha256_model
 from reprise.errors import DigestMismatchError, ModelError
 
@@ -87,7 +87,7 @@ def log_model(run: "RecordedRun", model: Any, example: "pd.DataFrame") -> str:
             input_example=example,
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
         )
-        client.log_model_artifacts(logged.model_id, f"{folder}/{NAME}")
+        tracking.log_model_files(logged.model_id, f"{folder}/{NAME}")
     client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     run.log_model_digest(digest, model_id=logged.model_id)
@@ -146,7 +146,7 @@ def model_id_of(run_id: str) -> str:
             "Name a finished train_lr or train_dt run; if a sweep did not keep its model, bring it "
             f"back: -e reproduce -P run_id={run_id} -P materialize=true."
         )
-    return str(outputs.model_outputs[-1].model_id)
+    return answers.model_id(outputs.model_outputs[-1].model_id)
 
 
 def load_model(run_id: str, *, recorded: str | None) -> Any:

@@ -15,11 +15,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reprise import checkout, console, entry_points, models, numerics, past, projects, tracking
+from reprise import (
+    checkout,
+    console,
+    data,
+    entry_points,
+    models,
+    numerics,
+    past,
+    permissions,
+    projects,
+    tracking,
+)
 from reprise.digest import canonical_json
 from reprise.errors import DifferentError, ProjectError, RepriseError
+from reprise.git import repository_root
 from reprise.launcher import Ended, Launcher
 from reprise.past import PastRun
+from reprise.permissions import Permissions
 from reprise.record import Code
 from reprise.run import BELOW, CODE, RUN_NUMBER
 from reprise.sources import DATA_FOLDER
@@ -39,6 +52,7 @@ _KINDS: dict[str, CauseKind] = {
     "EnvironmentMismatchError": "environment",
     "DigestMismatchError": "data",
     "DataError": "data",
+    "NotAllowedError": "data",
     "ModelError": "data",
     "ParameterError": "parameter",
 }
@@ -62,6 +76,8 @@ class Request:
         URL of one more repository whose code may be run.
     allow_build : tuple of str
         Packages of its environment that may be built from source.
+    paths : tuple of str
+        Paths, and addresses, outside the project that may be read although only a record says so.
     """
 
     changes: Mapping[str, str] = field(default_factory=dict)
@@ -69,6 +85,7 @@ class Request:
     tolerance: float | None = None
     allowed: str | None = None
     allow_build: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
     @property
     def replays(self) -> bool:
@@ -148,10 +165,8 @@ def reproduce(
         if request.replays:
             past.refuse_unfinished(run)
         if request.current_code:
-            words = command(Path.cwd(), run, request)
-            return _attempt(
-                _Attempt(parent, run, request, Path.cwd(), Path(sys.executable), words), warm
-            )
+            attempt = prepared(parent, run, request, Path.cwd(), Path(sys.executable))
+            return _attempt(attempt, warm)
         with checkout.repository(Path.cwd(), allowed=request.allowed) as repository:
             code = run.record.code
             on_stage(f"looking for commit {code.commit}")
@@ -161,7 +176,7 @@ def reproduce(
             python = projects.interpreter(
                 run.record.environment, folder, allow_build=request.allow_build
             )
-            attempt = _Attempt(parent, run, request, folder, python, command(folder, run, request))
+            attempt = prepared(parent, run, request, folder, python)
             on_stage(f"making {run.name} again")
             replay = replace(_attempt(attempt, warm), code_from=found)
             if request.replays and _unexplained(replay):
@@ -188,10 +203,58 @@ class _Attempt:
     folder: Path
     python: Path
     words: Sequence[str]
+    permitted: Permissions
 
 
-def command(folder: Path, run: PastRun, request: Request) -> list[str]:
+def prepared(
+    parent: "RecordedRun", run: PastRun, request: Request, folder: Path, python: Path
+) -> _Attempt:
+    """Have all that an attempt needs, in a folder that has the run's code.
+
+    Raises
+    ------
+    NotAllowedError
+        If the record names something to read that is neither the project's nor allowed.
+    """
+    step = run.record.step
+    start = checkout.working_folder(folder, step.folder)
+    folders = (start, Path.cwd() / step.folder)
+    permitted = permissions.of_replay(
+        repository_root(folder),
+        repository_root(Path.cwd()),
+        (*request.paths, *request.changes.values()),  # what the user changes the user names
+    )
+    permitted.refuse_values(step.command, folders=folders)
+    if not request.changes.keys() & {*step.locations}:
+        for item in run.record.inputs:
+            permitted.refuse(item.uri, folders=folders)
+    stored = data.stored_input(run.record.inputs)
+    raw = permissions.without_sources(
+        permitted,
+        {n: v for n, v in step.raw_parameters.items() if n not in request.changes},
+        stored=dict.fromkeys(step.locations, stored) if stored else {},
+        folders=folders,
+    )
+    words = command(folder, run, request, raw_parameters={**raw, **request.changes})
+    return _Attempt(parent, run, request, folder, python, words, permitted)
+
+
+def command(
+    folder: Path,
+    run: PastRun,
+    request: Request,
+    *,
+    raw_parameters: Mapping[str, str] | None = None,
+) -> list[str]:
     """Return the command that makes a run again in a folder that has its code.
+
+    Parameters
+    ----------
+    folder : Path
+    run : PastRun
+    request : Request
+    raw_parameters : mapping of str to str, optional
+        In place of the recorded and changed ones.
 
     Raises
     ------
@@ -210,7 +273,7 @@ def command(folder: Path, run: PastRun, request: Request) -> list[str]:
     return entry_points.words(
         folder,
         step.entry_point,
-        {**step.raw_parameters, **request.changes},
+        raw_parameters or {**step.raw_parameters, **request.changes},
         recorded=step.raw_parameters.keys() - request.changes.keys(),
     )
 
@@ -285,6 +348,7 @@ def _environment(attempt: _Attempt, new_run_id: str) -> dict[str, str]:
         "PATH": f"{attempt.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "MLFLOW_RUN_ID": new_run_id,
         DATA_FOLDER: str(Path.cwd() / step.folder),
+        permissions.VARIABLE: attempt.permitted.to_json(),
         **numerics.recorded(record.numerics.variables),
     }
     if not attempt.request.current_code:

@@ -18,9 +18,15 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from reprise import code, environment, numerics, startup, tracking
 from reprise.digest import sha256_array
-from reprise.errors import CodeError, DigestMismatchError, ParameterError, RepriseError
+from reprise.errors import (
+    CodeError,
+    DigestMismatchError,
+    ParameterError,
+    RecordError,
+    RepriseError,
+)
 from reprise.outcome import report
-from reprise.parameters import ALLOW_UNTRACKED, Parameters, help_text, parse_argv
+from reprise.parameters import ALLOW_UNTRACKED, Parameters, as_text, help_text, parse_argv
 from reprise.record import (
     FILE_NAME,
     Code,
@@ -42,6 +48,7 @@ CODE = "REPRISE_CODE"  # the code that a process is given, as JSON
 RUN_NUMBER = "REPRISE_RUN_NUMBER"  # which of the runs that a script makes is the one given
 BELOW = "REPRISE_BELOW"  # the run below which a script makes the others
 CODE_FOLDER = "code"
+_FREE = ("sklearn:", "runs:/")  # inputs that are no file of anybody's
 
 
 class RecordedRun:
@@ -63,8 +70,10 @@ class RecordedRun:
         parameters: Parameters | None,
         tags: Mapping[str, str],
         past: RunRecord | None = None,
+        verifies: bool = False,
     ) -> None:
         self._run = run
+        self._verifies = verifies  # whether all that it reads must be on the record of that run
         self._past = past  # the record of the run that this one makes again
         self._counterparts: list[Run] | None = None
         self._parameters = parameters
@@ -96,14 +105,48 @@ class RecordedRun:
         DigestMismatchError
             If it is not what the run that this one makes again had read.
         """
-        recorded = self._recorded_input(data.name)
+        if not data.uri.startswith(_FREE):  # not even its digest is sent
+            self.verify_input(data.name, data.uri, data.sha256)
         self._update(inputs=(*self.record.inputs, data))
         tracking.log_inputs(self.run_id, [data], context=context)
         self.write_record()
-        if recorded and recorded.sha256 != data.sha256:
+        self.verify_input(data.name, data.uri, data.sha256)
+
+    def verify_input(self, name: str, uri: str, sha256: str) -> None:
+        """Refuse, before it is parsed or sent, what the run that this one makes again had not read.
+
+        Raises
+        ------
+        DigestMismatchError
+            If it had read something else.
+        RecordError
+            If its record says nothing of this input, which is somebody's own data.
+        """
+        recorded = self._recorded_input(name)
+        if recorded and recorded.sha256 != sha256:
             raise DigestMismatchError(
-                f"the input {data.name} ({data.uri})", recorded=recorded.sha256, found=data.sha256
+                f"the input {name} ({uri})", recorded=recorded.sha256, found=sha256
             )
+        if recorded is None and self._verifies and not uri.startswith(_FREE):
+            raise RecordError(
+                f"expected the digest of the input {name} on the original run's record, found "
+                "none. The record was altered, or is gone."
+            )
+
+    def may_store(self, digests: Mapping[str, str]) -> bool:
+        """Tell whether content may be stored with this run: in a replay, if the original had it."""
+        outputs = self._past.outputs if self._past else None
+        if not self.replays:
+            return True
+        return outputs is not None and digests.items() <= outputs.artifacts.items()
+
+    def original_holder(self, digest: str) -> str | None:
+        """Return the run that stores the data of the run that this one replays; None: another's."""
+        original = self._run.data.tags.get(tracking.REPLAY_OF)
+        if original is None:
+            return None
+        tags = tracking.get_run(original).data.tags
+        return tracking.stored_in(original) if tags.get(tracking.DATA_DIGEST) == digest else None
 
     def _recorded_input(self, name: str) -> InputData | None:
         inputs = self._past.inputs if self._past else ()
@@ -358,8 +401,10 @@ def _record(
         if origin == tracking.Origin.NEW:
             tags |= tracking.describe_step(model.entry_point, record.code)
             tracking.log(run.info.run_id, params=parameters.raw() if parameters else raw)
-        past = _past(run, parameters)
-        recorded = RecordedRun(run, record, parameters=parameters, tags=tags, past=past)
+        past, verifies = _past(run, parameters)
+        recorded = RecordedRun(
+            run, record, parameters=parameters, tags=tags, past=past, verifies=verifies
+        )
         # Of a planned run, the one that planned it has a record of all but the input.
         with recorded.recorded(at_once=origin != tracking.Origin.PLANNED):
             if wrong:
@@ -425,20 +470,23 @@ def begin_record(run: "Run", source: Code, step: Step, *, project: Path | None =
     )
 
 
-def _past(run: "Run", parameters: Parameters | None) -> RunRecord | None:
-    """Return the record of the run that this one makes again, whose inputs it must have.
+def _past(run: "Run", parameters: Parameters | None) -> tuple[RunRecord | None, bool]:
+    """Return the record of the run that this one makes again, and whether it must have its inputs.
 
     A run with other parameters than the old one's has other inputs where it says so itself.
     """
     replayed, tweaked = (run.data.tags.get(t) for t in (tracking.REPLAY_OF, tracking.TWEAK_OF))
     if parameters is None or not (replayed or tweaked):
-        return None
+        return None, False
     record = tracking.find_record(replayed or tweaked or "")
     if replayed or record is None:
-        return record
-    typed = parameters.typed()
-    kept = all(record.step.parameters.get(n) == typed[n] for n in parameters.locations)
-    return record if kept else None
+        return record, True
+    given = parameters.raw()
+    fields = type(parameters).model_fields
+    old = {n: as_text(fields[n].default) for n in parameters.locations}
+    old |= {n: v for n, v in record.step.raw_parameters.items() if n in old}
+    kept = all(given[name] == value for name, value in old.items())
+    return (record, True) if kept else (None, False)
 
 
 @contextlib.contextmanager

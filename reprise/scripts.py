@@ -200,7 +200,7 @@ class Experiment:
     def log_artifact(self, path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Store a file as an artifact, in a folder of the run's artifacts."""
         with self._talking():
-            tracking.client().log_artifact(self.run_id, os.fspath(path), artifact_path)
+            tracking.log_file(self.run_id, os.fspath(path), artifact_path)
 
     def log_artifacts(
         self, folder: str | os.PathLike[str], artifact_path: str | None = None

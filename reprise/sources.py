@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from reprise import permissions
 from reprise.errors import DataError
 from reprise.urls import public, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from reprise.permissions import Permissions
 
 
 # Where a relative path leads that does not exist here: the code of a replay is in a folder of its
@@ -80,6 +83,8 @@ class Source:
         Local file that holds them; of a remote source a temporary one.
     version_id : str or None
         Version of the S3 object, where its bucket keeps versions.
+    private : bool
+        Whether a replay must send it nowhere: it is neither of the replay's commit nor public.
     """
 
     uri: str
@@ -88,10 +93,13 @@ class Source:
     size: int
     path: Path
     version_id: str | None = None
+    private: bool = False
 
 
 @contextmanager
-def fetch(source: str, *, known: Sequence[str] = ()) -> Iterator[Source]:
+def fetch(
+    source: str, *, known: Sequence[str] = (), permitted: Permissions | None = None
+) -> Iterator[Source]:
     """Read a data source once, hash it, and hold its bytes in a local file meanwhile.
 
     Parameters
@@ -102,6 +110,8 @@ def fetch(source: str, *, known: Sequence[str] = ()) -> Iterator[Source]:
         variables and ``MLFLOW_S3_ENDPOINT_URL``.
     known : sequence of str
         Names that mean something else to the caller, suggested for a file that does not exist.
+    permitted : Permissions, optional
+        What may be read, where a record names the source; else those of this process.
 
     Yields
     ------
@@ -112,16 +122,21 @@ def fetch(source: str, *, known: Sequence[str] = ()) -> Iterator[Source]:
     ------
     DataError
         If the source cannot be read, is empty, or is a local file that changes meanwhile.
+    NotAllowedError
+        If this is a replay, which may not read it.
     """
+    permitted = permitted or permissions.current()
     scheme = source.partition("://")[0].lower() if "://" in source else "file"
     version_id = None
     if scheme == "file":
-        with _local(source, known) as local:
+        with _local(source, known, permitted) as local:
             yield local
         return
+    if permitted:
+        permitted.refuse(source)
     if scheme in ("http", "https"):
         uri = public(source)
-        chunks = _http_chunks(source, uri)
+        chunks = _http_chunks(source, uri, permitted)
     elif scheme == "s3":
         uri, version_id, chunks = _s3_object(source)
     else:
@@ -134,12 +149,15 @@ def fetch(source: str, *, known: Sequence[str] = ()) -> Iterator[Source]:
         sha256, size = _save(chunks, path)
         _refuse_empty(uri, size)
         kind: Literal["http", "s3"] = "s3" if scheme == "s3" else "http"
-        yield Source(uri, kind, sha256, size, path, version_id)
+        private = permitted is not None and permitted.is_private(source, None)
+        yield Source(uri, kind, sha256, size, path, version_id, private)
 
 
 @contextmanager
-def _local(source: str, known: Sequence[str]) -> Iterator[Source]:
+def _local(source: str, known: Sequence[str], permitted: Permissions | None) -> Iterator[Source]:
     path = _local_path(source)
+    if permitted:
+        permitted.refuse_file(path, named=source)
     try:
         before = path.stat()
         if path.is_dir():
@@ -151,7 +169,8 @@ def _local(source: str, known: Sequence[str]) -> Iterator[Source]:
     except OSError as error:
         raise _local_error(source, error, known) from error
     _refuse_empty(source, before.st_size)
-    yield Source(source, "file", sha256, before.st_size, path)
+    private = permitted is not None and permitted.is_private(source, path)
+    yield Source(source, "file", sha256, before.st_size, path, private=private)
     try:
         after = path.stat()
     except OSError as error:
@@ -213,7 +232,7 @@ def _save(chunks: Iterable[bytes], path: Path) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _http_chunks(address: str, uri: str) -> Iterator[bytes]:
+def _http_chunks(address: str, uri: str, permitted: Permissions | None) -> Iterator[bytes]:
     import requests
     import urllib3
 
@@ -224,10 +243,19 @@ def _http_chunks(address: str, uri: str) -> Iterator[bytes]:
         raise_on_status=False,
         respect_retry_after_header=False,  # a server may ask for hours
     )
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        """Checks each address that a chain of redirects leads to."""
+
+        def send(self, request: requests.PreparedRequest, *args: Any, **named: Any) -> Any:
+            if permitted:
+                permitted.refuse_host(str(request.url))
+            return super().send(request, *args, **named)
+
     try:
         with requests.Session() as session:
             for prefix in ("http://", "https://"):
-                session.mount(prefix, requests.adapters.HTTPAdapter(max_retries=retry))
+                session.mount(prefix, Adapter(max_retries=retry))
             with session.get(
                 address,
                 stream=True,

@@ -18,8 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a team's runs are its own business
+# A server that sends its client elsewhere could have it ask hosts that only this machine reaches.
+os.environ.setdefault("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")
 
 import mlflow
+import requests
+from google.protobuf.json_format import ParseError  # type: ignore[import-untyped]
 from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
@@ -37,6 +41,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.tracking.context.default_context import DefaultRunContext
 from mlflow.utils import mlflow_tags
 
+from reprise import answers
 from reprise.errors import RecordError, TrackingError
 from reprise.record import FILE_NAME, InputData, RunRecord, run_in
 from reprise.urls import without_credentials, without_login, without_logins_within
@@ -124,6 +129,11 @@ def one_line_errors() -> Iterator[None]:
     """Turn a server's refusal, or its absence, into a `TrackingError`; defects pass through."""
     try:
         yield
+    except (ParseError, json.JSONDecodeError, requests.JSONDecodeError) as error:
+        raise TrackingError(
+            f"expected an answer of MLflow's REST API from {_where()}, found something else: "
+            f"{_first_line(error)} Check MLFLOW_TRACKING_URI, and what stands before the server."
+        ) from None
     except MlflowException as error:
         if error.error_code in _USER_ERRORS or _NOT_A_DEFECT.search(_whole_story(error)):
             raise TrackingError(
@@ -162,7 +172,8 @@ def open_run() -> tuple[Run, Origin]:
         os.environ["MLFLOW_RUN_ID"] = run.info.run_id  # what a step logs by itself goes there too
         return run, Origin.PLANNED
     given = os.environ.get("MLFLOW_RUN_ID")
-    return mlflow.start_run(run_id=given), Origin.GIVEN if given else Origin.NEW
+    run = answers.run(mlflow.start_run(run_id=given), asked=given)
+    return run, Origin.GIVEN if given else Origin.NEW
 
 
 def open_nested_run(parent: Run, parameters: "Parameters") -> Run:
@@ -233,7 +244,9 @@ def find_planned(key: str) -> Run | None:
 
 def make(plan: Plan) -> Run:
     """Make a planned run: first its tags, then its parameters."""
-    created = client().create_run(plan.experiment_id, tags=plan.tags, run_name=plan.name)
+    created = answers.run(
+        client().create_run(plan.experiment_id, tags=plan.tags, run_name=plan.name)
+    )
     _LOCATIONS[created.info.run_id] = created.info.artifact_uri
     log(created.info.run_id, params=plan.params)
     return created
@@ -255,7 +268,8 @@ def create_project_run(
         mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(SourceType.PROJECT),
         **({PARENT: above.info.run_id} if above else {}),
     }
-    run_id = str(client().create_run(experiment_id, tags={**stock, **tags}).info.run_id)
+    created = answers.run(client().create_run(experiment_id, tags={**stock, **tags}))
+    run_id = str(created.info.run_id)
     try:
         log(run_id, params=raw_parameters)
     except MlflowException as error:
@@ -275,7 +289,8 @@ def create_script_run(experiment_id: str, entry_point: str, *, name: str, user: 
         mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(kind),
         **({SOURCE_NAME: entry_point, ENTRY_POINT: entry_point} if entry_point else {}),
     }
-    return client().create_run(experiment_id, tags=tags, run_name=name[:_LONGEST_NAME] or None)
+    run_name = name[:_LONGEST_NAME] or None
+    return answers.run(client().create_run(experiment_id, tags=tags, run_name=run_name))
 
 
 def log(
@@ -394,18 +409,45 @@ def log_folder(run_id: str, folder: Path, name: str | None = None) -> None:
     _artifacts(run_id).log_artifacts(str(folder), name)
 
 
+def log_file(run_id: str, path: str, folder: str | None = None) -> None:
+    """Store a file, or a folder, as an artifact of a run."""
+    store = _artifacts(run_id)
+    if Path(path).is_dir():
+        inner = os.path.basename(os.path.normpath(path))  # noqa: PTH119 - as MLflow's client does
+        store.log_artifacts(path, f"{folder}/{inner}" if folder else inner)
+    else:
+        store.log_artifact(path, folder)
+
+
+def log_model_files(model_id: str, folder: str) -> None:
+    """Store the files of a folder as those of a logged model."""
+    _model_artifacts(model_id).log_artifacts(folder)
+
+
 def _artifacts(run_id: str) -> "ArtifactRepository":
     """Return where the artifacts of a run are stored, asking the server once at most."""
-    server = client()
     if run_id not in _LOCATIONS:
-        _LOCATIONS[run_id] = server.get_run(run_id).info.artifact_uri
-    return get_artifact_repository(_LOCATIONS[run_id], tracking_uri=server.tracking_uri)
+        _LOCATIONS[run_id] = get_run(run_id).info.artifact_uri
+    return _store_at(_LOCATIONS[run_id])
+
+
+def _model_artifacts(model_id: str) -> "ArtifactRepository":
+    """Return where the files of a logged model are stored."""
+    found = client().get_logged_model(answers.model_id(model_id))
+    return _store_at(found.artifact_location)
+
+
+def _store_at(location: str) -> "ArtifactRepository":
+    """Return a store that the server has named, if it may be used."""
+    server = client().tracking_uri
+    checked = answers.location(location, server=server)
+    return answers.checking_names(get_artifact_repository(checked, tracking_uri=server))
 
 
 @contextlib.contextmanager
 def artifact_at(uri: str) -> Iterator[Path]:
     """Fetch the artifact at `runs:/<id>/<name>` into a temporary folder."""
-    run_id = run_in(uri)
+    run_id = answers.run_id(run_in(uri))
     with artifact(run_id, uri.partition(f"{run_id}/")[2]) as path:
         yield path
 
@@ -419,6 +461,8 @@ def artifact(run_id: str, name: str) -> Iterator[Path]:
     TrackingError
         If the run has no such artifact, or it cannot be read.
     """
+    answers.run_id(run_id)
+    answers.artifact_name(name)
     kept = os.environ.get(KEPT)
     if kept:
         yield _kept(Path(kept, run_id, name), lambda folder: _fetched(run_id, name, folder))
@@ -429,16 +473,18 @@ def artifact(run_id: str, name: str) -> Iterator[Path]:
 
 def stored_in(run_id: str) -> str:
     """Return the id of the run whose artifacts hold the data that a load_data run has loaded."""
+    answers.run_id(run_id)
     kept = os.environ.get(KEPT)
 
     def ask(folder: str) -> Path:
         path = Path(folder, STORED_IN)
-        path.write_text(get_run(run_id).data.tags.get(STORED_IN, run_id), encoding="utf-8")
+        holder = answers.run_id(get_run(run_id).data.tags.get(STORED_IN, run_id))
+        path.write_text(holder, encoding="utf-8")
         return path
 
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
         path = _kept(Path(kept, run_id, STORED_IN), ask) if kept else ask(folder)
-        return path.read_text(encoding="utf-8")
+        return answers.run_id(path.read_text(encoding="utf-8"))
 
 
 def _kept(path: Path, fetch: Callable[[str], Path]) -> Path:
@@ -455,7 +501,7 @@ def _kept(path: Path, fetch: Callable[[str], Path]) -> Path:
 
 def _fetched(run_id: str, name: str, folder: str) -> Path:
     try:
-        return Path(client().download_artifacts(run_id, name, folder))
+        return answers.downloaded(_artifacts(run_id).download_artifacts(name, folder), folder)
     except (MlflowException, OSError) as error:
         raise TrackingError(
             f"expected the artifact {name} of run {run_id}, found none that can be read: "
@@ -471,8 +517,9 @@ def get_run(run_id: str) -> Run:
     TrackingError
         If there is no such run.
     """
+    asked = run_in(run_id)
     try:
-        return client().get_run(run_in(run_id))
+        return answers.run(client().get_run(asked), asked=asked)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
@@ -504,7 +551,7 @@ def read_record(run_id: str) -> RunRecord:
 
 def find_record(run_id: str) -> RunRecord | None:
     """Return the record of a run; None where it was made without one."""
-    names = {item.path for item in client().list_artifacts(run_id)}
+    names = {item.path for item in _artifacts(run_id).list_artifacts()}
     return read_record(run_id) if FILE_NAME in names else None
 
 
@@ -527,11 +574,10 @@ def find_runs(
     """Return the (finished) runs of an experiment that carry all these tags, first in order."""
     wanted = ["attributes.status = 'FINISHED'"] if finished else []
     wanted += [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
-    return list(
-        client().search_runs(
-            [experiment_id], " AND ".join(wanted), max_results=limit, order_by=list(order_by)
-        )
+    found = client().search_runs(
+        [experiment_id], " AND ".join(wanted), max_results=limit, order_by=list(order_by)
     )
+    return [answers.run(run) for run in found]
 
 
 def children(run: Run) -> list[Run]:
@@ -544,7 +590,7 @@ def all_runs(experiment_id: str, wanted: str = "") -> list[Run]:
     search = partial(
         client().search_runs, [experiment_id], wanted, order_by=["attributes.start_time ASC"]
     )
-    return list(_all_pages(search))
+    return [answers.run(run) for run in _all_pages(search)]
 
 
 def _all_pages(search: Callable[..., Any]) -> Iterator[Any]:
@@ -573,7 +619,7 @@ def experiment_id(name: str) -> str:
     """
     found = client().get_experiment_by_name(name)
     if found is not None and found.lifecycle_stage == LifecycleStage.ACTIVE:
-        return str(found.experiment_id)
+        return answers.experiment_id(found.experiment_id)
     names = [experiment.name for experiment in _all_pages(client().search_experiments)]
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0)
     raise TrackingError(
@@ -673,7 +719,7 @@ def ensure_experiment(name: str, *, artifact_location: str | None = None) -> str
     """
     if client().get_experiment_by_name(name) is None:
         with contextlib.suppress(MlflowException):  # made meanwhile by another; else told below
-            return str(client().create_experiment(name, artifact_location))
+            return answers.experiment_id(client().create_experiment(name, artifact_location))
     return experiment_id(name)
 
 
@@ -703,7 +749,7 @@ def download_model(model_id: str, folder: str) -> None:
         If they are gone, or the artifact store cannot be reached.
     """
     try:
-        mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=folder)
+        _model_artifacts(model_id).download_artifacts("", folder)
     except (MlflowException, OSError) as error:
         raise TrackingError(
             f"expected the files of model {model_id}, found none that can be read: "

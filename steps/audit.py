@@ -15,20 +15,24 @@ LEFT_OUT = frozenset(
 
 def main(parameters: AuditParameters, run: "RecordedRun") -> None:
     """Check every run, make some again, and tell."""
-    from reprise import audit, audit_report, console, tracking
+    from reprise import audit, audit_report, console, permissions, tracking
 
     experiment = parameters.experiment or tracking.experiment_name(run.experiment_id)
     allowed = parameters.allow_repository
+    paths = permissions.named_places(parameters.allow_path)
     every = tracking.all_runs(tracking.experiment_id(experiment))
     runs = [other for other in every if other.info.run_id != run.run_id]
     with console.working() as on_stage:
-        findings = audit.check(runs, without=LEFT_OUT, allowed=allowed, on_stage=on_stage)
+        findings = audit.check(
+            runs, without=LEFT_OUT, allowed=allowed, paths=paths, on_stage=on_stage
+        )
         findings = audit.make_again(
             run,
             findings,
             count=parameters.replay,
             seed=parameters.seed,
             allowed=allowed,
+            paths=paths,
             on_stage=on_stage,
         )
     run.log_text(audit_report.FILE_NAME, audit_report.as_csv(findings))

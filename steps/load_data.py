@@ -2,12 +2,13 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reprise import console, data, sources, tables, tracking
 from reprise.digest import sha256_table
+from reprise.errors import DataError
 from reprise.record import InputData, run_in
 from reprise.run import RecordedRun, launch
 from steps import dataset
@@ -15,6 +16,9 @@ from steps.parameters import RUN_ID, LoadDataParameters
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_SOURCE = "source"  # name of the input
+Verify = Callable[[str, str, str], None]
 
 
 @dataclass
@@ -24,6 +28,7 @@ class Opened:
     table: "pa.Table | None"
     target: str | None
     description: InputData
+    private: bool = False  # a replay must send it nowhere
 
     def take_table(self) -> "pa.Table":
         """Hand the table over: kept here too, it would double what a load needs of memory."""
@@ -33,7 +38,7 @@ class Opened:
 
 def main(parameters: LoadDataParameters, run: RecordedRun) -> None:
     """Load a source into this run."""
-    with opened(where(parameters, run)) as source:
+    with opened(where(parameters, run), verify=run.verify_input) as source:
         load(parameters, run, source)
     data_run = f"runs:/{run.run_id}"
     console.done(
@@ -47,7 +52,7 @@ def main(parameters: LoadDataParameters, run: RecordedRun) -> None:
 
 def where(parameters: LoadDataParameters, run: RecordedRun) -> str:
     """Return where to read from: of an object in S3 that is read again, the version of then."""
-    recorded = run.recorded_uri("source") or ""
+    recorded = run.recorded_uri(_SOURCE) or ""
     return recorded if recorded.startswith("s3://") else parameters.source
 
 
@@ -62,7 +67,8 @@ def load(parameters: LoadDataParameters, run: RecordedRun, source: Opened) -> No
     parts = dataset.split(
         table, test_size=parameters.test_size, stratify=parameters.stratify, seed=parameters.seed
     )
-    data.store(run, zip((data.TRAIN, data.TEST), parts, strict=True), dataset.profile(table))
+    named_parts = zip((data.TRAIN, data.TEST), parts, strict=True)
+    data.store(run, named_parts, dataset.profile(table), private=source.private)
     run.log_metrics({"features": table.num_columns - 1})
 
 
@@ -79,28 +85,42 @@ def ensure_loaded(named: str, run: RecordedRun) -> str:
         done = tracking.find_runs(run.experiment_id, tags={tracking.KEY: key}) if key else []
         if done:
             return str(done[0].info.run_id)
+        if source.private:
+            raise DataError(
+                f"expected a finished load_data run of {named}, found none, and a replay sends "
+                "nothing of this machine. Run load_data again."
+            )
         with run.nested(parameters) as loading:
             load(parameters, loading, source)
         return loading.run_id
 
 
 @contextlib.contextmanager
-def opened(source: str) -> Iterator[Opened]:
-    """Read a source: a data set by name, a file, a URL or an object in S3."""
+def opened(source: str, *, verify: Verify = lambda *_: None) -> Iterator[Opened]:
+    """Read a source: a data set by name, a file, a URL or an object in S3.
+
+    Parameters
+    ----------
+    source : str
+    verify : callable
+        Called with name, URI and digest, before anything of the content is looked at.
+    """
     if source in dataset.NAMED:
         table, target = dataset.named(source)
         yield _opened(table, target, uri=f"sklearn:{source}", sha256=sha256_table(table))
         return
     with sources.fetch(source, known=dataset.NAMED) as fetched:
+        verify(_SOURCE, fetched.uri, fetched.sha256)
         table = tables.read_table(fetched.path, name=fetched.uri)
         opening = _opened(table, None, uri=fetched.uri, sha256=fetched.sha256)
+        opening.private = fetched.private
         del table
     yield opening  # the file has been checked to be what was hashed
 
 
 def _opened(table: "pa.Table", target: str | None, *, uri: str, sha256: str) -> Opened:
     description = InputData(
-        name="source", uri=uri, sha256=sha256, rows=table.num_rows, columns=table.num_columns
+        name=_SOURCE, uri=uri, sha256=sha256, rows=table.num_rows, columns=table.num_columns
     )
     return Opened(table, target, description)
 

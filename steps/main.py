@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def main(parameters: MainParameters, run: "RecordedRun", *, executor: WarmExecutor) -> None:
     """Check the whole file, then load, train and evaluate, each as a nested run."""
-    from reprise import console
+    from reprise import console, permissions
     from reprise.digest import sha256_file
     from reprise.record import InputData
     from reprise.sweeps import plan
@@ -34,6 +34,7 @@ def main(parameters: MainParameters, run: "RecordedRun", *, executor: WarmExecut
     from steps.metrics import GREATER_IS_BETTER
 
     path = Path(parameters.params)
+    permissions.refuse_file(path)
     loading, trainings, evaluation = planned(experiment.read(path))
     plan.bring_code(run, executor)
     run.add_input(

@@ -59,6 +59,14 @@ AllowUntracked = Annotated[
         examples=["notes/token.json"],
     ),
 ]
+AllowPath = Annotated[
+    str | None,
+    Field(
+        description="files and folders outside the project, or addresses that are not public, "
+        "that may be read although only the record names them, comma-separated; empty: none",
+        examples=["/data/iris"],
+    ),
+]
 Metric = Literal["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc", "mcc"]
 RUN_ID = r"^(runs:/)?[0-9a-f]{32}$"
 RunId = Annotated[
@@ -248,6 +256,7 @@ class ReproduceParameters(Parameters):
         "their code: names, comma-separated; true: all; empty: wheels only",
         examples=["some-package"],
     )
+    allow_path: AllowPath = None
 
     def packages_to_build(self) -> tuple[str, ...]:
         """Return the names of `allow_build`."""
@@ -287,6 +296,7 @@ class AuditParameters(Parameters):
         "empty: only the one at hand",
         examples=["https://example.org/team/project.git"],
     )
+    allow_path: AllowPath = None
 
 
 class SweepParameters(Parameters):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def main(parameters: ReproduceParameters, run: "RecordedRun", *, warm: Launcher) -> None:
     """Make the run again below this one, and end in its verdict."""
-    from reprise import console, past, replay, report
+    from reprise import console, past, permissions, replay, report
     from reprise.digest import sha256_text
     from reprise.record import InputData
 
@@ -36,6 +36,7 @@ def main(parameters: ReproduceParameters, run: "RecordedRun", *, warm: Launcher)
         tolerance=parameters.tolerance,
         allowed=parameters.allow_repository,
         allow_build=parameters.packages_to_build(),
+        paths=permissions.named_places(parameters.allow_path),
     )
     with console.working() as on_stage:
         found = replay.reproduce(run, earlier, request, warm=warm, on_stage=on_stage)

@@ -42,7 +42,7 @@ class Sweep:
 
 def main(parameters: SweepParameters, run: "RecordedRun", *, warm: WarmExecutor | None) -> None:
     """Check every point, make those that no finished run has, and keep the best one's model."""
-    from reprise import console
+    from reprise import console, permissions
     from reprise.digest import sha256_file
     from reprise.record import InputData
     from reprise.sweeps import driver
@@ -50,8 +50,9 @@ def main(parameters: SweepParameters, run: "RecordedRun", *, warm: WarmExecutor 
     from steps import sweep_report
 
     clock = Clock()
-    sweep = planned(parameters)
     path = Path(parameters.grid)
+    permissions.refuse_file(path)
+    sweep = planned(parameters)
     run.add_input(
         InputData(name="grid", uri=parameters.grid, sha256=sha256_file(path)), context="grid"
     )

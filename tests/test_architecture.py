@@ -16,7 +16,7 @@ PURE = (
 SIDE_EFFECTS = (
     *("address", "backend", "checkout", "code", "console", "data", "entry_points"),
     *("environment", "uv"),
-    *("bundles", "git", "guards", "submodules", "transfer"),
+    *("answers", "bundles", "git", "guards", "hosts", "permissions", "submodules", "transfer"),
     *("launcher", "models", "outcome", "past", "projects", "registry", "replay", "report", "run"),
     *("sources", "tracking"),
     *("audit", "audit_report", "inputs", "lifetime", "scripts", "session"),

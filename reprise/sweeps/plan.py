@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reprise import checkout, models, past, replay, tracking
+from reprise import checkout, models, past, permissions, replay, tracking
 from reprise.errors import RunFailedError
+from reprise.git import repository_root
 from reprise.parameters import Parameters
 from reprise.record import Code
 from reprise.sources import DATA_FOLDER
@@ -68,14 +69,16 @@ def open_code(executor: Executor, code: Code, project: Path, variables: Mapping[
     CheckoutError
         If it cannot be had.
     """
-    folder = project
+    folder = root = project
     if code.commit is not None:
         repository = checkout.Repository(executor.folder, project)
         repository.obtain(code, tracking.artifact_at)
         folder = repository.check_out(code)
+        root = repository_root(folder)
     common = {
         DATA_FOLDER: os.environ.get(DATA_FOLDER) or str(Path.cwd()),
         tracking.KEPT: str(executor.folder / "kept"),
+        **permissions.elsewhere(root),
     }
     executor.open(folder, {**variables, **_SILENT, **common})
 

@@ -90,7 +90,8 @@ def team(clone, tmp_path_factory):
 @pytest.fixture(scope="module")
 def sound(team):
     """An audit of an experiment that nothing has happened to, with two replays."""
-    done = team.project.mlflow_run("-e", "audit", "-P", "replay=2", "-P", "seed=5")
+    beside = ("-P", f"allow_path={team.tables[0].parent}")
+    done = team.project.mlflow_run("-e", "audit", "-P", "replay=2", "-P", "seed=5", *beside)
     return done, team.rows(done.run_id)
 
 
@@ -107,7 +108,7 @@ def damaged(team, sound):
     record["environment"]["lock_sha256"] = "0" * 64
     team.project.client.log_text(copied.info.run_id, json.dumps(record), "provenance.json")
     team.project.client.set_terminated(copied.info.run_id)
-    return team.audit(replay=1)
+    return team.audit(replay=1, allow_path=team.tables[0].parent)
 
 
 def test_exits_0_when_all_runs_can_be_made_again_and_are_the_same(sound):

@@ -250,7 +250,11 @@ CASES = {
         "data", NOT_REPLAYABLE, "data", ("data/train.parquet", "SHA-256 was", "Restore")
     ),
     "an altered source": Case(
-        "web", NOT_REPLAYABLE, "data", ("the input source", "/table.csv", "SHA-256 was")
+        "web",
+        NOT_REPLAYABLE,
+        "data",
+        ("the input source", "/table.csv", "SHA-256 was"),
+        {"allow_path": "SOURCE"},
     ),
     "another version of a package": Case(
         "package", DIFFERENT, "package: featurelib was 1.0, is 2.0", ("featurelib",), package="2.0"
@@ -297,13 +301,14 @@ class Ways:
 
 
 @pytest.fixture(scope="module")
-def ways(team, made, package):
+def ways(team, made, package, source):
     before = contents(made.colleague.folder)
     urls = {"foreign": made.foreign, "plain": made.plain}
 
     def wrong(case):
         path = {"PYTHONPATH": package[case.package]}
-        return replayed(made.colleague, made.runs[case.run], environment=path, **case.parameters)
+        given = {n: v.replace("SOURCE", source.url) for n, v in case.parameters.items()}
+        return replayed(made.colleague, made.runs[case.run], environment=path, **given)
 
     def good(run, parameters):
         given = {name: value.format(**urls) for name, value in parameters.items()}
@@ -525,7 +530,9 @@ def waiting(made, ways, source):
     """A replay in the middle of which its step is sure to be."""
     source.table = None
     source.asked.clear()
-    command, call = made.colleague.step_command("reproduce", run_id=made.runs["web"])
+    command, call = made.colleague.step_command(
+        "reproduce", run_id=made.runs["web"], allow_path=source.url
+    )
     with made.colleague.started(command, environment=call) as process:
         assert source.asked.wait(LIMIT_SECONDS)
         yield process, call

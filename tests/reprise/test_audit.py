@@ -93,10 +93,11 @@ def train(make):
 
 
 @pytest.fixture
-def look(store):
+def look(store, tmp_path):
     """Audit the experiment, and return the finding of a run."""
 
     def look(run_id, **options):
+        options.setdefault("paths", (str(tmp_path),))  # beside the project
         found = audit.check(tracking.all_runs(store.experiment_id), **options)
         return next(finding for finding in found if finding.run_id == run_id)
 
