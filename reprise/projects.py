@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from reprise import environment
+from reprise import environment, project_file
 from reprise.digest import sha256_file
 from reprise.errors import EnvironmentMismatchError, ProjectError
 from reprise.lock import python_version
@@ -72,6 +72,7 @@ def command(
             f"expected an MLproject with the entry point {entry_point}, found none in this "
             "commit's project folder. Name a run of an MLflow Project."
         )
+    project_file.refuse_hostile(folder)
     try:
         project = load_project(str(folder))
         declared = project.get_entry_point(entry_point)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from reprise.digest import canonical_json
 from reprise.errors import DifferentError, ProjectError, RepriseError
 from reprise.git import without_credentials
 from reprise.launcher import Ended, Launcher
+from reprise.parameters import ALLOW_LARGE, as_text
 from reprise.past import PastRun
 from reprise.record import Step
 from reprise.run import BELOW, CODE, RUN_NUMBER
@@ -60,12 +62,15 @@ class Request:
         How far metrics may be apart in an equivalent run.
     allowed : str or None
         URL of one more repository whose code may be run.
+    allow_large : bool
+        Whether its source and its bundle may be larger than `limits` allow.
     """
 
     changes: Mapping[str, str] = field(default_factory=dict)
     current_code: bool = False
     tolerance: float | None = None
     allowed: str | None = None
+    allow_large: bool = False
 
     @property
     def replays(self) -> bool:
@@ -151,7 +156,8 @@ def reproduce(
         with checkout.repository(Path.cwd(), allowed=request.allowed) as repository:
             code = run.record.code
             on_stage(f"looking for commit {code.commit}")
-            found = repository.obtain(code, tracking.artifact_at)
+            open_bundle = partial(tracking.artifact_at, allow_large=request.allow_large)
+            found = repository.obtain(code, open_bundle)
             folder = repository.check_out(code)
             on_stage("looking for its environment")
             python = projects.interpreter(run.record.environment, folder)
@@ -200,7 +206,15 @@ def command(folder: Path, run: PastRun, request: Request) -> list[str]:
                 f"{step.command[0]}. Run the script with other arguments instead."
             )
         return _script(folder, step)
-    return projects.words(folder, step.entry_point, {**step.raw_parameters, **request.changes})
+    return projects.words(folder, step.entry_point, _raw_parameters(step, request))
+
+
+def _raw_parameters(step: Step, request: Request) -> dict[str, str]:
+    """Return the raw parameters of a replay; a record lifts no limit, only who asks does."""
+    raw = dict(step.raw_parameters)
+    if ALLOW_LARGE in raw:
+        raw[ALLOW_LARGE] = as_text(request.allow_large)
+    return {**raw, **request.changes}
 
 
 def _script(folder: Path, step: Step) -> list[str]:
@@ -259,7 +273,7 @@ def _create(attempt: _Attempt) -> str:
         tags[tracking.PROJECT_ENVIRONMENT] = "uv"
     return attempt.parent.create_run(
         step.entry_point,
-        {**step.raw_parameters, **request.changes},
+        _raw_parameters(step, request),
         name=f"{run.name} ({what})",
         tags=tags,
     )

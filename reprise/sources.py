@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import SplitResult, unquote_plus, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
+from reprise import documents, downloads, limits
 from reprise.errors import DataError
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ class Source:
 
 
 @contextmanager
-def fetch(source: str, *, known: Sequence[str] = ()) -> Iterator[Source]:
+def fetch(source: str, *, known: Sequence[str] = (), allow_large: bool = False) -> Iterator[Source]:
     """Read a data source once, hash it, and hold its bytes in a local file meanwhile.
 
     Parameters
@@ -107,6 +109,8 @@ def fetch(source: str, *, known: Sequence[str] = ()) -> Iterator[Source]:
         variables and ``MLFLOW_S3_ENDPOINT_URL``.
     known : sequence of str
         Names that mean something else to the caller, suggested for a file that does not exist.
+    allow_large : bool
+        Whether a download may be larger than `limits` allow.
 
     Yields
     ------
@@ -116,7 +120,8 @@ def fetch(source: str, *, known: Sequence[str] = ()) -> Iterator[Source]:
     Raises
     ------
     DataError
-        If the source cannot be read, is empty, or is a local file that changes meanwhile.
+        If the source cannot be read, is empty, too large or too slow, or is a local file that
+        changes meanwhile.
     """
     scheme = source.partition("://")[0].lower() if "://" in source else "file"
     version_id = None
@@ -136,7 +141,8 @@ def fetch(source: str, *, known: Sequence[str] = ()) -> Iterator[Source]:
         )
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
         path = Path(folder) / "source"
-        sha256, size = _save(chunks, path)
+        largest = None if allow_large else limits.SOURCE_BYTES
+        sha256, size = _save(downloads.bounded(chunks, uri, largest=largest), path)
         _refuse_empty(uri, size)
         kind: Literal["http", "s3"] = "s3" if scheme == "s3" else "http"
         yield Source(uri, kind, sha256, size, path, version_id)
@@ -151,7 +157,9 @@ def _local(source: str, known: Sequence[str]) -> Iterator[Source]:
             raise DataError(f"Expected a file, found a directory: {source}. Name one file in it.")
         if not path.is_file():
             raise DataError(f"Expected a regular file, found a device or pipe: {source}. Save it.")
-        with path.open("rb") as stream:
+        with open(path, "rb", opener=documents.open_without_waiting) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise DataError(f"Expected a regular file, found another: {source}. Save it.")
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise _local_error(source, error, known) from error

@@ -39,6 +39,13 @@ AllowUntracked = Annotated[
         examples=["notes/token.json"],
     ),
 ]
+AllowLarge = Annotated[
+    bool,
+    Field(
+        description="true: also data that are larger than reprise/limits.py allows, in bytes, "
+        "in memory or in columns",
+    ),
+]
 Metric = Literal["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc", "mcc"]
 RUN_ID = r"^(runs:/)?[0-9a-f]{32}$"
 RunId = Annotated[
@@ -91,6 +98,7 @@ class LoadDataParameters(Parameters):
     )
     stratify: bool = Field(True, description="keep the proportion of the classes in both parts")
     seed: Seed = Field(2, description="seed of the split")
+    allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
     def feature_names(self) -> list[str] | None:
@@ -132,6 +140,7 @@ class TrainLogisticRegressionParameters(TrainingParameters):
     scale: bool = Field(True, description="standardise numeric columns first")
     cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
     seed: Seed = Field(0, description="seed of the folds and of the solver")
+    allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
 
@@ -156,6 +165,7 @@ class TrainDecisionTreeParameters(TrainingParameters):
     )
     cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
     seed: Seed = Field(1, description="seed of the folds and of ties between splits")
+    allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
 
@@ -187,6 +197,7 @@ class EvaluateParameters(Parameters):
         examples=["iris"],
         json_schema_extra={"expected": "a name without / and :, or empty"},
     )
+    allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
 
@@ -221,6 +232,11 @@ class ReproduceParameters(Parameters):
         description="URL of one more git repository whose code may be run; "
         "empty: only the one at hand",
         examples=["https://example.org/team/project.git"],
+    )
+    allow_large: bool = Field(
+        False,
+        description="true: also a source, or a bundle of code, that is larger than "
+        "reprise/limits.py allows",
     )
 
 
@@ -290,6 +306,7 @@ class SweepParameters(Parameters):
         json_schema_extra={"expected": "an address tls://host:port, or empty"},
     )
     confirm: bool = Field(False, description="true: also a sweep of more than 10000 points")
+    allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
 

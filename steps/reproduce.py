@@ -35,6 +35,7 @@ def main(parameters: ReproduceParameters, run: "RecordedRun", *, warm: Launcher)
         current_code=parameters.code == "current",
         tolerance=parameters.tolerance,
         allowed=parameters.allow_repository,
+        allow_large=parameters.allow_large,
     )
     with console.working() as on_stage:
         found = replay.reproduce(run, earlier, request, warm=warm, on_stage=on_stage)
