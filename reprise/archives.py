@@ -9,15 +9,16 @@ from typing import IO
 from reprise import limits
 from reprise.documents import size_text
 
+_ARRAY, _ARCHIVE = b"\x93NUMPY", b"PK"  # how they begin
 _ENCRYPTED = 0x1
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _SMALL = 1 * limits.MIB  # what the ratio of is nobody's worry
 
 
-def refuse_bomb(archive: zipfile.ZipFile) -> None:
+def refuse_bomb(archive: zipfile.ZipFile, *, within: bool = False) -> None:
     """Refuse an archive that claims more than it may, or whose arrays do.
 
-    Members that are archives of arrays themselves (.npz) are looked into.
+    Members that are archives of arrays themselves (.npz) are looked into; no deeper ones are read.
 
     Raises
     ------
@@ -25,6 +26,8 @@ def refuse_bomb(archive: zipfile.ZipFile) -> None:
         That says what was found.
     """
     members = archive.infolist()
+    if within and any(archive.open(member).read(len(_ARCHIVE)) == _ARCHIVE for member in members):
+        raise ValueError("an archive in an archive in an archive")
     if len(members) > limits.ARCHIVE_MEMBERS:
         raise ValueError(f"{len(members)} members, more than {limits.ARCHIVE_MEMBERS}")
     name, times = Counter(m.filename for m in members).most_common(1)[0] if members else ("", 0)
@@ -37,9 +40,8 @@ def refuse_bomb(archive: zipfile.ZipFile) -> None:
         )
     for member in members:
         _refuse_member(member)
-        if member.filename.endswith((".npy", ".npz")):
-            with archive.open(member) as file:
-                _refuse_content(member, file)
+        with archive.open(member) as file:
+            _refuse_content(member, file)
 
 
 def _refuse_member(member: zipfile.ZipInfo) -> None:
@@ -54,12 +56,12 @@ def _refuse_member(member: zipfile.ZipInfo) -> None:
 
 
 def _refuse_content(member: zipfile.ZipInfo, file: IO[bytes]) -> None:
-    if member.filename.endswith(".npz"):
+    start = file.read(len(_ARRAY))  # its name need not say what it is
+    file.seek(0)
+    if start.startswith(_ARCHIVE):
         with zipfile.ZipFile(file) as inner:
-            if any(m.filename.endswith(".npz") for m in inner.infolist()):
-                raise ValueError(f"an archive in the archive {member.filename!r}")
-            refuse_bomb(inner)
-    else:
+            refuse_bomb(inner, within=True)
+    elif start == _ARRAY:
         _refuse_array(member, file)
 
 

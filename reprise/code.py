@@ -224,10 +224,11 @@ def _changes(project: Path) -> Changes:
 def _refuse_what_cannot_be_carried(root: Path, changes: Changes, allowed: Sequence[str]) -> None:
     """Stop before a snapshot would miss something, or give something away."""
     if len(changes.untracked) > limits.UNTRACKED_FILES and ALL not in allowed:
-        tops = Counter(name.partition("/")[0] for name in changes.untracked)
+        folders = Counter(name.partition("/")[0] for name in changes.untracked)
+        fullest = _readable(folders.most_common(1)[0][0])
         raise CodeError(
             f"expected at most {limits.UNTRACKED_FILES} untracked files to travel with the run, "
-            f"found {len(changes.untracked)}, most of them in {_readable(tops.most_common(1)[0][0])}. "
+            f"found {len(changes.untracked)}, most of them in {fullest}. "
             "Add them to .gitignore, or carry all with -P allow_untracked=true."
         )
     for name in changes.edited_submodules:

@@ -68,38 +68,47 @@ def _check_tree(value: Any) -> None:
         _expect_equal(value, "classes_", [len(each) for each in classes], tree.n_classes.tolist())
 
 
-def _check_ensemble(value: Any) -> None:
-    """Check that all trees of a forest, or of boosting, were fitted to the same features."""
+def _check_forest(value: Any) -> None:
+    """Check that all trees of a forest were fitted to its features and classes."""
     from sklearn.ensemble._forest import BaseForest
+
+    if not isinstance(value, BaseForest) or not _is_fitted(value):
+        return
+    trees = _trees(value, getattr(value, "estimators_", []))
+    if not trees:
+        raise ValueError(f"a fitted {type(value).__name__} without trees")
+    for tree in trees:
+        _expect_equal(value, "trees", tree.n_outputs, getattr(value, "n_outputs_", 1))
+        if hasattr(value, "classes_"):
+            own = value.classes_ if tree.n_outputs > 1 else [value.classes_]
+            _expect_equal(value, "classes_", tree.n_classes.tolist(), [len(c) for c in own])
+
+
+def _check_boosting(value: Any) -> None:
+    """Check that boosting has a tree of one value a round and class."""
     from sklearn.ensemble._gb import BaseGradientBoosting
+
+    if not isinstance(value, BaseGradientBoosting) or not _is_fitted(value):
+        return
+    estimators = getattr(value, "estimators_", None)
+    for tree in _trees(value, getattr(estimators, "flat", [])):
+        _expect_equal(value, "trees", tree.value.shape[1:], (1, 1))
+    classes = len(getattr(value, "classes_", ()))
+    per_round = classes if classes > _TWO else 1
+    _expect(value, "n_trees_per_iteration_", per_round)
+    _expect_equal(value, "estimators_", _shape(estimators)[1:], (per_round,))
+
+
+def _trees(value: Any, estimators: Any) -> list[Any]:
+    """Return what the trees of an ensemble hold, all fitted to its features."""
     from sklearn.tree import BaseDecisionTree
 
-    if not isinstance(value, BaseForest | BaseGradientBoosting) or not _is_fitted(value):
-        return
-    estimators = getattr(value, "estimators_", [])
-    trees = [*getattr(estimators, "flat", estimators)]
+    trees = [*estimators]
+    if not all(isinstance(tree, BaseDecisionTree) and hasattr(tree, "tree_") for tree in trees):
+        raise ValueError(f"a {type(value).__name__} of something else than fitted trees")
     for tree in trees:
-        if not isinstance(tree, BaseDecisionTree) or not hasattr(tree, "tree_"):
-            raise ValueError(f"a {type(value).__name__} of something else than fitted trees")
         _expect_equal(value, "trees", tree.tree_.n_features, value.n_features_in_)
-        if isinstance(value, BaseForest) and hasattr(value, "n_outputs_"):
-            _expect_equal(value, "trees", tree.tree_.n_outputs, value.n_outputs_)
-            if hasattr(value, "classes_"):
-                own = value.classes_ if value.n_outputs_ > 1 else [value.classes_]
-                _expect_equal(
-                    value, "classes_", tree.tree_.n_classes.tolist(), [len(c) for c in own]
-                )
-        elif isinstance(value, BaseGradientBoosting):
-            _expect_equal(value, "trees", tree.tree_.value.shape[1:], (1, 1))
-    if isinstance(value, BaseGradientBoosting):
-        per_round = getattr(value, "n_trees_per_iteration_", None)
-        if per_round is None or getattr(estimators, "shape", ())[1:] != (per_round,):
-            raise ValueError(f"a {type(value).__name__} with another number of trees a round")
-        if hasattr(value, "classes_"):
-            rounds = 1 if len(value.classes_) == _TWO else len(value.classes_)
-            _expect_equal(value, "classes_", per_round, rounds)
-    elif not trees:
-        raise ValueError(f"a fitted {type(value).__name__} without trees")
+    return [tree.tree_ for tree in trees]
 
 
 def _check_linear(value: Any) -> None:
@@ -124,21 +133,14 @@ def _check_support_vectors(value: Any) -> None:
         return
     classes = len(value.classes_) if hasattr(value, "classes_") else _TWO
     vectors, pairs = len(value.support_), classes * (classes - 1) // 2
-    counts = np.asarray(value._n_support)
+    counts = np.asarray(value._n_support)  # noqa: SLF001 - libsvm reads it
     if hasattr(value, "classes_"):
         _expect_equal(value, "_n_support", (counts.shape, int(counts.sum())), ((classes,), vectors))
-    elif counts.shape not in ((1,), (_TWO,)) or int(counts[0]) != vectors or (counts < 0).any():
+    if counts.size < 1 or not (counts >= 0).all():
         raise ValueError(f"a {type(value).__name__} with other numbers of support vectors")
-    if (counts < 0).any():
-        raise ValueError(f"a {type(value).__name__} with other numbers of support vectors")
-    precomputed = value.kernel == "precomputed"
-    if not precomputed:
-        _expect_equal(
-            value,
-            "support_vectors_",
-            _shape(value.support_vectors_),
-            (vectors, value.n_features_in_),
-        )
+    if value.kernel != "precomputed":
+        expected = (vectors, value.n_features_in_)
+        _expect_equal(value, "support_vectors_", _shape(value.support_vectors_), expected)
     for name in ("dual_coef_", "_dual_coef_"):
         _expect_equal(value, name, _shape(getattr(value, name)), (max(classes - 1, 1), vectors))
     for name in ("intercept_", "_intercept_"):
@@ -147,7 +149,7 @@ def _check_support_vectors(value: Any) -> None:
         if len(getattr(value, name)) not in (0, pairs):
             raise ValueError(f"a {type(value).__name__} whose {name} has another length")
     support = np.asarray(value.support_)
-    if precomputed and vectors and not 0 <= support.min() <= support.max() < value.shape_fit_[0]:
+    if (support < 0).any() or (support >= value.shape_fit_[0]).any():
         raise ValueError(f"a {type(value).__name__} with support vectors that there are not")
 
 
@@ -174,7 +176,7 @@ def _check_sparse(value: Any) -> None:
     if sparse.issparse(value) and hasattr(value, "check_format"):
         value.check_format(full_check=True)
     elif sparse.issparse(value) and value.format == "coo":
-        value._check()
+        value._check()  # noqa: SLF001 - it has no public one
 
 
 def _check_random_state(value: Any) -> None:
@@ -189,7 +191,8 @@ def _check_random_state(value: Any) -> None:
 
 _CHECKS: tuple[Callable[[Any], None], ...] = (
     _check_tree,
-    _check_ensemble,
+    _check_forest,
+    _check_boosting,
     _check_linear,
     _check_support_vectors,
     _check_neighbors,

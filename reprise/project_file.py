@@ -51,21 +51,24 @@ def _problem(values: Any) -> str:
     """Say what is wrong with the shape of an MLproject; "" where nothing is."""
     if not isinstance(values, dict):
         return f"{type(values).__name__} in the place of its keys"
-    for name in _TEXTS:
-        if name in values and not isinstance(values[name], str):
-            return f"{type(values[name]).__name__} for {name}"
+    wrong = [name for name in _TEXTS if not isinstance(values.get(name, ""), str)]
+    if wrong:
+        return f"{type(values[wrong[0]]).__name__} for {wrong[0]}"
     entry_points = values.get("entry_points", {})
     if not isinstance(entry_points, Mapping):
         return f"{type(entry_points).__name__} for entry_points"
-    for name, entry_point in entry_points.items():
-        if not isinstance(entry_point, Mapping) or not isinstance(entry_point.get("command"), str):
-            return f"the entry point {name} without a command"
-        parameters = entry_point.get("parameters", {})
-        if not isinstance(parameters, Mapping):
-            return f"{type(parameters).__name__} for the parameters of {name}"
-        for parameter, declared in parameters.items():
-            if isinstance(declared, Mapping):
-                declared = declared.get("type", "string")  # noqa: PLW2901 - its longer form
-            if not isinstance(declared, str):
-                return f"{type(declared).__name__} for the parameter {parameter} of {name}"
+    problems = (_entry_point_problem(name, each) for name, each in entry_points.items())
+    return next(filter(None, problems), "")
+
+
+def _entry_point_problem(name: str, entry_point: Any) -> str:
+    if not isinstance(entry_point, Mapping) or not isinstance(entry_point.get("command"), str):
+        return f"the entry point {name} without a command"
+    parameters = entry_point.get("parameters", {})
+    if not isinstance(parameters, Mapping):
+        return f"{type(parameters).__name__} for the parameters of {name}"
+    for parameter, declared in parameters.items():
+        kind = declared.get("type", "string") if isinstance(declared, Mapping) else declared
+        if not isinstance(kind, str):
+            return f"{type(kind).__name__} for the parameter {parameter} of {name}"
     return ""

@@ -7,7 +7,6 @@ import gzip
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,8 @@ from reprise.documents import size_text
 from reprise.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pyarrow as pa
 
 _BLOCK_BYTES = table_limits.LINE_BYTES
@@ -135,8 +136,8 @@ def read_parquet(path: Path, *, name: str = "", allow_large: bool = False) -> pa
             table_limits.refuse_expanding_text(file, path, name or path.name)
         names = [n for n in file.schema_arrow.names if not re.match(r"__index_level_\d+__$", n)]
         table = file.read(columns=names[:1])
-        for name in names[1:]:
-            table = table.append_column(*_only_column(file.read(columns=[name])))
+        for column in names[1:]:
+            table = table.append_column(*_only_column(file.read(columns=[column])))
     give_memory_back()
     return table
 
