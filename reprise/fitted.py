@@ -205,7 +205,7 @@ def _is_fitted(value: Any) -> bool:
     return hasattr(value, "n_features_in_")
 
 
-def _shape(array: "np.ndarray[Any, Any]") -> tuple[int, ...]:
+def _shape(array: "np.ndarray[Any, Any] | None") -> tuple[int, ...]:
     return tuple(getattr(array, "shape", ("no array",)))
 
 
