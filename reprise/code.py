@@ -9,14 +9,16 @@ import os
 import shlex
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from reprise import limits
 from reprise.errors import CodeError
 from reprise.git import git, remote, succeeds
-from reprise.guards import objections
+from reprise.guards import ALL, objections
 from reprise.record import Code
 from reprise.urls import without_credentials
 
@@ -224,6 +226,14 @@ def _changes(project: Path) -> Changes:
 
 def _refuse_what_cannot_be_carried(root: Path, changes: Changes, allowed: Sequence[str]) -> None:
     """Stop before a snapshot would miss something, or give something away."""
+    if len(changes.untracked) > limits.UNTRACKED_FILES and ALL not in allowed:
+        folders = Counter(name.partition("/")[0] for name in changes.untracked)
+        fullest = _readable(folders.most_common(1)[0][0])
+        raise CodeError(
+            f"expected at most {limits.UNTRACKED_FILES} untracked files to travel with the run, "
+            f"found {len(changes.untracked)}, most of them in {fullest}. "
+            "Add them to .gitignore, or carry all with -P allow_untracked=true."
+        )
     for name in changes.edited_submodules:
         raise CodeError(
             f"expected the submodule {_readable(name)} as one of its commits, found edits in it. "

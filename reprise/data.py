@@ -9,7 +9,7 @@ from reprise import tracking
 from reprise.digest import canonical_json, sha256_file, sha256_json, sha256_table
 from reprise.errors import DataError, DigestMismatchError
 from reprise.record import InputData
-from reprise.tables import give_memory_back, read_parquet
+from reprise.tables import bounded_memory, give_memory_back, read_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,7 +112,9 @@ def find_holder(experiment_id: str, digest: str) -> str | None:
     return None
 
 
-def read(run: "RecordedRun", load_run_id: str, part: str) -> "pa.Table":
+def read(
+    run: "RecordedRun", load_run_id: str, part: str, *, allow_large: bool = False
+) -> "pa.Table":
     """Read one part of a stored split, verify it, and put it on the record as an input.
 
     Parameters
@@ -122,6 +124,8 @@ def read(run: "RecordedRun", load_run_id: str, part: str) -> "pa.Table":
     load_run_id : str
         Id of a finished load_data run.
     part : {"train", "test"}
+    allow_large : bool
+        Whether it may be larger than `limits` allow.
 
     Raises
     ------
@@ -131,7 +135,7 @@ def read(run: "RecordedRun", load_run_id: str, part: str) -> "pa.Table":
         If the stored data is not what was recorded.
     """
     holder, recorded = located(load_run_id, part)
-    table = verified(holder, part, recorded)
+    table = verified(holder, part, recorded, allow_large=allow_large)
     run.add_input(
         InputData(
             name=part,
@@ -164,7 +168,7 @@ def located(load_run_id: str, part: str) -> tuple[str, str]:
     return holder, record.outputs.artifacts[part]
 
 
-def verified(holder: str, part: str, recorded: str) -> "pa.Table":
+def verified(holder: str, part: str, recorded: str, *, allow_large: bool = False) -> "pa.Table":
     """Read a part out of the run whose artifacts hold it.
 
     Raises
@@ -177,9 +181,11 @@ def verified(holder: str, part: str, recorded: str) -> "pa.Table":
     import pyarrow as pa
 
     name = f"{FOLDER}/{part}.parquet"
-    with tracking.artifact(holder, name) as path:
+    shown = f"{name} of run {holder}"
+    with tracking.artifact(holder, name, allow_large=allow_large) as path:
         try:
-            table = read_parquet(path)
+            with bounded_memory(shown, allow_large=allow_large):
+                table = read_parquet(path, name=shown, allow_large=allow_large)
         except (pa.ArrowException, OSError):
             raise DigestMismatchError(
                 f"{name} of run {holder}", recorded=recorded, found="that of no Parquet file"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reprise import checkout, placeholders
+from reprise import checkout, placeholders, project_file
 from reprise.errors import CheckoutError, ProjectError
 from reprise.record import Step
 
@@ -87,6 +87,7 @@ def command(
             f"expected an MLproject with the entry point {entry_point}, found none in this "
             "commit's project folder. Name a run of an MLflow Project."
         )
+    project_file.refuse_hostile(folder)
     refuse_odd_words(raw_parameters.values())
     if recorded is not None:
         checkout.file_inside(folder, "MLproject")

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature, infer_signature
 
-from reprise import answers, tracking
+from reprise import answers, fitted, limits, model_schema, tracking
 from reprise.digest import sha256_model
 from reprise.errors import DigestMismatchError, ModelError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from reprise.run import RecordedRun
@@ -38,6 +39,8 @@ _DAMAGED = (
     TypeError,
     AttributeError,
     ImportError,
+    MemoryError,
+    NotImplementedError,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -161,12 +164,46 @@ def load_model(run_id: str, *, recorded: str | None) -> Any:
     """
     with stored_file(run_id) as path:
         model = load_file(path)
-    found = sha256_model(model)
+    try:
+        found = sha256_model(model)
+    except TypeError as error:
+        raise ModelError(
+            f"expected a model whose digest can be computed, found one that has none ({error}). "
+            "It was not made by this project; do not load it."
+        ) from None
     if recorded is not None and found != recorded:
         raise DigestMismatchError(
             f"model {model_id_of(run_id)} of run {run_id}", recorded=recorded, found=found
         )
     return model
+
+
+def predict(model: Any, features: "pd.DataFrame") -> "tuple[np.ndarray, np.ndarray]":
+    """Predict with a model from elsewhere.
+
+    Parameters
+    ----------
+    model : estimator
+        A classifier.
+    features : DataFrame of shape (n_samples, n_features)
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,)
+    probabilities : ndarray of shape (n_samples, n_classes)
+
+    Raises
+    ------
+    ModelError
+        If it cannot, as its parts do not fit each other or the data.
+    """
+    try:
+        return model.predict(features), model.predict_proba(features)
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        raise ModelError(
+            f"expected a model that predicts from {features.shape[1]} columns, found one that "
+            f"cannot ({type(error).__name__}: {error}). Train the model again."
+        ) from None
 
 
 @contextlib.contextmanager
@@ -192,12 +229,21 @@ def stored_file(run_id: str) -> Iterator[Path]:
 
 
 def load_file(path: Path) -> Any:
-    """Load a .skops file that holds nothing but trusted types."""
+    """Load a .skops file that holds nothing but trusted types, in arrays that fit each other.
+
+    Raises
+    ------
+    ModelError
+        If it is another file, or a forged one.
+    """
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
-        return skops.io.load(path, trusted=list(TRUSTED_TYPES))
+        model_schema.refuse_forged(path)
+        with limits.memory(limits.MODEL_BYTES * 2):
+            model = skops.io.load(path, trusted=list(TRUSTED_TYPES))
+        fitted.refuse_inconsistent(model)
     except UntrustedTypesFoundException as error:
         raise ModelError(
             f"expected a model of trusted types only, found {error} "
@@ -205,5 +251,7 @@ def load_file(path: Path) -> Any:
         ) from None
     except _DAMAGED as error:
         raise ModelError(
-            f"expected a model file, found a damaged one ({error}). Train the model again."
+            f"expected a model file, found a damaged or forged one ({error}). "
+            "Train the model again."
         ) from None
+    return model

@@ -16,6 +16,8 @@ from reprise.errors import ParameterError
 from reprise.urls import without_credentials_within
 
 ALLOW_UNTRACKED = "allow_untracked"  # of steps whose source is captured; changes no result
+ALLOW_LARGE = "allow_large"  # of steps that read from elsewhere; changes no result
+PERMISSIONS = frozenset({ALLOW_UNTRACKED, ALLOW_LARGE})
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
@@ -80,7 +82,7 @@ class Parameters(BaseModel):
 
     def values(self) -> dict[str, Any]:
         """Return the typed values that can change a result: all but where the data is found."""
-        return self.model_dump(mode="json", exclude={*self.locations, ALLOW_UNTRACKED})
+        return self.model_dump(mode="json", exclude={*self.locations, *PERMISSIONS})
 
     @classmethod
     def _problem(cls, detail: dict[str, Any]) -> str:

@@ -4,13 +4,14 @@ One `provenance.json` per run, written before the work starts and completed afte
 hold only what is equal when the run is made again: metrics and digests; no times, ids or paths.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from reprise import limits
 from reprise.digest import canonical_json, sha256_json
+from reprise.documents import parse_json
 from reprise.errors import RecordError
 
 FORMAT_VERSION: Literal[2] = 2
@@ -119,7 +120,7 @@ class RunRecord(_Frozen):
             If the text is no record, or one of a newer format.
         """
         try:
-            values = json.loads(text)
+            values = parse_json(text)
             version = values["format_version"]
         except (ValueError, TypeError, KeyError) as error:
             raise RecordError(
@@ -130,6 +131,7 @@ class RunRecord(_Frozen):
                 f"expected a record of format {FORMAT_VERSION} or older, found format {version}. "
                 "Update the project to read it."
             )
+        _refuse_too_many(values)
         try:
             return cls.model_validate(values | {"format_version": FORMAT_VERSION})
         except ValidationError as error:
@@ -139,6 +141,20 @@ class RunRecord(_Frozen):
                 f"expected a complete {FILE_NAME}, found a bad field {where}: {first['msg']}. "
                 "The artifact is damaged."
             ) from None
+
+
+def _refuse_too_many(values: Mapping[str, Any]) -> None:
+    """Refuse more inputs, files, packages or metrics than any run has, before each is looked at."""
+    waiting = list(values.items())
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.items()
+        if isinstance(value, dict | list) and len(value) > limits.RECORD_ENTRIES:
+            raise RecordError(
+                f"expected at most {limits.RECORD_ENTRIES} {name} in a {FILE_NAME}, found "
+                f"{len(value)}. It is damaged or forged; name another run."
+            )
 
 
 def run_in(uri: str) -> str:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +32,10 @@ from reprise.digest import canonical_json
 from reprise.errors import DifferentError, ProjectError, RepriseError
 from reprise.git import repository_root
 from reprise.launcher import Ended, Launcher
+from reprise.parameters import ALLOW_LARGE, as_text
 from reprise.past import PastRun
 from reprise.permissions import Permissions
-from reprise.record import Code
+from reprise.record import Code, Step
 from reprise.run import BELOW, CODE, RUN_NUMBER
 from reprise.sources import DATA_FOLDER
 from reprise.urls import without_credentials
@@ -78,6 +80,8 @@ class Request:
         Packages of its environment that may be built from source.
     paths : tuple of str
         Paths, and addresses, outside the project that may be read although only a record says so.
+    allow_large : bool
+        Whether its source and its bundle may be larger than `limits` allow.
     """
 
     changes: Mapping[str, str] = field(default_factory=dict)
@@ -86,6 +90,7 @@ class Request:
     allowed: str | None = None
     allow_build: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    allow_large: bool = False
 
     @property
     def replays(self) -> bool:
@@ -170,7 +175,8 @@ def reproduce(
         with checkout.repository(Path.cwd(), allowed=request.allowed) as repository:
             code = run.record.code
             on_stage(f"looking for commit {code.commit}")
-            found = repository.obtain(code, tracking.artifact_at)
+            open_bundle = partial(tracking.artifact_at, allow_large=request.allow_large)
+            found = repository.obtain(code, open_bundle)
             folder = repository.check_out(code)
             on_stage("looking for its environment")
             python = projects.interpreter(
@@ -229,9 +235,10 @@ def prepared(
         for item in run.record.inputs:
             permitted.refuse(item.uri, folders=folders)
     stored = data.stored_input(run.record.inputs)
+    given = _raw_parameters(step, request)
     raw = permissions.without_sources(
         permitted,
-        {n: v for n, v in step.raw_parameters.items() if n not in request.changes},
+        {name: value for name, value in given.items() if name not in request.changes},
         stored=dict.fromkeys(step.locations, stored) if stored else {},
         folders=folders,
     )
@@ -273,9 +280,17 @@ def command(
     return entry_points.words(
         folder,
         step.entry_point,
-        raw_parameters or {**step.raw_parameters, **request.changes},
+        raw_parameters or _raw_parameters(step, request),
         recorded=step.raw_parameters.keys() - request.changes.keys(),
     )
+
+
+def _raw_parameters(step: Step, request: Request) -> dict[str, str]:
+    """Return the raw parameters of a replay; a record lifts no limit, only who asks does."""
+    raw = dict(step.raw_parameters)
+    if ALLOW_LARGE in raw:
+        raw[ALLOW_LARGE] = as_text(request.allow_large)
+    return {**raw, **request.changes}
 
 
 def _attempt(attempt: _Attempt, warm: Launcher | None) -> Replay:
@@ -320,7 +335,7 @@ def _create(attempt: _Attempt) -> str:
         tags[tracking.PROJECT_ENVIRONMENT] = "uv"
     return attempt.parent.create_run(
         step.entry_point,
-        {**step.raw_parameters, **request.changes},
+        _raw_parameters(step, request),
         name=f"{run.name} ({what})",
         tags=tags,
     )

@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from reprise import permissions
+from reprise import documents, downloads, limits, permissions
 from reprise.errors import DataError
 from reprise.urls import public, split
 
@@ -98,7 +99,11 @@ class Source:
 
 @contextmanager
 def fetch(
-    source: str, *, known: Sequence[str] = (), permitted: Permissions | None = None
+    source: str,
+    *,
+    known: Sequence[str] = (),
+    permitted: Permissions | None = None,
+    allow_large: bool = False,
 ) -> Iterator[Source]:
     """Read a data source once, hash it, and hold its bytes in a local file meanwhile.
 
@@ -112,6 +117,8 @@ def fetch(
         Names that mean something else to the caller, suggested for a file that does not exist.
     permitted : Permissions, optional
         What may be read, where a record names the source; else those of this process.
+    allow_large : bool
+        Whether a download may be larger than `limits` allow.
 
     Yields
     ------
@@ -121,7 +128,8 @@ def fetch(
     Raises
     ------
     DataError
-        If the source cannot be read, is empty, or is a local file that changes meanwhile.
+        If the source cannot be read, is empty, too large or too slow, or is a local file that
+        changes meanwhile.
     NotAllowedError
         If this is a replay, which may not read it.
     """
@@ -146,7 +154,8 @@ def fetch(
         )
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
         path = Path(folder) / "source"
-        sha256, size = _save(chunks, path)
+        largest = None if allow_large else limits.SOURCE_BYTES
+        sha256, size = _save(downloads.bounded(chunks, uri, largest=largest), path)
         _refuse_empty(uri, size)
         kind: Literal["http", "s3"] = "s3" if scheme == "s3" else "http"
         private = permitted is not None and permitted.is_private(source, None)
@@ -164,7 +173,9 @@ def _local(source: str, known: Sequence[str], permitted: Permissions | None) -> 
             raise DataError(f"Expected a file, found a directory: {source}. Name one file in it.")
         if not path.is_file():
             raise DataError(f"Expected a regular file, found a device or pipe: {source}. Save it.")
-        with path.open("rb") as stream:
+        with open(path, "rb", opener=documents.open_without_waiting) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise DataError(f"Expected a regular file, found another: {source}. Save it.")
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise _local_error(source, error, known) from error

@@ -5,21 +5,33 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import zlib
+from collections import Counter
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from reprise import limits, table_limits
+from reprise.documents import size_text
 from reprise.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pyarrow as pa
 
+_BLOCK_BYTES = table_limits.LINE_BYTES
+# Of the footer, which is read before anything in it can be checked.
+_FOOTER = {
+    "thrift_string_size_limit": limits.PARQUET_STRING_BYTES,
+    "thrift_container_size_limit": limits.PARQUET_CONTAINER_ITEMS,
+}
 FORMATS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
-_BLOCK_BYTES = 4 << 20  # a row of a CSV file has to fit
 
 
-def read_table(path: Path, *, name: str) -> pa.Table:
+def read_table(path: Path, *, name: str, allow_large: bool = False) -> pa.Table:
     """Read a table from a CSV, TSV or Parquet file; the first row of a CSV file names the columns.
 
     The type of a CSV column is the narrowest that all its values have, wherever they stand:
@@ -32,6 +44,8 @@ def read_table(path: Path, *, name: str) -> pa.Table:
         The file, under any name.
     name : str
         Path or address that the user gave; its extension decides how to read.
+    allow_large : bool
+        Whether it may be larger than `limits` allow.
 
     Returns
     -------
@@ -41,7 +55,7 @@ def read_table(path: Path, *, name: str) -> pa.Table:
     Raises
     ------
     DataError
-        If the format is not supported, or the file is not a sound table.
+        If the format is not supported, or the file is not a sound table, or too large.
     """
     file = (urlsplit(name).path if "://" in name else name).lower()
     suffix = next((suffix for suffix in FORMATS if file.endswith(suffix)), None)
@@ -51,16 +65,27 @@ def read_table(path: Path, *, name: str) -> pa.Table:
             f"Expected a table in {', '.join(FORMATS)}, found {found}: {name}. "
             "Convert it, or give it the extension of what it is."
         )
-    if suffix == ".parquet":
-        table = _read_parquet(path, name)
-    else:
-        table = _CsvFile(
-            path, name, suffix.endswith(".gz"), "," if ".csv" in suffix else "\t"
-        ).read()
+    with bounded_memory(name, allow_large=allow_large):
+        if suffix == ".parquet":
+            table = _read_parquet(path, name, allow_large=allow_large)
+        else:
+            delimiter = "," if ".csv" in suffix else "\t"
+            table = _CsvFile(path, name, suffix.endswith(".gz"), delimiter, allow_large).read()
     _refuse_columns(table.column_names, name)
     if table.num_rows == 0:
         raise _no_rows(name)
     return table
+
+
+@contextmanager
+def bounded_memory(name: str, *, allow_large: bool) -> Iterator[None]:
+    """Say in a line that a table does not fit, whatever it had claimed."""
+    try:
+        with nullcontext() if allow_large else limits.memory(limits.DECODING_BYTES):
+            yield
+    except MemoryError:
+        limit = size_text(limits.DECODING_BYTES)
+        raise table_limits.too_large(name, "more", f"{limit} to read a table") from None
 
 
 def _no_rows(name: str) -> DataError:
@@ -76,7 +101,7 @@ def _refuse_columns(names: list[str], source: str) -> None:
             f"Expected a name for every column of {source}, found none for column "
             f"{', '.join(blank)}. Name it; pandas writes one for its index unless index=False."
         )
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise DataError(
             f"Expected different column names in {source}, found more than one "
@@ -90,23 +115,29 @@ def _refuse_columns(names: list[str], source: str) -> None:
         )
 
 
-def read_parquet(path: Path) -> pa.Table:
+def read_parquet(path: Path, *, name: str = "", allow_large: bool = False) -> pa.Table:
     """Read a Parquet file column by column, so that it takes hardly more memory than its table.
 
     pandas' unnamed index, which it adds as a last column and nobody means as data, is left out.
 
     Raises
     ------
+    DataError
+        If it is larger than `limits` allow, unless it may be.
     pyarrow.ArrowException, OSError
         If it is damaged, or no Parquet file.
     """
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path, pre_buffer=False) as file:
+    footer = {} if allow_large else _FOOTER
+    with pq.ParquetFile(path, pre_buffer=False, **footer) as file:
+        if not allow_large:
+            table_limits.refuse_parquet_claims(file, name or path.name)
+            table_limits.refuse_expanding_text(file, path, name or path.name)
         names = [n for n in file.schema_arrow.names if not re.match(r"__index_level_\d+__$", n)]
         table = file.read(columns=names[:1])
-        for name in names[1:]:
-            table = table.append_column(*_only_column(file.read(columns=[name])))
+        for column in names[1:]:
+            table = table.append_column(*_only_column(file.read(columns=[column])))
     give_memory_back()
     return table
 
@@ -122,11 +153,13 @@ def _only_column(table: pa.Table) -> tuple[pa.Field, pa.ChunkedArray]:
     return table.schema.field(0), table.column(0)
 
 
-def _read_parquet(path: Path, name: str) -> pa.Table:
+def _read_parquet(path: Path, name: str, *, allow_large: bool) -> pa.Table:
     import pyarrow as pa
 
     try:
-        return read_parquet(path)
+        return read_parquet(path, name=name, allow_large=allow_large)
+    except MemoryError:  # Arrow's is one of its own exceptions too
+        raise
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"Expected Parquet as the extension says, found something else or a damaged file: "
@@ -142,13 +175,16 @@ class _CsvFile:
     name: str
     packed: bool
     delimiter: str
+    allow_large: bool
 
     def read(self) -> pa.Table:
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
+        if not self.allow_large:
+            self._refuse_large()
         try:
-            with pa.input_stream(self.path, compression="gzip" if self.packed else None) as stream:
+            with self._stream() as stream:
                 # read_csv, unlike open_csv, widens a type for a later block and converts again
                 table = arrow_csv.read_csv(
                     stream,
@@ -166,11 +202,32 @@ class _CsvFile:
             raise fault
         return table
 
+    def _refuse_large(self) -> None:
+        """Refuse a file by its size, and by the width of its first row."""
+        size = self.path.stat().st_size if self.path.exists() else 0  # said by who reads it
+        if size > limits.SOURCE_BYTES:
+            limit = size_text(limits.SOURCE_BYTES)
+            raise table_limits.too_large(self.name, size_text(size), limit)
+        opener = gzip.open if self.packed else open
+        try:
+            with cast("gzip.GzipFile", opener(self.path, "rb")) as file:
+                table_limits.refuse_wide_header(file, self.name, self.delimiter)
+        except (OSError, EOFError, zlib.error):  # not gzip, or damaged: said by who reads it
+            return
+
+    @contextmanager
+    def _stream(self) -> Iterator[Any]:
+        import pyarrow as pa
+
+        with pa.input_stream(self.path, compression="gzip" if self.packed else None) as stream:
+            counted = self.packed and not self.allow_large
+            yield table_limits.CountedStream(stream, self.name) if counted else stream
+
     def _fault(self) -> DataError | None:
         """Find the first line that is at fault, if any."""
         opener = gzip.open if self.packed else open
-        with cast("gzip.GzipFile", opener(self.path, "rb")) as lines:
-            for number, line in enumerate(lines, 1):
+        with cast("gzip.GzipFile", opener(self.path, "rb")) as file:
+            for number, line in enumerate(table_limits.lines(file, self.name), 1):
                 if number == 1 and re.match(rb"\s*<(!doctype|html)", line.lower()):
                     return DataError(
                         f"Expected a table, found a web page: {self.name}. "

@@ -41,7 +41,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.tracking.context.default_context import DefaultRunContext
 from mlflow.utils import mlflow_tags
 
-from reprise import answers
+from reprise import answers, limits
+from reprise.documents import read_text, size_text
 from reprise.errors import RecordError, TrackingError
 from reprise.record import FILE_NAME, InputData, RunRecord, run_in
 from reprise.urls import without_credentials, without_login, without_logins_within
@@ -79,6 +80,12 @@ ENTRY_POINT = mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT
 KEPT = "REPRISE_KEPT"  # folder of artifacts that several processes read
 PLANNED = "REPRISE_PLANNED"  # the run that a process is to make for itself, as JSON
 ONCE = "REPRISE_ONCE"  # key of that run: where a finished run has it, it is not made again
+# The largest artifact that is fetched unasked, by the end of its name.
+_LARGEST = {
+    ".json": limits.DOCUMENT_ARTIFACT_BYTES,
+    ".bundle": limits.BUNDLE_BYTES,
+}
+_LARGEST_OTHER = limits.STORED_PART_BYTES
 LONGEST_ERROR = 4000  # characters of a tag
 LONGEST_PATCH = 5000
 _LONGEST_NAME = 250
@@ -445,30 +452,36 @@ def _store_at(location: str) -> "ArtifactRepository":
 
 
 @contextlib.contextmanager
-def artifact_at(uri: str) -> Iterator[Path]:
+def artifact_at(uri: str, *, allow_large: bool = False) -> Iterator[Path]:
     """Fetch the artifact at `runs:/<id>/<name>` into a temporary folder."""
     run_id = answers.run_id(run_in(uri))
-    with artifact(run_id, uri.partition(f"{run_id}/")[2]) as path:
+    with artifact(run_id, uri.partition(f"{run_id}/")[2], allow_large=allow_large) as path:
         yield path
 
 
 @contextlib.contextmanager
-def artifact(run_id: str, name: str) -> Iterator[Path]:
+def artifact(run_id: str, name: str, *, allow_large: bool = False) -> Iterator[Path]:
     """Fetch an artifact into a temporary folder, or into that of KEPT, once for all who read it.
 
     Raises
     ------
     TrackingError
-        If the run has no such artifact, or it cannot be read.
+        If the run has no such artifact, or it cannot be read, or is larger than its kind may be.
     """
     answers.run_id(run_id)
     answers.artifact_name(name)
+
+    def fetch(folder: str) -> Path:
+        if not allow_large:
+            _refuse_large(run_id, name)
+        return _fetched(run_id, name, folder)
+
     kept = os.environ.get(KEPT)
     if kept:
-        yield _kept(Path(kept, run_id, name), lambda folder: _fetched(run_id, name, folder))
+        yield _kept(Path(kept, run_id, name), fetch)
         return
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
-        yield _fetched(run_id, name, folder)
+        yield fetch(folder)
 
 
 def stored_in(run_id: str) -> str:
@@ -497,6 +510,26 @@ def _kept(path: Path, fetch: Callable[[str], Path]) -> Path:
                 with tempfile.TemporaryDirectory(dir=path.parent) as folder:
                     fetch(folder).rename(path)
     return path
+
+
+def _refuse_large(run_id: str, name: str) -> None:
+    """Refuse an artifact that is larger than its kind may be, or a folder, by the server's list."""
+    folder, _, _ = name.rpartition("/")
+    try:
+        listed = {item.path: item for item in client().list_artifacts(run_id, folder or None)}
+    except (MlflowException, OSError):  # the download says better what is wrong
+        return
+    item = listed.get(name)
+    largest = next((most for end, most in _LARGEST.items() if name.endswith(end)), _LARGEST_OTHER)
+    if item is not None and item.is_dir:
+        raise TrackingError(
+            f"expected the file {name} of run {run_id}, found a folder. It was replaced."
+        )
+    if item is not None and (item.file_size or 0) > largest:
+        raise TrackingError(
+            f"expected at most {size_text(largest)} in the artifact {name} of run {run_id}, found "
+            f"{size_text(item.file_size)}. If you trust it, add -P allow_large=true."
+        )
 
 
 def _fetched(run_id: str, name: str, folder: str) -> Path:
@@ -540,7 +573,12 @@ def read_record(run_id: str) -> RunRecord:
     """
     try:
         with artifact(run_id, FILE_NAME) as path:
-            text = path.read_text(encoding="utf-8")
+            text = read_text(path, largest=limits.JSON_BYTES)
+    except (OSError, ValueError) as error:
+        raise RecordError(
+            f"expected a {FILE_NAME} of run {run_id} that can be read, found: {error}. "
+            "It is damaged or forged."
+        ) from None
     except TrackingError:
         raise RecordError(
             f"expected a run made by this project, found run {run_id} without {FILE_NAME}. "
@@ -595,13 +633,21 @@ def all_runs(experiment_id: str, wanted: str = "") -> list[Run]:
 
 def _all_pages(search: Callable[..., Any]) -> Iterator[Any]:
     """Return what a search of MLflow's finds, page by page."""
-    token = None
-    while True:
+    token, seen = None, set()
+    for _ in range(limits.SEARCH_PAGES):
         page = search(max_results=_PAGE, page_token=token)
         yield from page
         token = page.token
         if not token:
             return
+        if token in seen:
+            break
+        seen.add(token)
+    raise TrackingError(
+        f"expected the tracking server at {_where()} to come to an end of what it lists, found "
+        f"{'the same page again' if token in seen else f'{limits.SEARCH_PAGES} pages'}. "
+        "Ask for less, or report it to whoever runs the server."
+    )
 
 
 def experiment_name(experiment_id: str) -> str:
@@ -740,6 +786,21 @@ def absolute(uri: str) -> str:
     return uri if re.match(named, uri, re.IGNORECASE) else str(Path(uri).absolute())
 
 
+def _refuse_large_model(model_id: str) -> None:
+    """Refuse a model of more files or bytes than any has, by the server's list."""
+    folders, files, size = [""], 0, 0
+    while folders:
+        for item in client().list_logged_model_artifacts(model_id, folders.pop() or None):
+            files, size = files + 1, size + (item.file_size or 0)
+            if item.is_dir:
+                folders.append(item.path)
+        if files > limits.MODEL_FILES or size > limits.MODEL_BYTES:
+            raise TrackingError(
+                f"expected at most {limits.MODEL_FILES} files of {size_text(limits.MODEL_BYTES)} "
+                f"in model {model_id}, found {files} of {size_text(size)}. Name another run."
+            )
+
+
 def download_model(model_id: str, folder: str) -> None:
     """Fetch the files of a logged model into a folder.
 
@@ -749,6 +810,7 @@ def download_model(model_id: str, folder: str) -> None:
         If they are gone, or the artifact store cannot be reached.
     """
     try:
+        _refuse_large_model(model_id)
         _model_artifacts(model_id).download_artifacts("", folder)
     except (MlflowException, OSError) as error:
         raise TrackingError(

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from reprise.parameters import ALLOW_UNTRACKED
+from reprise.parameters import PERMISSIONS
 from reprise.record import Outputs, RunRecord
 
 _THREADS = ".*_NUM_THREADS"
@@ -188,7 +188,7 @@ def _code(recorded: RunRecord, found: RunRecord) -> tuple[Cause, ...]:
 
 
 def _parameters(record: RunRecord) -> dict[str, Any]:
-    told_elsewhere = {*record.seeds, *record.step.locations, ALLOW_UNTRACKED}
+    told_elsewhere = {*record.seeds, *record.step.locations, *PERMISSIONS}
     return {n: v for n, v in record.step.parameters.items() if n not in told_elsewhere}
 
 

@@ -1,12 +1,11 @@
 """Show all that two runs depended on and gave, side by side, and how their code differs."""
 
-import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reprise import checkout, console, past, tracking
+from reprise import checkout, console, documents, limits, past, tracking
 from reprise.comparison import (
     JSON_NAME,
     PAGE_NAME,
@@ -80,7 +79,7 @@ def data_schema(run: past.PastRun) -> dict[str, Any] | None:
         if tracking.STORED_IN not in tags:
             return None
         with tracking.artifact(tags[tracking.STORED_IN], f"{FOLDER}/{SCHEMA}") as path:
-            schema = json.loads(path.read_bytes())
+            schema = documents.parse_json(documents.read_text(path, largest=limits.JSON_BYTES))
     except (TrackingError, ValueError):  # deleted, or no JSON
         return None
     return schema if isinstance(schema, dict) else None

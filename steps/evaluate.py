@@ -9,7 +9,7 @@ import skops.io  # noqa: F401 - first, as it searches all modules loaded so far:
 
 from reprise import console, data, registry, tracking
 from reprise.errors import BelowMinimumError, TrackingError
-from reprise.models import has_model, load_model, model_id_of
+from reprise.models import has_model, load_model, model_id_of, predict
 from reprise.record import InputData, run_in
 from reprise.run import RecordedRun, launch
 from steps import canvas, dataset, metrics, model_plots, models, plots
@@ -36,7 +36,7 @@ class Judged:
 def main(parameters: EvaluateParameters, run: RecordedRun) -> None:
     """Score the model, log to both runs, and register it where asked."""
     trained = training_run(parameters, run)
-    judged, test_digest = judge(trained, run)
+    judged, test_digest = judge(trained, run, allow_large=parameters.allow_large)
     scores = metrics.score(
         judged.truth, judged.labels, judged.probabilities, judged.model.classes_
     ) | metrics.score_by_class(judged.truth, judged.labels, judged.model.classes_)
@@ -76,7 +76,7 @@ def training_run(parameters: EvaluateParameters, run: RecordedRun) -> str:
     return best_run(run.experiment_id, parameters.metric)
 
 
-def judge(trained: str, run: RecordedRun) -> tuple[Judged, str]:
+def judge(trained: str, run: RecordedRun, *, allow_large: bool = False) -> tuple[Judged, str]:
     """Load and verify the model and the test part that belongs to its training part; predict."""
     tracking.get_run(trained)  # says so if there is no such run, or no server
     record = tracking.read_record(trained)
@@ -91,9 +91,10 @@ def judge(trained: str, run: RecordedRun) -> tuple[Judged, str]:
         InputData(name="model", uri=f"runs:/{trained}/model", sha256=record.outputs.model),
         context="model",
     )
-    test = data.read(run, run_in(training[0].uri), data.TEST)
+    test = data.read(run, run_in(training[0].uri), data.TEST, allow_large=allow_large)
     X, y = dataset.features_and_labels(test)
-    judged = Judged(model, truth=y, labels=model.predict(X), probabilities=model.predict_proba(X))
+    labels, probabilities = predict(model, X)
+    judged = Judged(model, truth=y, labels=labels, probabilities=probabilities)
     return judged, run.record.inputs[-1].sha256
 
 

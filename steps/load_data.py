@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from reprise import console, data, sources, tables, tracking
@@ -38,7 +39,8 @@ class Opened:
 
 def main(parameters: LoadDataParameters, run: RecordedRun) -> None:
     """Load a source into this run."""
-    with opened(where(parameters, run), verify=run.verify_input) as source:
+    source_of = partial(opened, verify=run.verify_input, allow_large=parameters.allow_large)
+    with source_of(where(parameters, run)) as source:
         load(parameters, run, source)
     data_run = f"runs:/{run.run_id}"
     console.done(
@@ -72,15 +74,15 @@ def load(parameters: LoadDataParameters, run: RecordedRun, source: Opened) -> No
     run.log_metrics({"features": table.num_columns - 1})
 
 
-def ensure_loaded(named: str, run: RecordedRun) -> str:
+def ensure_loaded(named: str, run: RecordedRun, *, allow_large: bool = False) -> str:
     """Return the id of a load_data run: as named, done already, or made now below `run`."""
     if re.match(RUN_ID, named):
         return run_in(named)
     recorded = run.recorded_uri(data.TRAIN)
     if recorded:  # whatever has become of the source since
         return run_in(recorded)
-    parameters = LoadDataParameters(source=named)
-    with opened(named) as source:
+    parameters = LoadDataParameters(source=named, allow_large=allow_large)
+    with opened(named, allow_large=allow_large) as source:
         key = run.key(parameters, [source.description])
         done = tracking.find_runs(run.experiment_id, tags={tracking.KEY: key}) if key else []
         if done:
@@ -96,7 +98,9 @@ def ensure_loaded(named: str, run: RecordedRun) -> str:
 
 
 @contextlib.contextmanager
-def opened(source: str, *, verify: Verify = lambda *_: None) -> Iterator[Opened]:
+def opened(
+    source: str, *, verify: Verify = lambda *_: None, allow_large: bool = False
+) -> Iterator[Opened]:
     """Read a source: a data set by name, a file, a URL or an object in S3.
 
     Parameters
@@ -104,14 +108,16 @@ def opened(source: str, *, verify: Verify = lambda *_: None) -> Iterator[Opened]
     source : str
     verify : callable
         Called with name, URI and digest, before anything of the content is looked at.
+    allow_large : bool
+        Whether it may be larger than `limits` allow.
     """
     if source in dataset.NAMED:
         table, target = dataset.named(source)
         yield _opened(table, target, uri=f"sklearn:{source}", sha256=sha256_table(table))
         return
-    with sources.fetch(source, known=dataset.NAMED) as fetched:
+    with sources.fetch(source, known=dataset.NAMED, allow_large=allow_large) as fetched:
         verify(_SOURCE, fetched.uri, fetched.sha256)
-        table = tables.read_table(fetched.path, name=fetched.uri)
+        table = tables.read_table(fetched.path, name=fetched.uri, allow_large=allow_large)
         opening = _opened(table, None, uri=fetched.uri, sha256=fetched.sha256)
         opening.private = fetched.private
         del table

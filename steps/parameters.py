@@ -67,6 +67,13 @@ AllowPath = Annotated[
         examples=["/data/iris"],
     ),
 ]
+AllowLarge = Annotated[
+    bool,
+    Field(
+        description="true: also data that are larger than reprise/limits.py allows, in bytes, "
+        "in memory or in columns",
+    ),
+]
 Metric = Literal["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc", "mcc"]
 RUN_ID = r"^(runs:/)?[0-9a-f]{32}$"
 RunId = Annotated[
@@ -119,6 +126,7 @@ class LoadDataParameters(Parameters):
     )
     stratify: bool = Field(True, description="keep the proportion of the classes in both parts")
     seed: Seed = Field(2, description="seed of the split")
+    allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
     def feature_names(self) -> list[str] | None:
@@ -160,6 +168,7 @@ class TrainLogisticRegressionParameters(TrainingParameters):
     scale: bool = Field(True, description="standardise numeric columns first")
     cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
     seed: Seed = Field(0, description="seed of the folds and of the solver")
+    allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
 
@@ -184,6 +193,7 @@ class TrainDecisionTreeParameters(TrainingParameters):
     )
     cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
     seed: Seed = Field(1, description="seed of the folds and of ties between splits")
+    allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
 
@@ -215,6 +225,7 @@ class EvaluateParameters(Parameters):
         examples=["iris"],
         json_schema_extra={"expected": "a name without / and :, or empty"},
     )
+    allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
 
@@ -257,6 +268,11 @@ class ReproduceParameters(Parameters):
         examples=["some-package"],
     )
     allow_path: AllowPath = None
+    allow_large: bool = Field(
+        False,
+        description="true: also a source, or a bundle of code, that is larger than "
+        "reprise/limits.py allows",
+    )
 
     def packages_to_build(self) -> tuple[str, ...]:
         """Return the names of `allow_build`."""
@@ -331,6 +347,7 @@ class SweepParameters(Parameters):
         json_schema_extra={"expected": "an address tls://host:port, or empty"},
     )
     confirm: bool = Field(False, description="true: also a sweep of more than 10000 points")
+    allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
 

@@ -37,6 +37,7 @@ def main(parameters: ReproduceParameters, run: "RecordedRun", *, warm: Launcher)
         allowed=parameters.allow_repository,
         allow_build=parameters.packages_to_build(),
         paths=permissions.named_places(parameters.allow_path),
+        allow_large=parameters.allow_large,
     )
     with console.working() as on_stage:
         found = replay.reproduce(run, earlier, request, warm=warm, on_stage=on_stage)

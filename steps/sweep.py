@@ -38,6 +38,7 @@ class Sweep:
     data: str
     metric: str
     ascending: bool
+    allow_large: bool = False
 
 
 def main(parameters: SweepParameters, run: "RecordedRun", *, warm: WarmExecutor | None) -> None:
@@ -81,9 +82,12 @@ def make(
     from reprise.sweeps.progress import Progress
 
     plan.bring_code(run, at_work)
-    loaded = load(sweep.data, run, at_work)
+    loaded = load(sweep.data, run, at_work, allow_large=sweep.allow_large)
     clock.lap("before the first run")
-    runs = [p.model_copy(update={"data": f"runs:/{loaded}"}) for p in sweep.runs]
+    runs = [
+        p.model_copy(update={"data": f"runs:/{loaded}", "allow_large": sweep.allow_large})
+        for p in sweep.runs
+    ]
     with Progress(len(runs), sweep.metric, ascending=sweep.ascending) as progress:
         outcomes = plan.resume(
             run,
@@ -138,7 +142,13 @@ def planned(parameters: SweepParameters) -> Sweep:
         seed=parameters.seed,
     )
     runs = experiment.check_all(parameters.step, values, TRAINING_STEPS, data=file.data)
-    return Sweep(runs, file.data, metric, ascending=less_is_better(metric))
+    return Sweep(
+        runs,
+        file.data,
+        metric,
+        ascending=less_is_better(metric),
+        allow_large=parameters.allow_large,
+    )
 
 
 def less_is_better(metric: str) -> bool:
@@ -190,16 +200,18 @@ def preload(keep: str) -> list[str]:
     return ["steps.warm", *(["steps.warm_models"] if keep == "all" else [])]
 
 
-def load(source: str, run: "RecordedRun", at_work: "Executor") -> str:
+def load(source: str, run: "RecordedRun", at_work: "Executor", *, allow_large: bool = False) -> str:
     """Return the id of the load_data run that all points read: named, found, or made now."""
     from reprise.sweeps import plan
     from steps.load_data import ensure_loaded
 
     if run.replays and not re.match(RUN_ID, source):
-        again = plan.again(run, at_work, [LoadDataParameters(source=source)])
+        again = plan.again(
+            run, at_work, [LoadDataParameters(source=source, allow_large=allow_large)]
+        )
         if again:
             return succeeded(again)[0].run_id
-    return ensure_loaded(source, run)
+    return ensure_loaded(source, run, allow_large=allow_large)
 
 
 def keys(run: "RecordedRun", runs: Sequence["Parameters"], loaded: str) -> list[str | None]:

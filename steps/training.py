@@ -35,8 +35,10 @@ def train(
     build : callable
         Makes the pipeline from the parameters and a frame of shape (n_samples, n_features).
     """
-    load_run_id = ensure_loaded(parameters.data, run)
-    X, y = dataset.features_and_labels(data.read(run, load_run_id, data.TRAIN))
+    load_run_id = ensure_loaded(parameters.data, run, allow_large=parameters.allow_large)
+    X, y = dataset.features_and_labels(
+        data.read(run, load_run_id, data.TRAIN, allow_large=parameters.allow_large)
+    )
     tables.give_memory_back()
     model = build(parameters, X)
     if parameters.cv:

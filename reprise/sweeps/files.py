@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from reprise import documents, limits
 from reprise.errors import ExperimentFileError
 
 M = TypeVar("M", bound=BaseModel)
@@ -31,10 +32,18 @@ def read(path: Path, model: type[M], *, what: str, example: str) -> M:
         One line that says what in the file is wrong.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = documents.parse_yaml(documents.read_text(path, largest=limits.YAML_BYTES))
     except FileNotFoundError:
         raise ExperimentFileError(
             f"expected {what}, found no file {path}. params/ holds some."
+        ) from None
+    except documents.NoFileError as error:
+        raise ExperimentFileError(
+            f"expected a YAML file that can be read, found {path}: {error}. Name another."
+        ) from None
+    except documents.DocumentError as error:
+        raise ExperimentFileError(
+            f"expected {what}, found in {path}: {error}. Write every value out, once."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ExperimentFileError(

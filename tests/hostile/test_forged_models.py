@@ -1,0 +1,399 @@
+"""A model file that was forged ends in one line before any of its arrays is followed."""
+
+import json
+import os
+import signal
+import zipfile
+from io import BytesIO
+
+import numpy as np
+import pytest
+import skops.io
+from scipy import sparse
+from sklearn.datasets import load_iris
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+)
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from reprise import limits, models
+from reprise.errors import ModelError
+
+X, Y = load_iris(return_X_y=True)
+FAR = 1 << 40  # from any array
+DEEP = "a place that is nested without end"
+
+
+class Forged:
+    """A .skops file in parts, to be changed and written."""
+
+    def __init__(self, model):
+        with zipfile.ZipFile(BytesIO(skops.io.dumps(model))) as archive:
+            self.members = {name: archive.read(name) for name in archive.namelist()}
+        self.schema = json.loads(self.members.pop("schema.json"))
+
+    @property
+    def tree(self):
+        """The first tree's node of the schema."""
+        waiting = [self.schema]
+        while waiting:
+            node = waiting.pop(0)
+            if isinstance(node, dict):
+                if node.get("__loader__") == "TreeNode":
+                    return node
+                waiting += node.values()
+            elif isinstance(node, list):
+                waiting += node
+        raise AssertionError("no tree")
+
+    def number(self, place, value):
+        """Replace a number of the tree: where it stands among the arguments, or its name."""
+        if isinstance(place, int):
+            node = self.tree["__reduce__"]["args"]["content"][place]
+        else:
+            node = self.tree["content"]["content"][place]
+        node.update(content=json.dumps(value), __id__=hash((place, value)) & 0xFFFFFFFF)
+
+    def array(self, name):
+        """Return the name of the file of an array of the tree, and the array."""
+        nodes = self.tree["content"]["content"]
+        node = self.tree["__reduce__"]["args"]["content"][1] if name == "classes" else nodes[name]
+        return node["file"], np.load(BytesIO(self.members[node["file"]]))
+
+    def change(self, name, change):
+        """Change an array of the tree."""
+        file, array = self.array(name)
+        changed = change(array)
+        self.members[file] = _npy(array if changed is None else changed)
+
+    def write(self, path, **packing):
+        with zipfile.ZipFile(path, "w", **packing) as archive:
+            for name, content in self.members.items():
+                archive.writestr(name, content)
+            archive.writestr("schema.json", _nested(json.dumps(self.schema)))
+        return path
+
+
+def _nested(text):
+    return text.replace(f'"{DEEP}"', "[" * 100_000 + "]" * 100_000)
+
+
+def _npy(array):
+    buffer = BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def _set(field, index, value):
+    def change(nodes):
+        nodes[field][index] = value
+
+    return change
+
+
+TREES = {
+    "a left child far beyond the nodes": lambda f: f.change("nodes", _set("left_child", 0, FAR)),
+    "a right child far beyond the nodes": lambda f: f.change("nodes", _set("right_child", 0, FAR)),
+    "a child far before the nodes": lambda f: f.change("nodes", _set("left_child", 0, -FAR)),
+    "a node that is its own child": lambda f: f.change("nodes", _set("left_child", 0, 0)),
+    "a child that leads back": lambda f: f.change("nodes", _set("left_child", 2, 0)),
+    "two parents of one child": lambda f: f.change("nodes", _set("left_child", 0, 2)),
+    "a node of one child": lambda f: f.change("nodes", _set("left_child", 0, -1)),
+    "a feature beyond the columns": lambda f: f.change("nodes", _set("feature", 0, FAR)),
+    "a feature before the columns": lambda f: f.change("nodes", _set("feature", 0, -FAR)),
+    "a threshold that is no number": lambda f: f.change("nodes", _set("threshold", 0, np.nan)),
+    "a node of fewer samples than none": lambda f: f.change("nodes", _set("n_node_samples", 0, -1)),
+    "more nodes than it has": lambda f: f.number("node_count", FAR),
+    "fewer nodes than it has": lambda f: f.number("node_count", 1),
+    "a number of nodes below none": lambda f: f.number("node_count", -1),
+    "more levels than it has": lambda f: f.number("max_depth", 10**9),
+    "levels below none": lambda f: f.number("max_depth", -5),
+    "more outputs than numbers of classes": lambda f: f.number(2, FAR),
+    "more features than its estimator": lambda f: f.number(0, 1000),
+    "no features": lambda f: f.number(0, 0),
+    "nodes cut short": lambda f: f.change("nodes", lambda a: a[:2]),
+    "values cut short": lambda f: f.change("values", lambda a: a[:2]),
+    "values of fewer classes": lambda f: f.change("values", lambda a: a[:, :, :1].copy()),
+    "more classes than its estimator": lambda f: (
+        f.change("classes", lambda a: a + 5),
+        f.change("values", lambda a: np.zeros((a.shape[0], 1, 8))),
+    ),
+    "nodes of another kind": lambda f: f.change("nodes", lambda a: np.zeros(len(a), np.int64)),
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.skops"
+
+
+def refusal(path):
+    """Load a file and return the line that refuses it."""
+    with pytest.raises(ModelError) as caught:
+        models.load_file(path)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert "expected a model" in line
+    return line
+
+
+def ends_by(action):
+    """Run something in a process of its own, and return the signal that ended it, if any."""
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        try:
+            action()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+
+
+def test_a_forged_tree_does_end_a_process_that_does_not_look(path):
+    forged = Forged(DecisionTreeClassifier(max_depth=3).fit(X, Y))
+    TREES["a left child far beyond the nodes"](forged)
+    forged.write(path)
+
+    def predict():
+        skops.io.load(path, trusted=list(models.TRUSTED_TYPES)).predict(X)
+
+    assert ends_by(predict) == signal.SIGSEGV
+
+
+@pytest.mark.parametrize("attack", TREES)
+def test_a_tree_is_refused_with(attack, path):
+    forged = Forged(DecisionTreeClassifier(max_depth=3).fit(X, Y))
+    TREES[attack](forged)
+
+    refusal(forged.write(path))
+
+
+def test_a_forest_is_refused_with_one_forged_tree(path):
+    forged = Forged(RandomForestClassifier(3, random_state=0).fit(X, Y))
+    forged.change("nodes", _set("right_child", 0, FAR))
+
+    assert "tree" in refusal(forged.write(path))
+
+
+def _forest_of_other_features():
+    forest = RandomForestClassifier(2, random_state=0).fit(X, Y)
+    forest.estimators_[1] = RandomForestClassifier(1).fit(np.c_[X, X], Y).estimators_[0]
+    return forest
+
+
+def _boosting_of_other_rounds():
+    model = GradientBoostingClassifier(n_estimators=2).fit(X, Y)
+    model.estimators_ = model.estimators_[:, :1]
+    return model
+
+
+def _changed(model, **attributes):
+    model.fit(X, Y)
+    for name, value in attributes.items():
+        setattr(model, name, value)
+    return model
+
+
+def _indices_beyond():
+    matrix = sparse.csr_matrix(np.ones((3, 4)))
+    matrix.indices[:] = 10**6
+    return _changed(LogisticRegression(max_iter=1000), coef_=matrix)
+
+
+ESTIMATORS = {
+    "a forest of trees for other columns": _forest_of_other_features,
+    "boosting with fewer trees a round than classes": _boosting_of_other_rounds,
+    "boosting of something else than trees": lambda: _changed(
+        GradientBoostingClassifier(n_estimators=1), estimators_=np.array([[1, 2, 3]], dtype=object)
+    ),
+    "a forest without trees": lambda: _changed(RandomForestClassifier(1), estimators_=[]),
+    "a tree for other columns than it says": lambda: _changed(
+        DecisionTreeClassifier(), n_features_in_=400
+    ),
+    "a tree of other classes than it says": lambda: _changed(
+        DecisionTreeClassifier(), classes_=np.arange(2)
+    ),
+    "coefficients of another shape": lambda: _changed(
+        LogisticRegression(max_iter=1000), coef_=np.ones((3, 1))
+    ),
+    "intercepts of another shape": lambda: _changed(
+        LogisticRegression(max_iter=1000), intercept_=np.ones((7, 7))
+    ),
+    "fewer classes than coefficients": lambda: _changed(
+        LogisticRegression(max_iter=1000), classes_=np.arange(2)
+    ),
+    "a sparse matrix with indices beyond its columns": _indices_beyond,
+    "support vectors of fewer columns": lambda: _changed(SVC(), support_vectors_=np.ones((2, 1))),
+    "more support vectors than there are": lambda: _changed(
+        SVC(), _n_support=np.array([10**8, 1, 1], dtype=np.int32)
+    ),
+    "neighbours with labels beyond the classes": lambda: _changed(
+        KNeighborsClassifier(algorithm="brute"), _y=np.full(len(Y), 10**9)
+    ),
+    "neighbours with fewer labels than rows": lambda: _changed(
+        KNeighborsClassifier(algorithm="brute"), _y=np.zeros(1, dtype=np.intp)
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", ESTIMATORS)
+def test_an_estimator_is_refused_that_is(attack, path):
+    skops.io.dump(ESTIMATORS[attack](), path)
+
+    refusal(path)
+
+
+def _array_of(shape):
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+
+
+def _first_array(forged):
+    return next(iter(forged.members))
+
+
+def _claim(forged):
+    forged.members[_first_array(forged)] = _array_of((1 << 40,))
+
+
+def _claim_nothing(forged):
+    forged.members[_first_array(forged)] = _array_of((1 << 40, 0, 1 << 40)).replace(b"f8", b"V0")
+
+
+def _claim_under_another_name(forged):
+    forged.members["harmless.bin"] = _array_of((1 << 40,))
+
+
+def _lead_out(forged):
+    forged.members["../../canary"] = b"x"
+
+
+def _lead_out_absolutely(forged):
+    forged.members["/canary"] = b"x"
+
+
+def _nest(forged):
+    forged.schema["deeper"] = DEEP
+
+
+def _refer(forged):
+    forged.schema["content"]["content"]["extra"] = {
+        **forged.schema["content"]["content"]["max_depth"],
+        "__id__": forged.schema["content"]["content"]["criterion"]["__id__"],
+    }
+
+
+def _refer_to_itself(forged):
+    forged.schema["content"]["content"]["extra"] = {**forged.schema, "content": {}}
+
+
+def _cache(forged):
+    node = forged.schema["content"]["content"]["max_depth"]
+    forged.schema["content"]["content"]["extra"] = {**node, "__loader__": "CachedNode"}
+
+
+def _without_schema(forged):
+    forged.schema = []
+
+
+ARCHIVES = {
+    "an array that claims terabytes": _claim,
+    "an array that claims terabytes of nothing": _claim_nothing,
+    "an array that claims terabytes under another name": _claim_under_another_name,
+    "a member that leads out": _lead_out,
+    "a member at an absolute path": _lead_out_absolutely,
+    "a schema nested without end": _nest,
+    "two objects with one id": _refer,
+    "an object that holds itself": _refer_to_itself,
+    "a reference": _cache,
+    "an empty schema": _without_schema,
+}
+
+
+@pytest.mark.parametrize("attack", ARCHIVES)
+def test_an_archive_is_refused_with(attack, path):
+    forged = Forged(DecisionTreeClassifier(max_depth=3).fit(X, Y))
+    ARCHIVES[attack](forged)
+
+    refusal(forged.write(path))
+
+
+def test_an_archive_is_refused_that_packs_gigabytes_of_zeros(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.npy", bytes(64 * limits.MIB))
+        archive.writestr("schema.json", "{}")
+
+    assert "packed" in refusal(path)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_is_refused_that_has_a_name_twice(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        for text in ("{}", "[]"):
+            archive.writestr("schema.json", text)
+
+    assert "2 members" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "says"),
+    [("ARCHIVE_MEMBERS", 2, "members"), ("ARCHIVE_BYTES", 100, "unpacked"),
+     ("SCHEMA_BYTES", 100, "schema")],
+)  # fmt: skip
+def test_an_archive_is_refused_beyond_the_limit_of_its(limit, value, says, path, monkeypatch):
+    monkeypatch.setattr(limits, limit, value)
+    skops.io.dump(DecisionTreeClassifier().fit(X, Y), path)
+
+    assert says in refusal(path)
+
+
+HONEST = {
+    "a tree": DecisionTreeClassifier(),
+    "a tree of one leaf": DecisionTreeClassifier(min_samples_leaf=100),
+    "a regression tree": DecisionTreeRegressor(),
+    "a forest": RandomForestClassifier(5),
+    "extremely random trees": ExtraTreesClassifier(5),
+    "boosting": GradientBoostingClassifier(n_estimators=3),
+    "an isolation forest": IsolationForest(n_estimators=3),
+    "support vectors": SVC(),
+    "neighbours": KNeighborsClassifier(algorithm="brute"),
+    "our pipeline of a line": make_pipeline(
+        StandardScaler(), SimpleImputer(), LogisticRegression(max_iter=1000)
+    ),
+    "our pipeline of a tree": make_pipeline(SimpleImputer(), DecisionTreeClassifier()),
+}
+
+
+@pytest.mark.parametrize("kind", HONEST)
+def test_an_honest_model_is_loaded(kind, path):
+    fitted = HONEST[kind].fit(X, Y)
+    skops.io.dump(fitted, path)
+
+    loaded = models.load_file(path)
+
+    np.testing.assert_array_equal(loaded.predict(X), fitted.predict(X))
+
+
+def test_a_tree_of_many_classes_and_outputs_is_loaded(path):
+    fitted = DecisionTreeClassifier().fit(X, np.c_[Y, Y % 2])
+    skops.io.dump(fitted, path)
+
+    np.testing.assert_array_equal(models.load_file(path).predict(X), fitted.predict(X))
+
+
+def test_a_model_that_cannot_predict_ends_in_one_line():
+    model = LogisticRegression(max_iter=1000).fit(X, Y)
+    del model.intercept_
+
+    with pytest.raises(ModelError, match="cannot"):
+        models.predict(model, X)
