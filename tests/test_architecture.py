@@ -17,7 +17,7 @@ SIDE_EFFECTS = (
     *("git", "guards"),
     *("launcher", "models", "outcome", "past", "projects", "registry", "replay", "report", "run"),
     *("sources", "tracking"),
-    *("audit", "audit_report", "inputs", "lifetime", "scripts", "session"),
+    *("audit", "audit_report", "inputs", "lifetime", "process.interrupts", "scripts", "session"),
     *("sweeps.cluster", "sweeps.driver", "sweeps.executor", "sweeps.host", "sweeps.plan"),
     *("sweeps.progress", "sweeps.repeat", "sweeps.resume", "sweeps.single", "sweeps.worker"),
     *("doctor.account", "doctor.checks", "doctor.connection", "doctor.surroundings"),
