@@ -1,7 +1,13 @@
 """Say of every run of an experiment whether it can be made again, and make some again."""
 
+import contextlib
+import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reprise.launcher import Launcher
+from steps import libraries
 from steps.parameters import AuditParameters, CompareParameters, ReproduceParameters
 
 if TYPE_CHECKING:
@@ -21,7 +27,12 @@ def main(parameters: AuditParameters, run: "RecordedRun") -> None:
     allowed = parameters.allow_repository
     every = tracking.all_runs(tracking.experiment_id(experiment))
     runs = [other for other in every if other.info.run_id != run.run_id]
-    with console.working() as on_stage:
+    with contextlib.ExitStack() as stack:
+        on_stage = stack.enter_context(console.working())
+        warm = None
+        if parameters.replay:  # its libraries load while this process reads the records
+            launcher = Launcher(Path(sys.executable), libraries.needed(), os.environ, reused=True)
+            warm = stack.enter_context(launcher)
         findings = audit.check(runs, without=LEFT_OUT, allowed=allowed, on_stage=on_stage)
         findings = audit.make_again(
             run,
@@ -29,6 +40,7 @@ def main(parameters: AuditParameters, run: "RecordedRun") -> None:
             count=parameters.replay,
             seed=parameters.seed,
             allowed=allowed,
+            warm=warm,
             on_stage=on_stage,
         )
     run.log_text(audit_report.FILE_NAME, audit_report.as_csv(findings))
