@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PURE = (
     *("comparison", "digest", "errors", "parameters", "patch", "record", "verdict"),
-    "configuration",
+    *("configuration", "trusted_types"),
     *("sweeps.experiment", "sweeps.files", "sweeps.grid"),
     "doctor.finding",
 )
