@@ -16,6 +16,8 @@ from steps.parameters import RUN_ID, LoadDataParameters
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_MOST_LOADS = 100  # runs of equal content that are asked whether their data is still stored
+
 
 @dataclass
 class Opened:
@@ -76,9 +78,11 @@ def ensure_loaded(named: str, run: RecordedRun) -> str:
     parameters = LoadDataParameters(source=named)
     with opened(named) as source:
         key = run.key(parameters, [source.description])
-        done = tracking.find_runs(run.experiment_id, tags={tracking.KEY: key}) if key else []
-        if done:
-            return str(done[0].info.run_id)
+        tags = {tracking.KEY: key or ""}
+        done = tracking.find_runs(run.experiment_id, tags=tags, limit=_MOST_LOADS) if key else []
+        for earlier in done:
+            if data.is_loaded(earlier.info.run_id):
+                return str(earlier.info.run_id)
         with run.nested(parameters) as loading:
             load(parameters, loading, source)
         return loading.run_id
