@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from reprise.console import next_commands, working
+from reprise.console import RUN, next_commands, working
 from reprise.doctor.checks import WIDTH, examine, leave
 from reprise.doctor.finding import Finding, Status, line
 from reprise.doctor.visit import Visit, be_brief_and_quiet, of_environment
@@ -43,7 +43,7 @@ def main() -> int:
     if worst:
         print(f"Mend first: {worst.check}. {worst.advice}")
         return _ended(visit, 1)
-    next_commands({"mlflow run . -e train_dt": "train a decision tree, and have it on the record"})
+    next_commands({f"{RUN} train_dt": "train a decision tree, and have it on the record"})
     return _ended(visit, 0)
 
 
