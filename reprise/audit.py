@@ -8,12 +8,14 @@ import random
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from reprise import checkout, past, projects, replay, tracking
 from reprise.errors import RepriseError
 from reprise.inputs import Inputs
+from reprise.launcher import Launcher
 from reprise.past import PastRun
 from reprise.record import Code, run_in
 from reprise.replay import Replay, Request
@@ -147,8 +149,8 @@ def make_again(
     *,
     count: int,
     seed: int,
-    allowed: str | None = None,
-    paths: tuple[str, ...] = (),
+    request: Request = Request(),  # noqa: B008 - frozen
+    warm: Launcher | None = None,
     on_stage: OnStage = lambda _: None,
 ) -> list[Finding]:
     """Make some of the runs that can be made again, below another run.
@@ -161,10 +163,10 @@ def make_again(
         How many; all, where there are not so many.
     seed : int
         Decides which.
-    allowed : str, optional
-        URL of one more repository whose code may be run.
-    paths : tuple of str
-        Places outside the project that may be read although only a record says so.
+    request : Request
+        What they may read and run.
+    warm : Launcher, optional
+        A reused process of this environment that has imported libraries.
     on_stage : callable
         Called with what is done next, for progress.
 
@@ -175,12 +177,9 @@ def make_again(
     """
     able = sorted(f.run_id for f in findings if f.answer in REPLAYABLE)
     chosen = set(random.Random(seed).sample(able, min(count, len(able))))  # noqa: S311 - no secret
-    request = Request(allowed=allowed, paths=paths)
+    again = partial(replay.reproduce, parent, request=request, warm=warm, on_stage=on_stage)
     return [
-        replace(f, replay=replay.reproduce(parent, f.past, request, on_stage=on_stage))
-        if f.past and f.run_id in chosen
-        else f
-        for f in findings
+        replace(f, replay=again(f.past)) if f.past and f.run_id in chosen else f for f in findings
     ]
 
 

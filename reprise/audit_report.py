@@ -133,7 +133,7 @@ def _identical(finding: Finding) -> bool:
 def _explanations(finding: Finding) -> list[str]:
     """Return the lines that a table has no room for."""
     told = [str(r) for r in finding.reasons if finding.answer not in _UNFINISHED]
-    for each in (finding.replay, *finding.replay.children) if finding.replay else ():
+    for each in finding.replay.family() if finding.replay else ():
         if each.judgement.verdict is not Verdict.IDENTICAL:
             causes = "; ".join(map(str, each.judgement.causes))
             told.append(f"{each.judgement.verdict}: {each.judgement.reason or causes}")

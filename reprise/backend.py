@@ -6,12 +6,9 @@ step has ended, and raises the error that MLflow's command line turns into a lin
 """
 
 import os
-import signal
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ from reprise import address, code, entry_points, projects, tracking
 from reprise.address import Address
 from reprise.errors import ParameterError, ProjectError, RepriseError, RunFailedError
 from reprise.launcher import Ended, Launcher
+from reprise.process.interrupts import interruptible
 from reprise.urls import without_credentials
 
 NAME = "reprise"
@@ -79,7 +77,7 @@ class Backend(AbstractBackend):  # type: ignore[misc]
             In one line, if the step fails, or cannot be started.
         """
         try:
-            with tracking.one_line_errors(), _interruptible():
+            with tracking.one_line_errors(), interruptible():
                 raw = {name: str(value) for name, value in (params or {}).items()}
                 order = ordered(project_uri, entry_point, raw, version)
                 with address.opened(order.address) as folder:
@@ -226,18 +224,3 @@ def _close(run_id: str, ended: Ended) -> None:
     tracking.close(run_id, "FAILED", how)
     reason = tracking.get_run(run_id).data.tags.get(tracking.ERROR, how)
     raise RunFailedError(f"run {run_id} failed: {reason}")
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let what ends this process by default interrupt it instead, so that nothing stays behind."""
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) == signal.SIG_DFL:
-                before[number] = signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

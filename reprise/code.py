@@ -24,7 +24,7 @@ from reprise.urls import without_credentials
 
 BUNDLE = "snapshot.bundle"
 PATCH = "changes.patch"
-UNKNOWN = Code(repository=None, project="", commit=None, tree=None, base_commit=None, dirty=True)
+UNKNOWN = Code(repository=None, project="", commit=None, tree=None, base_commit=None, dirty=False)
 # A snapshot's commit id depends on nothing but its tree and its parent.
 _IDENTITY = {
     f"GIT_{role}_{field}": value
@@ -179,9 +179,12 @@ def _described(project: Path) -> tuple[Code, Changes]:
             project, "rev-parse", "HEAD", "HEAD^{tree}", "--show-prefix"
         ).split("\n", 2)
     except CodeError as error:
-        if _NOT_A_REPOSITORY in str(error) or _NO_COMMIT in str(error):
+        if _NO_COMMIT in str(error):
             return UNKNOWN, Changes()
-        raise
+        if _NOT_A_REPOSITORY not in str(error):
+            raise
+        refuse_unreadable(project)
+        return UNKNOWN, Changes()
     changes = _changes(project)
     return Code(
         repository=_origin(project),
@@ -192,6 +195,32 @@ def _described(project: Path) -> tuple[Code, Changes]:
         dirty=bool(changes.files),
         changed_files=tuple(sorted(_readable(name) for name in changes.files)),
     ), changes
+
+
+def refuse_unreadable(project: Path) -> None:
+    """Refuse a folder in which git finds no repository, although there is one or the rest of one.
+
+    A worktree whose repository was moved, or is not mounted in a container, looks like this.
+
+    Raises
+    ------
+    CodeError
+        If the folder or one above it has a `.git` that is a file, a link, or a folder with files;
+        above those that GIT_CEILING_DIRECTORIES names, nobody looks, as git does not.
+    """
+    ceilings = os.environ.get("GIT_CEILING_DIRECTORIES", "").split(os.pathsep)
+    stops = {Path(name).resolve() for name in ceilings if name}
+    start = project.resolve()
+    for folder in (start, *start.parents):
+        if folder in stops and folder != start:
+            return
+        found = folder / ".git"
+        if found.is_symlink() or found.is_file() or (found.is_dir() and any(found.iterdir())):
+            raise CodeError(
+                f"expected a git repository that git can read at {found}, found that git does not "
+                "recognise it, so that the code would not be on the record. Repair it (of a moved "
+                "worktree: git worktree repair), mount the whole repository, or remove .git."
+            )
 
 
 def _origin(project: Path) -> str | None:

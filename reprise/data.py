@@ -12,7 +12,7 @@ from reprise.record import InputData
 from reprise.tables import bounded_memory, give_memory_back, read_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import pyarrow as pa
 
@@ -23,6 +23,7 @@ TEST = "test"
 FOLDER = "data"
 SCHEMA = "schema.json"
 PART = re.compile(rf"runs:/([0-9a-f]{{32}})/{FOLDER}/({TRAIN}|{TEST})\.parquet")
+_FILES = (f"{TRAIN}.parquet", f"{TEST}.parquet", SCHEMA)
 _COMPRESSION = "zstd"
 _ROW_GROUP = 1 << 17  # rows; what is written and read at a time
 
@@ -69,7 +70,9 @@ def store(
             run.log_digest(part, files[part]["content_sha256"])
         run.log_digest("schema", sha256_json(schema))
         digest = sha256_json([schema, {part: f["content_sha256"] for part, f in files.items()}])
-        holder = find_holder(run.experiment_id, digest) or run.original_holder(digest)
+        sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+        found = find_holder(run.experiment_id, digest, sizes=sizes)
+        holder = found or run.original_holder(digest)
         kept = run.may_store({part: f["content_sha256"] for part, f in files.items()})
         if holder is None and kept:
             if private:
@@ -104,12 +107,37 @@ def stored_input(inputs: "Iterable[InputData]") -> str | None:
     return None
 
 
-def find_holder(experiment_id: str, digest: str) -> str | None:
-    """Return the id of the first run of an experiment whose artifacts hold this content."""
+def find_holder(
+    experiment_id: str, digest: str, *, sizes: "Mapping[str, int] | None" = None
+) -> str | None:
+    """Return the id of the first run of an experiment whose artifacts hold this content.
+
+    Parameters
+    ----------
+    experiment_id, digest : str
+    sizes : mapping of str to int, optional
+        Bytes of each file of the content: a file of another size is damaged, or was written by
+        another version of the library.
+    """
     for run in tracking.find_runs(experiment_id, tags={tracking.DATA_DIGEST: digest}, limit=100):
-        if run.data.tags.get(tracking.STORED_IN) == run.info.run_id:
+        own = run.data.tags.get(tracking.STORED_IN) == run.info.run_id
+        if own and _is_stored(run.info.run_id, sizes or {}):
             return str(run.info.run_id)
     return None
+
+
+def is_loaded(load_run_id: str) -> bool:
+    """Tell whether what a load_data run has loaded is still stored, be it by an earlier run."""
+    return _is_stored(tracking.stored_in(load_run_id), {})
+
+
+def _is_stored(holder: str, sizes: "Mapping[str, int]") -> bool:
+    """Tell whether a run has the artifacts of a split: its tag stays when they are deleted."""
+    stored = tracking.artifact_sizes(holder, FOLDER)
+    return all(
+        name in stored and (size is None or stored[name] in (size, None))
+        for name, size in {**dict.fromkeys(_FILES), **sizes}.items()
+    )
 
 
 def read(

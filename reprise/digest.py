@@ -160,6 +160,9 @@ def _hash_object(  # noqa: C901, PLR0912 - a branch per kind of value
         _hash_sequence(hasher, f"set {len(value)}", sorted(value, key=repr), depth)
     elif isinstance(value, slice):
         hasher.text(repr(value))
+    elif isinstance(value, np.random.RandomState):  # not from where it was seeded, which is lost
+        hasher.text(name)
+        _hash_object(hasher, value.get_state(legacy=False), depth + 1)
     elif isinstance(value, type | np.dtype | np.ufunc):
         hasher.text(f"{name} {value!r}")
     elif isinstance(value, types.FunctionType | types.BuiltinFunctionType):

@@ -32,6 +32,17 @@ _SECRET_TEXT = re.compile(
 )
 
 
+def names(text: str) -> list[str]:
+    """Read the names or patterns of `allow_untracked`, separated by commas and maybe spaces.
+
+    Parameters
+    ----------
+    text : str
+        What the user wrote; "" for none.
+    """
+    return [name for name in map(str.strip, text.split(",")) if name]
+
+
 def objections(
     root: Path, untracked: Iterable[str], allowed: Sequence[str] = ()
 ) -> list[tuple[str, str]]:

@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Any, Self
 
 CHANNEL = "REPRISE_CHANNEL"  # file descriptor on which a command that serves is spoken to
+# As process/interrupts.py has it, which this process cannot import.
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _GRACE_SECONDS = 15
 _LAST_LINES = 20
 # Runs this file without its folder on the path. -P does so too, but passes on to fork servers,
@@ -56,6 +58,8 @@ class Launcher:
         Variables that libraries read as they load.
     shown : bool
         Whether the command's output goes where this process's goes, instead of being kept.
+    reused : bool
+        Whether the process runs one command after another, each in a fork; else it runs one.
     file : Path
         This module's file, for a process to which this class was sent without it.
     """
@@ -67,9 +71,11 @@ class Launcher:
         environment: Mapping[str, str],
         *,
         shown: bool = False,
+        reused: bool = False,
         file: Path = Path(__file__),
     ) -> None:
         self._log = None if shown else tempfile.TemporaryFile()  # noqa: SIM115 - see __exit__
+        self._reused = reused
         self._channel, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -113,8 +119,15 @@ class Launcher:
         environment : mapping of str to str
             All of its variables.
         """
+        written = self._log.seek(0, os.SEEK_END) if self._log else 0
         self._order(words, folder, environment, serves=False)
-        return self.ended()
+        exit_code = self._answer() if self._reused else None
+        return self.ended() if exit_code is None else Ended(exit_code, self._printed(written))
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the process can still run a command; none of one that has run its own."""
+        return self._process.poll() is None
 
     def serve(
         self, words: Sequence[str], *, folder: Path, environment: Mapping[str, str]
@@ -131,6 +144,7 @@ class Launcher:
             "folder": str(folder),
             "environment": dict(environment),
             "serves": serves,
+            "forks": self._reused,
         }
         with contextlib.suppress(ConnectionError):  # it is gone, as its exit code will tell
             self._channel.sendall(json.dumps(order).encode() + b"\n")
@@ -142,11 +156,26 @@ class Launcher:
         except BaseException:
             self._end()
             raise
+        return Ended(exit_code, self._printed(0))
+
+    def _answer(self) -> int | None:
+        """Wait for the exit code of a command's fork; None: the process has ended."""
+        try:
+            line = self._channel.makefile("rb", buffering=0).readline()
+        except ConnectionError:
+            return None
+        except BaseException:
+            self._end()
+            raise
+        return int(line) if line else None
+
+    def _printed(self, start: int) -> str:
+        """Return the last lines that were printed since the log had this many bytes."""
         if self._log is None:
-            return Ended(exit_code, "")
-        self._log.seek(0)
+            return ""
+        self._log.seek(start)
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
-        return Ended(exit_code, "\n".join(lines[-_LAST_LINES:]))
+        return "\n".join(lines[-_LAST_LINES:])
 
 
 def main() -> None:
@@ -161,6 +190,9 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     parent = os.fdopen(channel, "rb", buffering=0)
     line = parent.readline()
+    while line and json.loads(line)["forks"] and (child := os.fork()):
+        os.write(channel, b"%d\n" % _exit_code(child))
+        line = parent.readline()
     if not line:
         return
     order = json.loads(line)
@@ -179,6 +211,24 @@ def main() -> None:
         sys.exit(_call(words))
 
 
+def _exit_code(child: int) -> int:
+    """Wait for a fork, which ends when this process is asked to, as this one then does."""
+    asked = 0
+
+    def end(number: int, _frame: object) -> None:
+        nonlocal asked
+        asked = number
+        os.kill(child, number)
+
+    before = {number: signal.signal(number, end) for number in _ENDING}
+    _, status = os.waitpid(child, 0)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    if asked:
+        sys.exit(128 + asked)
+    return os.waitstatus_to_exitcode(status)
+
+
 def _be_module(module: str, arguments: list[str]) -> None:
     """Do what `python -m module arguments` does in this folder."""
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as -m does
@@ -190,11 +240,13 @@ def _be_module(module: str, arguments: list[str]) -> None:
 def _call(words: list[str]) -> int:
     """Run any other command, which ends when this process is asked to."""
 
-    def end(_signal: int, _frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        os.killpg(0, signal.SIGTERM)  # this process leads a session of its own
+    def end(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        os.killpg(0, number)  # this process leads a session of its own
 
-    signal.signal(signal.SIGTERM, end)
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
     code = subprocess.run(words, check=False).returncode
     return code if code >= 0 else 128 - code  # of a signal, as a shell tells it
 

@@ -4,14 +4,11 @@ import atexit
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 from reprise.errors import RunFailedError
-
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+from reprise.process import interrupts
 
 
 class Terminated(SystemExit):
@@ -34,7 +31,7 @@ class Lifetime:
         self._interactive = interactive
         self._process = 0
         self._signal = 0
-        self._before: dict[int, Any] = {}
+        self._replaced: dict[int, Any] = {}
 
     @property
     def here(self) -> bool:
@@ -45,28 +42,21 @@ class Lifetime:
         """Begin to watch; signals that the process handles, or ignores, stay as they are."""
         self._process = os.getpid()
         atexit.register(self._at_exit)
-        if not self._interactive and threading.current_thread() is threading.main_thread():
-            self._before = {
-                number: signal.signal(number, self._on_signal)
-                for number in _SIGNALS
-                if signal.getsignal(number) is signal.SIG_DFL
-            }
+        if not self._interactive:
+            self._replaced = interrupts.handle(self._ended_by)
 
     def stop(self) -> None:
         """End the watch, and give the signals back."""
         atexit.unregister(self._at_exit)
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
-        self._before = {}
+        interrupts.restore(self._replaced)
+        self._replaced = {}
 
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if not self.here:  # a fork ends as it would have
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-            return
+    def _ended_by(self, number: int) -> BaseException:
+        """Return what a signal raises: Ctrl-C what it always does, another one an exit."""
+        if number == signal.SIGINT:
+            return KeyboardInterrupt()
         self._signal = number
-        raise Terminated(128 + number)
+        return Terminated(128 + number)
 
     def _at_exit(self) -> None:
         if not self.here:

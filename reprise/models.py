@@ -16,6 +16,7 @@ from mlflow.models import Model, ModelSignature, infer_signature
 from reprise import answers, fitted, limits, model_schema, tracking
 from reprise.digest import sha256_model
 from reprise.errors import DigestMismatchError, ModelError
+from reprise.trusted_types import TRUSTED_TYPES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +29,6 @@ ALL = "all"
 NONE = "none"
 NAME = "model"
 FILE = "model.skops"
-# Reviewed: data holders without code of their own. Anything else in a model file is refused.
-TRUSTED_TYPES = ("numpy.dtype", "sklearn.tree._tree.Tree")
 # What skops raises on a file that is no model: another archive, another version, or no archive.
 _DAMAGED = (
     OSError,
@@ -59,6 +58,11 @@ def log_model(run: "RecordedRun", model: Any, example: "pd.DataFrame") -> str:
     -------
     str
         Digest of the fitted estimator.
+
+    Raises
+    ------
+    ModelError
+        If it could not be loaded again as it is.
     """
     import mlflow.sklearn
 
@@ -66,6 +70,7 @@ def log_model(run: "RecordedRun", model: Any, example: "pd.DataFrame") -> str:
     if os.environ.get(KEEP) == NONE:
         run.log_model_digest(digest, model_id=None)
         return digest
+    refuse_unrestorable(model, digest)
     client = tracking.client()
     logged = client.create_logged_model(
         run.experiment_id,
@@ -95,6 +100,46 @@ def log_model(run: "RecordedRun", model: Any, example: "pd.DataFrame") -> str:
     client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     run.log_model_digest(digest, model_id=logged.model_id)
     return digest
+
+
+def refuse_unrestorable(model: Any, digest: str) -> None:
+    """Refuse an estimator that `load_model` would refuse, before anything of it is stored.
+
+    Parameters
+    ----------
+    model : estimator
+    digest : str
+        Of the estimator, which it must have when it is loaded.
+
+    Raises
+    ------
+    ModelError
+        If skops cannot save it or does not restore it exactly, or it holds a type that is not
+        trusted.
+    """
+    import skops.io
+    from skops.io.exceptions import UnsupportedTypeException
+
+    try:
+        saved = skops.io.dumps(model)
+    except UnsupportedTypeException as error:
+        raise ModelError(
+            f"expected a model that skops can save, found {type(model).__name__}: {error} "
+            "Use another estimator."
+        ) from None
+    untrusted = sorted(set(skops.io.get_untrusted_types(data=saved)) - set(TRUSTED_TYPES))
+    if untrusted:
+        raise ModelError(
+            f"expected a model of trusted types only, found {', '.join(untrusted)} in this "
+            f"{type(model).__name__}: it could not be loaded again. Use another estimator; or "
+            "review the type, and add it to TRUSTED_TYPES in reprise/trusted_types.py if it only "
+            "holds data."
+        )
+    if sha256_model(skops.io.loads(saved, trusted=list(TRUSTED_TYPES))) != digest:
+        raise ModelError(
+            f"expected a model that skops restores exactly, found that this {type(model).__name__} "
+            "comes back with another digest: it could not be verified. Use another estimator."
+        )
 
 
 def has_model(run_id: str) -> bool:
@@ -246,8 +291,8 @@ def load_file(path: Path) -> Any:
         fitted.refuse_inconsistent(model)
     except UntrustedTypesFoundException as error:
         raise ModelError(
-            f"expected a model of trusted types only, found {error} "
-            "It was not made by this project; do not load it."
+            f"expected a model of trusted types only, found {error} Do not load it, unless it was "
+            "made by a version of this project that trusts them in reprise/trusted_types.py."
         ) from None
     except _DAMAGED as error:
         raise ModelError(

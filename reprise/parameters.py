@@ -162,6 +162,11 @@ def is_integer(model: type[Parameters], name: str) -> bool:
     return field is not None and _unwrap(field.annotation)[0] is int
 
 
+def asks_for_help(argv: Sequence[str]) -> bool:
+    """Tell whether a command line asks for help: `-h`, `--help`, or the word `help`."""
+    return "-h" in argv or "--help" in argv or list(argv[:1]) == ["help"]
+
+
 def parse_argv(argv: Sequence[str]) -> dict[str, str]:
     """Read `--name value` and `--name=value` pairs; a value may be empty or start with a dash.
 

@@ -10,7 +10,7 @@ more, to tell a step that is not deterministic from something that is not record
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -122,7 +122,13 @@ class Replay:
     @property
     def verdict(self) -> Verdict:
         """The worst of its own verdict and its children's."""
-        return worst([self.judgement.verdict, *(child.verdict for child in self.children)])
+        return worst(replay.judgement.verdict for replay in self.family())
+
+    def family(self) -> "Iterator[Replay]":
+        """Yield this replay, then its children, each with its own children behind it."""
+        yield self
+        for child in self.children:
+            yield from child.family()
 
     def values(self) -> dict[str, Any]:
         """Return it, JSON-able."""
@@ -189,7 +195,7 @@ def reproduce(
                 on_stage(
                     f"making {run.name} once more, as nothing recorded explains the difference"
                 )
-                replay = _explained(replay, _attempt(attempt, None))
+                replay = _explained(replay, _second(attempt))
     except RepriseError as error:
         replay = Replay(
             run.name, run.run_id, None, _not_replayable(type(error).__name__, str(error))
@@ -320,6 +326,15 @@ def _attempt(attempt: _Attempt, warm: Launcher | None) -> Replay:
     return compare(run, new, tolerance=request.tolerance)
 
 
+def _second(attempt: _Attempt) -> Replay:
+    """Make the run once more; what keeps it from being made must not hide the first comparison."""
+    try:
+        return _attempt(attempt, None)
+    except RepriseError as error:
+        failure = _not_replayable(type(error).__name__, str(error))
+        return Replay(attempt.run.name, attempt.run.run_id, None, failure)
+
+
 def _create(attempt: _Attempt) -> str:
     run, request = attempt.run, attempt.request
     step = run.record.step
@@ -349,7 +364,8 @@ def _launch(attempt: _Attempt, new_run_id: str, warm: Launcher | None) -> Ended:
     # A step that is killed leaves its temporary files: they go with this folder.
     with tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True) as scratch:
         environment = {**_environment(attempt, new_run_id), "TMPDIR": scratch}
-        if warm and usable and all(environment.get(n) == os.environ.get(n) for n in _PINNED):
+        pinned = all(environment.get(n) == os.environ.get(n) for n in _PINNED)
+        if warm and warm.is_ready and usable and pinned:
             return warm.run(attempt.words, folder=folder, environment=environment)
         with Launcher(attempt.python, (), environment) as cold:
             return cold.run(attempt.words, folder=folder, environment=environment)
@@ -434,29 +450,33 @@ def _not_replayable(kind: str, reason: str) -> Judgement:
 
 def _unexplained(replay: Replay) -> bool:
     """Tell whether something differs although everything that is recorded is the same."""
-    own = replay.judgement.differences and not replay.judgement.causes
-    return bool(own) or any(_unexplained(child) for child in replay.children)
+    return any(r.judgement.differences and not r.judgement.causes for r in replay.family())
 
 
-def _explained(first: Replay, second: Replay) -> Replay:
+def _explained(first: Replay, second: Replay | None) -> Replay:
     """Say of each unexplained difference whether two replays agree on it."""
-    children = tuple(
-        _explained(child, again) if again else child
-        for child, again in (
-            (child, next((c for c in second.children if c.run_id == child.run_id), None))
-            for child in first.children
-        )
-    )
+    again = {child.run_id: child for child in second.children} if second else {}
+    children = tuple(_explained(child, again.get(child.run_id)) for child in first.children)
     judgement = first.judgement
     if judgement.differences and not judgement.causes:
-        agree = _found(judgement) == _found(second.judgement)
-        kind: CauseKind = "unknown" if agree else "a step that is not deterministic"
-        name = (
-            "two replays agree with each other; nothing that is recorded differs" if agree else ""
-        )
-        cause = Cause(kind=kind, name=name, recorded="", found="")
+        cause = _told_by(judgement, second.judgement if second else None)
         judgement = judgement.model_copy(update={"causes": (cause,)})
     return replace(first, judgement=judgement, children=children)
+
+
+def _told_by(first: Judgement, second: Judgement | None) -> Cause:
+    """Return the cause of a difference that nothing recorded explains, by a second replay."""
+    kind: CauseKind = "unknown"
+    if second is None:
+        name = "the second replay made no such run; nothing that is recorded differs"
+    elif second.verdict is Verdict.NOT_REPLAYABLE or second.reason:
+        reason = " ".join(second.reason.split())
+        name = f"nothing that is recorded differs, and a second replay failed: {reason}"
+    elif _found(first) == _found(second):
+        name = "two replays agree with each other; nothing that is recorded differs"
+    else:
+        kind, name = "a step that is not deterministic", ""
+    return Cause(kind=kind, name=name, recorded="", found="")
 
 
 def _found(judgement: Judgement) -> dict[tuple[str, str], str]:

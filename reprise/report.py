@@ -32,7 +32,7 @@ def show(replay: Replay, request: Request) -> None:
     print(f"{replay.name}: run {replay.run_id}" + (f", {how} as run {new}" if new else ""))
     if replay.code_from:
         print(f"  code from {replay.code_from}")
-    for each in (replay, *replay.children):
+    for each in replay.family():
         if each is not replay:
             print(f"{each.name}: {each.run_id} -> {each.new_run_id}: {each.judgement.verdict}")
         if each.judgement.differences:
@@ -65,12 +65,15 @@ def raise_unless_good(replay: Replay, request: Request) -> None:
     """
     verdict = replay.verdict
     if verdict is Verdict.NOT_REPLAYABLE:
-        reasons = [r.judgement.reason for r in (replay, *replay.children) if r.judgement.reason]
+        lost = [r for r in replay.family() if r.judgement.verdict is Verdict.NOT_REPLAYABLE]
         tried = f"; run {replay.new_run_id} tried, and failed" if replay.new_run_id else ""
-        raise NotReplayableError(f"run {replay.run_id} was not made again{tried}: {reasons[0]}")
+        raise NotReplayableError(
+            f"run {replay.run_id} was not made again{tried}: {lost[0].judgement.reason}"
+        )
     if request.replays and verdict is Verdict.DIFFERENT:
-        found = [r for r in (replay, *replay.children) if r.judgement.differences]
+        found = [r for r in replay.family() if r.judgement.differences]
         causes = dict.fromkeys(str(cause) for r in found for cause in r.judgement.causes)
+        causes |= dict.fromkeys(r.judgement.reason for r in replay.family() if r.judgement.reason)
         raise DifferentError(
             f"expected run {replay.run_id} again, found another result in "
             f"{sum(len(r.judgement.differences) for r in found)} places. "
@@ -85,8 +88,8 @@ def _how(request: Request) -> str:
 
 
 def _conclusion(replay: Replay, request: Request) -> str:
-    compared = replay.judgement.compared + sum(c.judgement.compared for c in replay.children)
-    differing = [d for r in (replay, *replay.children) for d in r.judgement.differences]
+    compared = sum(r.judgement.compared for r in replay.family())
+    differing = [d for r in replay.family() for d in r.judgement.differences]
     if request.replays or replay.verdict is Verdict.NOT_REPLAYABLE:
         return f"Verdict: {replay.verdict} ({compared - len(differing)} of {compared} equal)"
     return f"{len(differing)} of {compared} metrics and digests changed"

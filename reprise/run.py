@@ -8,7 +8,6 @@ error of the user's into one line, a FAILED run and a non-zero exit code.
 import contextlib
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from reprise import code, environment, numerics, startup, tracking
+from reprise import code, environment, guards, numerics, startup, tracking
 from reprise.digest import sha256_array
 from reprise.errors import (
     CodeError,
@@ -26,7 +25,15 @@ from reprise.errors import (
     RepriseError,
 )
 from reprise.outcome import report
-from reprise.parameters import ALLOW_UNTRACKED, Parameters, as_text, help_text, parse_argv
+from reprise.parameters import (
+    ALLOW_UNTRACKED,
+    Parameters,
+    as_text,
+    asks_for_help,
+    help_text,
+    parse_argv,
+)
+from reprise.process.interrupts import interruptible
 from reprise.record import (
     FILE_NAME,
     Code,
@@ -343,13 +350,12 @@ def launch(model: type[P], main: Callable[[P, RecordedRun], None]) -> NoReturn:
         The step: takes the checked parameters and the recorded run.
     """
     startup.imported()
-    signal.signal(signal.SIGTERM, _interrupt)
     arguments = sys.argv[1:]
-    if "--help" in arguments:
+    if asks_for_help(arguments):
         print(help_text(model))
         sys.exit(0)
     try:
-        with tracking.one_line_errors():
+        with interruptible(), tracking.one_line_errors():
             _record(model, main, arguments)
     except RepriseError as error:
         print(f"{model.entry_point}: {error}", file=sys.stderr)
@@ -366,6 +372,8 @@ def _record(
     model: type[P], main: Callable[[P, RecordedRun], None], arguments: Sequence[str]
 ) -> None:
     """Attach to the run, put code, parameters and environment on the record, and do the step."""
+    if not tracking.is_run_given():
+        parse_argv(arguments)  # words that are no parameters leave no failed run behind
     once = os.environ.pop(tracking.ONCE, None)
     made = tracking.find_planned(once) if once else None
     if made is not None:
@@ -423,7 +431,7 @@ def _source_of(
         return Code.model_validate_json(inherited), {}
     if ALLOW_UNTRACKED not in model.model_fields:
         return code.describe(Path.cwd()), {}
-    allowed = [name.strip() for name in raw.get(ALLOW_UNTRACKED, "").split(",")]
+    allowed = guards.names(raw.get(ALLOW_UNTRACKED, ""))
     with code.capture(Path.cwd(), allow_untracked=allowed) as captured:
         return carry(run, captured, Path(sys.modules["__main__"].__file__ or ""))
 
@@ -512,7 +520,3 @@ def ended_truthfully(
 
 def _seeds(typed: Mapping[str, Any]) -> dict[str, int]:
     return {n: v for n, v in typed.items() if n == "seed" and isinstance(v, int)}
-
-
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt

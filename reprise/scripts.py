@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from reprise import code, numerics, sources, tracking
+from reprise import code, guards, numerics, sources, tracking
 from reprise import run as frame
 from reprise.configuration import checked, numbers
 from reprise.errors import ParameterError
@@ -291,7 +291,9 @@ class Experiment:
         """Return the run that was made for this process, or make one where it belongs."""
         session, entry_point = self._session, self._session.script.entry_point
         if given:
-            return tracking.get_run(str(session.given))
+            run = tracking.get_run(str(session.given))
+            tracking.refuse_ended(run)
+            return run
         if session.below:
             parent = tracking.get_run(session.below)
             planned = tracking.plan_run(parent, entry_point, {}, name=name or entry_point)
@@ -303,7 +305,7 @@ class Experiment:
         if not self._settings.use_git_version:
             return contextlib.nullcontext(lambda _: (code.UNKNOWN, {}))
         login = _LOGIN.match(self._settings.tracking_uri or "")
-        allowed = [name.strip() for name in self._settings.allow_untracked.split(",")]
+        allowed = guards.names(self._settings.allow_untracked)
         return self._session.source(allowed=allowed, login=login[1] if login else "")
 
     def _within(self, path: Path) -> tuple[str, str]:

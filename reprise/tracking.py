@@ -77,6 +77,7 @@ GIT_COMMIT = mlflow_tags.MLFLOW_GIT_COMMIT
 GIT_REPOSITORY = mlflow_tags.MLFLOW_GIT_REPO_URL
 ENTRY_POINT = mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT
 
+GIVEN = "MLFLOW_RUN_ID"  # of MLflow: the run that was made for a process
 KEPT = "REPRISE_KEPT"  # folder of artifacts that several processes read
 PLANNED = "REPRISE_PLANNED"  # the run that a process is to make for itself, as JSON
 ONCE = "REPRISE_ONCE"  # key of that run: where a finished run has it, it is not made again
@@ -88,8 +89,9 @@ _LARGEST = {
 _LARGEST_OTHER = limits.STORED_PART_BYTES
 LONGEST_ERROR = 4000  # characters of a tag
 LONGEST_PATCH = 5000
+_OPEN = ("RUNNING", "SCHEDULED")  # statuses of a run that has not ended
 _LONGEST_NAME = 250
-_MOST_METRICS = 1000  # in a request
+_MOST_METRICS = 900  # in a request, which may have 1,000 metrics, parameters and tags
 _MOST_PARAMS = 100
 _PAGE = 1000  # runs
 _ATTEMPTS = 5
@@ -168,19 +170,48 @@ class Origin(StrEnum):
     NEW = "new"  # the process itself
 
 
+def is_run_given() -> bool:
+    """Tell whether whoever started this process has made or planned its run."""
+    return PLANNED in os.environ or bool(os.environ.get(GIVEN))
+
+
 def open_run() -> tuple[Run, Origin]:
     """Attach to the run that `mlflow run` made for this process, or make one: as planned, or new.
 
     Of a new one, the parameters and the tags of the step are still to be logged.
+
+    Raises
+    ------
+    TrackingError
+        If the given run has ended.
     """
     planned = os.environ.pop(PLANNED, None)
     if planned:
         run = make(Plan(**json.loads(planned)))
-        os.environ["MLFLOW_RUN_ID"] = run.info.run_id  # what a step logs by itself goes there too
+        os.environ[GIVEN] = run.info.run_id  # what a step logs by itself goes there too
         return run, Origin.PLANNED
-    given = os.environ.get("MLFLOW_RUN_ID")
+    given = os.environ.get(GIVEN)
+    if given:
+        refuse_ended(get_run(given))
     run = answers.run(mlflow.start_run(run_id=given), asked=given)
     return run, Origin.GIVEN if given else Origin.NEW
+
+
+def refuse_ended(run: Run) -> None:
+    """Refuse a run that MLFLOW_RUN_ID gives to this process, whose results would be overwritten.
+
+    Raises
+    ------
+    TrackingError
+        If it has ended, or is deleted.
+    """
+    deleted = run.info.lifecycle_stage != LifecycleStage.ACTIVE
+    if deleted or run.info.status not in _OPEN:
+        raise TrackingError(
+            f"expected a run that has not ended in {GIVEN}, found run {run.info.run_id}, which is "
+            f"{'deleted' if deleted else run.info.status}. To make a new run: unset {GIVEN}"
+        )
+
 
 
 def open_nested_run(parent: Run, parameters: "Parameters") -> Run:
@@ -308,15 +339,16 @@ def log(
     tags: Mapping[str, str] | None = None,
     model_id: str | None = None,
 ) -> None:
-    """Log parameters, metrics and tags of a run in one call."""
+    """Log parameters, metrics and tags of a run: in one call, unless there are many metrics."""
+    points = [(name, 0, value) for name, value in (metrics or {}).items()]
+    if len(points) > _MOST_METRICS:
+        log_points(run_id, points, model_id=model_id)
+        points = []
     now = int(time.time() * 1000)
     client().log_batch(
         run_id,
         params=[Param(name, value) for name, value in (params or {}).items()],
-        metrics=[
-            Metric(name, value, now, 0, model_id=model_id)
-            for name, value in (metrics or {}).items()
-        ],
+        metrics=[Metric(name, value, now, step, model_id=model_id) for name, step, value in points],
         tags=[RunTag(name, value) for name, value in (tags or {}).items()],
     )
 
@@ -376,12 +408,10 @@ def _dataset_source(uri: str) -> dict[str, str]:
 def describe_source(run: Run, code: "Code") -> dict[str, str]:
     """Return the tags that say what code a run was made with, for search and for the MLflow UI."""
     name = run.data.tags.get(SOURCE_NAME, "")
-    tags = {
-        DIRTY: str(code.dirty).lower(),
-        COMMIT: code.commit or "",
-        TREE: code.tree or "",
-        mlflow_tags.MLFLOW_GIT_DIRTY: str(code.dirty).lower(),
-    }
+    tags = {COMMIT: code.commit or "", TREE: code.tree or ""}
+    if code.commit:  # what is in no repository is neither clean nor dirty
+        dirty = str(code.dirty).lower()
+        tags |= {DIRTY: dirty, mlflow_tags.MLFLOW_GIT_DIRTY: dirty}
     if name:
         tags[SOURCE_NAME] = without_credentials(name)
     if code.base_commit:
@@ -593,11 +623,27 @@ def find_record(run_id: str) -> RunRecord | None:
     return read_record(run_id) if FILE_NAME in names else None
 
 
+def artifact_sizes(run_id: str, folder: str) -> dict[str, int | None]:
+    """Return the files in a folder of a run's artifacts, and their bytes; none where they are gone.
+
+    The bytes are None where the artifact store does not report them.
+    """
+    try:
+        items = client().list_artifacts(run_id, folder)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        return {}
+    return {Path(item.path).name: item.file_size for item in items if not item.is_dir}
+
+
 def find_bundle(experiment_id: str, commit: str) -> str | None:
     """Return the URI of a bundle that a run of an experiment carries of a commit."""
-    for run in find_runs(experiment_id, tags={COMMIT: commit}, limit=100, finished=False):
-        if BUNDLE in run.data.tags:
-            return str(run.data.tags[BUNDLE])
+    found = find_runs(experiment_id, tags={COMMIT: commit}, limit=100, finished=False)
+    for uri in dict.fromkeys(run.data.tags[BUNDLE] for run in found if BUNDLE in run.data.tags):
+        folder, _, name = uri.partition(f"{run_in(uri)}/")[2].rpartition("/")
+        if name in artifact_sizes(run_in(uri), folder):  # the tag stays when the file is deleted
+            return str(uri)
     return None
 
 
@@ -726,7 +772,7 @@ def _tag(error: str) -> str:
 
 def close(run_id: str, status: str, error: str) -> None:
     """Give a run whose process is gone a final status, if it has none yet."""
-    if get_run(run_id).info.status in ("RUNNING", "SCHEDULED"):
+    if get_run(run_id).info.status in _OPEN:
         if error:
             log(run_id, tags={ERROR: _tag(error)})
         client().set_terminated(run_id, status)

@@ -7,6 +7,7 @@ can tell apart, and by the style of the line.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _DPI = 110
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLES = ("-", "--", ":")
 _LONGEST_CLASS = 18  # characters
+_LINE = 0.17  # inches from one line of text to the next
 MUTED = "#767676"  # the lightest grey that is readable on white
 
 
@@ -55,10 +57,16 @@ def canvas(
 
 def name_classes(axes: Axes, classes: Labels, width: float) -> None:
     """Name the columns of a matrix, upright where the names fit its width in inches."""
-    names = [short(name) for name in classes]
+    columns = spread(len(classes), width)
+    names = [short(classes[column]) for column in columns]
     fits = 0.09 * len(names) * (max(map(len, names)) + 1) < width
-    axes.set_xticks(range(len(names)), names, rotation=0 if fits else 90)
+    axes.set_xticks(columns, names, rotation=0 if fits else 90)
     axes.tick_params(length=0)
+
+
+def spread(number: int, length: float) -> range:
+    """Return the places of evenly spaced rows whose names fit a length in inches; all, of few."""
+    return range(0, number, max(1, ceil(number * _LINE / length)))
 
 
 def color_bar(image: AxesImage, axes: Axes, label: str) -> None:

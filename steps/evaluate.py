@@ -124,7 +124,7 @@ def best_run(experiment_id: str, metric: str) -> str:
     if not candidates:
         raise TrackingError(
             f"expected a finished training run with {name} in experiment {experiment_id}, found "
-            "none. Train one first (mlflow run . -e train_dt), or name a run with -P run_id=<id>."
+            f"none. Train one first ({console.RUN} train_dt), or name a run with -P run_id=<id>."
         )
     sign = -1 if metrics.GREATER_IS_BETTER[metric] else 1
     candidates.sort(key=lambda r: (sign * r.data.metrics[name], r.info.start_time))

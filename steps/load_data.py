@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SOURCE = "source"  # name of the input
 Verify = Callable[[str, str, str], None]
+_MOST_LOADS = 100  # runs of equal content that are asked whether their data is still stored
 
 
 @dataclass
@@ -84,9 +85,11 @@ def ensure_loaded(named: str, run: RecordedRun, *, allow_large: bool = False) ->
     parameters = LoadDataParameters(source=named, allow_large=allow_large)
     with opened(named, allow_large=allow_large) as source:
         key = run.key(parameters, [source.description])
-        done = tracking.find_runs(run.experiment_id, tags={tracking.KEY: key}) if key else []
-        if done:
-            return str(done[0].info.run_id)
+        tags = {tracking.KEY: key or ""}
+        done = tracking.find_runs(run.experiment_id, tags=tags, limit=_MOST_LOADS) if key else []
+        for earlier in done:
+            if data.is_loaded(earlier.info.run_id):
+                return str(earlier.info.run_id)
         if source.private:
             raise DataError(
                 f"expected a finished load_data run of {named}, found none, and a replay sends "

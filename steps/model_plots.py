@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from steps.canvas import COLORS, MUTED, canvas, color_bar, count, legend, name_classes, short
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_BAR_CLASSES = 4
 _MOST_BAR_FEATURES = 8
+_MOST_WIDE_CLASSES = 40  # whose columns of a heat map are as wide as a name is high
 _TOP_FEATURES = 20
 _TOP_COEFFICIENTS = 30
 _TREE_LEVELS = 5
@@ -107,7 +110,7 @@ def tree(fitted_tree: Any, names: Sequence[str], classes: Labels) -> Figure:
     figure = canvas(5, height, layout=None)
     axes = figure.add_axes((0.01, 0, 0.98, 1 - 0.35 / height))
     # scikit-learn's layout and arrows; the boxes' text, which it writes at length, is ours
-    boxes = plot_tree(fitted_tree, max_depth=drawn, node_ids=True, fontsize=8, ax=axes)
+    boxes = plot_tree(_shape(fitted_tree), max_depth=drawn, node_ids=True, fontsize=8, ax=axes)
     boxes = [box for box in boxes if box.get_bbox_patch()]  # not the first arrows' True and False
     for box in boxes:
         _dress(box, fitted_tree.tree_, names, classes)
@@ -116,6 +119,22 @@ def tree(fitted_tree: Any, names: Sequence[str], classes: Labels) -> Figure:
     top = f"the top {_TREE_LEVELS} of " if cut else ""
     axes.set_title(f"Decision tree: {top}{count(depth, 'level')}, {count(leaves, 'leaf')}")
     return figure
+
+
+def _shape(fitted_tree: Any) -> Any:
+    """Return a tree of the same shape without classes, each of which would be text in a box."""
+    import numpy as np
+
+    structure, shape = fitted_tree.tree_, copy(fitted_tree)
+    names = ("children_left", "children_right", "feature", "threshold", "impurity")
+    shape.tree_ = SimpleNamespace(
+        **{name: getattr(structure, name) for name in (*names, "n_node_samples")},
+        weighted_n_node_samples=structure.weighted_n_node_samples,
+        value=np.zeros((structure.node_count, 1, 1)),
+        n_classes=np.ones(1, dtype=int),
+        n_outputs=1,
+    )
+    return shape
 
 
 def _bars(
@@ -164,7 +183,7 @@ def _heat_map(
 
     top = np.argsort(-np.abs(values).max(axis=0), kind="stable")[:_TOP_COEFFICIENTS]
     limit = float(np.abs(values).max()) or 1.0
-    width = max(6.4, 0.34 * len(values) + 4)
+    width = max(6.4, 0.34 * min(len(values), _MOST_WIDE_CLASSES) + 4)
     figure = canvas(width, 0.22 * len(top) + 2.2)
     axes = figure.subplots()
     image = axes.imshow(values[:, top].T, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")

@@ -17,6 +17,7 @@ from steps.canvas import (
     legend,
     name_classes,
     short,
+    spread,
     style,
 )
 from steps.metrics import class_positions
@@ -34,10 +35,15 @@ if TYPE_CHECKING:
 _BINARY = 2
 _MOST_CURVES = 10  # with more classes, only the extremes are named
 _MOST_CALIBRATED = 3
+_MOST_COUNTED = 40  # classes of a matrix whose counts can be read
+_MOST_BACKGROUND = 60  # curves without a name
+_MOST_POINTS = 2000  # of a curve; more than a picture has pixels
 
 
 def confusion_matrix(y_true: Labels, y_pred: Labels, classes: Labels) -> Figure:
     """Count of samples for each true and predicted class, shaded by fraction of the true class.
+
+    Of more than 40 classes no count could be read: the shades alone are drawn.
 
     Parameters
     ----------
@@ -55,20 +61,31 @@ def confusion_matrix(y_true: Labels, y_pred: Labels, classes: Labels) -> Figure:
     positions = class_positions(y_true, classes), class_positions(y_pred, classes)
     counts = count(*positions, labels=list(range(n)))
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = min(max(3.2, 0.38 * n), 22)  # of the matrix, in inches
+    side = 0.38 * min(max(8.4, n), _MOST_COUNTED)  # of the matrix, in inches
     figure = canvas(side + 2.6, side + 1.5)
     axes = figure.subplots()
     image = axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    size = min(11, 72 * side / n / max(2, 0.8 * len(str(counts.max()))))
-    for (row, column), number in np.ndenumerate(counts):
-        color = "white" if fractions[row, column] > 0.5 else "black" if number else MUTED  # noqa: PLR2004
-        axes.text(column, row, str(number), ha="center", va="center", color=color, fontsize=size)
+    if n <= _MOST_COUNTED:
+        _write_counts(axes, counts, fractions, cell=72 * side / n)
     name_classes(axes, classes, side)
-    axes.set_yticks(range(n), [short(name) for name in classes])
+    rows = spread(n, side)
+    axes.set_yticks(rows, [short(classes[row]) for row in rows])
     axes.set(xlabel="Predicted class", ylabel="True class")
     axes.set_title(f"Confusion matrix: {np.trace(counts)} of {counts.sum()} right")
     color_bar(image, axes, "Fraction of the true class")
     return figure
+
+
+def _write_counts(
+    axes: Axes, counts: NDArray[np.int64], fractions: NDArray[np.float64], *, cell: float
+) -> None:
+    """Write each count into its cell, whose width is in points."""
+    import numpy as np
+
+    size = min(11, cell / max(2, 0.8 * len(str(counts.max()))))
+    for (row, column), number in np.ndenumerate(counts):
+        color = "white" if fractions[row, column] > 0.5 else "black" if number else MUTED  # noqa: PLR2004
+        axes.text(column, row, str(number), ha="center", va="center", color=color, fontsize=size)
 
 
 def roc(y_true: Labels, probabilities: NDArray[np.float64], classes: Labels) -> Figure:
@@ -84,11 +101,11 @@ def roc(y_true: Labels, probabilities: NDArray[np.float64], classes: Labels) -> 
     -------
     Figure
     """
-    from sklearn.metrics import roc_auc_score, roc_curve
+    from sklearn.metrics import auc, roc_curve
 
     def curve(is_class: NDArray[np.bool_], probability: NDArray[np.float64]) -> Curve:
         false_positives, true_positives, _ = roc_curve(is_class, probability)
-        return Curve(false_positives, true_positives, roc_auc_score(is_class, probability))
+        return Curve(false_positives, true_positives, auc(false_positives, true_positives))
 
     figure = canvas(7.2, 4.4)
     axes = figure.subplots()
@@ -113,11 +130,11 @@ def precision_recall(y_true: Labels, probabilities: NDArray[np.float64], classes
     Figure
     """
     import numpy as np
-    from sklearn.metrics import average_precision_score, precision_recall_curve
+    from sklearn.metrics import precision_recall_curve
 
     def curve(is_class: NDArray[np.bool_], probability: NDArray[np.float64]) -> Curve:
         precision, recall, _ = precision_recall_curve(is_class, probability)
-        area = average_precision_score(is_class, probability)
+        area = float(-np.sum(np.diff(recall) * precision[:-1]))  # as average_precision_score
         # steps: between two thresholds neither is reached by interpolation
         return Curve(np.repeat(recall[::-1], 2)[:-1], np.repeat(precision[::-1], 2)[1:], area)
 
@@ -198,14 +215,25 @@ def _curves(
     true = class_positions(y_true, classes)
     first = 1 if len(classes) == _BINARY else 0
     return {
-        position: curve(true == position, probabilities[:, position])
+        position: _thinned(curve(true == position, probabilities[:, position]))
         for position in range(first, len(classes))
         if 0 < (true == position).sum() < len(true)
     }
 
 
+def _thinned(curve: Curve) -> Curve:
+    """Leave points out of a curve that has more of them than can be seen; its area stays."""
+    import numpy as np
+
+    kept = np.linspace(0, len(curve.x) - 1, min(len(curve.x), _MOST_POINTS)).round().astype(int)
+    return Curve(curve.x[kept], curve.y[kept], curve.area)
+
+
 def _draw_curves(axes: Axes, curves: dict[int, Curve], classes: Labels, area: str) -> None:
-    """Draw each curve and name it in the legend; of many, name the best and the worst three."""
+    """Draw each curve and name it in the legend; of many, name the best and the worst three.
+
+    Of the others no more are drawn than can be told apart, evenly from good to bad.
+    """
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
     if not curves:
         text = "Not defined: every sample is of one class"
@@ -213,7 +241,9 @@ def _draw_curves(axes: Axes, curves: dict[int, Curve], classes: Labels, area: st
         return
     ranked = sorted(curves, key=lambda position: (-curves[position].area, position))
     if len(ranked) > _MOST_CURVES:
-        for position in ranked[3:-3]:
+        others = ranked[3:-3]
+        every = -(-len(others) // _MOST_BACKGROUND)
+        for position in others[::every]:
             axes.plot(*curves[position][:2], color="#BBBBBB", linewidth=0.7, zorder=1)
         styles = {p: (COLORS[0], STYLES[i]) for i, p in enumerate(ranked[:3])}
         styles |= {p: (COLORS[1], STYLES[i]) for i, p in enumerate(ranked[-3:])}
@@ -226,7 +256,9 @@ def _draw_curves(axes: Axes, curves: dict[int, Curve], classes: Labels, area: st
     if len(curves) > 1:
         _draw_mean(axes, list(curves.values()))
     if len(ranked) > _MOST_CURVES:
-        axes.plot([], [], color="#BBBBBB", linewidth=0.7, label=f"{len(ranked) - 6} other classes")
+        drawn = f" (1 in {every} drawn)" if every > 1 else ""
+        label = f"{len(others)} other classes{drawn}"
+        axes.plot([], [], color="#BBBBBB", linewidth=0.7, label=label)
     absent = [] if len(classes) == _BINARY else sorted(set(range(len(classes))) - set(curves))
     if absent:
         names = short(classes[absent[0]]) if len(absent) == 1 else f"{len(absent)} classes"

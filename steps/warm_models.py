@@ -6,7 +6,7 @@ import mlflow.sklearn
 import pandas as pd
 from sklearn.tree import DecisionTreeClassifier
 
-from reprise.models import TRUSTED_TYPES
+from reprise.trusted_types import TRUSTED_TYPES
 
 with tempfile.TemporaryDirectory(prefix="reprise-") as _folder:
     mlflow.sklearn.save_model(

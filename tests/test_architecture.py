@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PURE = (
     *("comparison", "digest", "errors", "parameters", "patch", "record", "urls", "verdict"),
     *("placeholders", "requirements"),
-    "configuration",
+    *("configuration", "trusted_types"),
     *("sweeps.experiment", "sweeps.files", "sweeps.grid"),
     "doctor.finding",
 )
@@ -19,7 +19,7 @@ SIDE_EFFECTS = (
     *("answers", "bundles", "git", "guards", "hosts", "permissions", "submodules", "transfer"),
     *("launcher", "models", "outcome", "past", "projects", "registry", "replay", "report", "run"),
     *("sources", "tracking"),
-    *("audit", "audit_report", "inputs", "lifetime", "scripts", "session"),
+    *("audit", "audit_report", "inputs", "lifetime", "process.interrupts", "scripts", "session"),
     *("sweeps.cluster", "sweeps.driver", "sweeps.executor", "sweeps.host", "sweeps.plan"),
     *("sweeps.progress", "sweeps.repeat", "sweeps.resume", "sweeps.single", "sweeps.worker"),
     *("doctor.account", "doctor.checks", "doctor.connection", "doctor.surroundings"),

@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -12,10 +11,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from reprise.console import next_commands, working
+from reprise.console import RUN, next_commands, working
 from reprise.doctor.checks import WIDTH, examine, leave
 from reprise.doctor.finding import Finding, Status, line
 from reprise.doctor.visit import Visit, be_brief_and_quiet, of_environment
+from reprise.process.interrupts import interruptible
 
 _INTERRUPTED = 130
 _COLOURS = {
@@ -32,9 +32,9 @@ def main() -> int:
     be_brief_and_quiet()
     logging.disable()  # libraries log URLs with their signatures
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        findings = _examined(visit)
+        with interruptible():
+            findings = _examined(visit)
     except KeyboardInterrupt:
         visit.abandoned = True
         print("doctor: interrupted", file=sys.stderr)
@@ -43,7 +43,7 @@ def main() -> int:
     if worst:
         print(f"Mend first: {worst.check}. {worst.advice}")
         return _ended(visit, 1)
-    next_commands({"mlflow run . -e train_dt": "train a decision tree, and have it on the record"})
+    next_commands({f"{RUN} train_dt": "train a decision tree, and have it on the record"})
     return _ended(visit, 0)
 
 

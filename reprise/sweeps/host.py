@@ -29,9 +29,9 @@ from typing import Any, NoReturn
 
 from reprise.launcher import CHANNEL
 from reprise.outcome import REPORT
+from reprise.process import interrupts
 
 _GRACE_SECONDS = 10
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _STOP = {"stop": True}
 _RECEIVED = 1 << 16  # bytes at a time
 
@@ -114,11 +114,12 @@ class Host:
     def _start(self, order: dict[str, Any]) -> None:
         folder = self._folder / str(order["number"])
         (folder / "tmp").mkdir(parents=True)
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until each knows which one it is
+        # Until each knows which one it is.
+        signal.pthread_sigmask(signal.SIG_BLOCK, interrupts.ENDING)
         pid = os.fork()
         if pid == 0:
             self._be_run(order, folder)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupts.ENDING)
         child = Child(order["number"], pid, os.pidfd_open(pid), folder, time.monotonic())
         self._children[child.number] = child
         self._selector.register(child.ended, selectors.EVENT_READ, child)
@@ -151,9 +152,8 @@ class Host:
         """Be the process of one run."""
         exit_code = 1
         try:
-            for number in _SIGNALS:
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            interrupts.reset()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupts.ENDING)
             self._selector.close()
             self._channel.close()
             os.close(self._alive[1])
@@ -207,15 +207,10 @@ def _end_with(alive: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _interrupt(_signal: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Be the process: import, then serve."""
     workers, name, *preload = sys.argv[1:]
-    signal.signal(signal.SIGTERM, _interrupt)
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), interrupts.interruptible():
         for module in preload:
             try:
                 importlib.import_module(module)

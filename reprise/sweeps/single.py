@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reprise import code, tracking
+from reprise import code, guards, tracking
 from reprise.errors import ProjectError
 from reprise.launcher import Ended
 from reprise.parameters import ALLOW_UNTRACKED, parse_argv
@@ -47,7 +47,7 @@ def make(
     files = {name: str(configuration[name]) for name in FILES if name in configuration}
     run = tracking.get_run(run_id)
     with ClusterExecutor(str(configuration[SCHEDULER]), files=files) as executor:
-        allowed = raw.get(ALLOW_UNTRACKED, "").split(",")
+        allowed = guards.names(raw.get(ALLOW_UNTRACKED, ""))
         with code.capture(folder, allow_untracked=allowed) as captured:
             source = folder / Path(*module.split(".")).with_suffix(".py")
             found, tags = carry(run, captured, source)

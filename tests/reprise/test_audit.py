@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -675,6 +676,17 @@ class TestReport:
         shown = capsys.readouterr().out
         assert shown.count("expected commit x") == 1
         assert f"runs: {', '.join(f.run_id for f in lost[:5])} and 2 more" in shown
+
+    def test_the_cause_of_a_difference_two_runs_below_is_printed(self, findings, capsys):
+        judgement = Judgement(verdict=Verdict.IDENTICAL)
+        found = findings("yes", verdict=Verdict.DIFFERENT)
+        for _ in range(2):
+            above = replace(found.replay, judgement=judgement, children=(found.replay,))
+            found = replace(found, replay=above)
+
+        audit_report.show([found], "iris")
+
+        assert "different: seed: s was 1, is 2" in capsys.readouterr().out
 
     def test_names_are_shown_as_text(self, findings, capsys):
         audit_report.show([findings("yes", name="[red]a\x1b[31m")], "[b]iris")

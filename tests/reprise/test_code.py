@@ -324,7 +324,7 @@ def test_a_repository_without_a_commit_is_described_as_no_code(tmp_path):
 
     found = capture(folder)
 
-    assert (found.commit, found.tree, found.base_commit, found.dirty) == (None, None, None, True)
+    assert (found.commit, found.tree, found.base_commit, found.dirty) == (None, None, None, False)
 
 
 def test_a_folder_outside_any_repository_is_described_as_no_code(tmp_path):
@@ -333,7 +333,43 @@ def test_a_folder_outside_any_repository_is_described_as_no_code(tmp_path):
 
     found = capture(folder)
 
-    assert (found.commit, found.repository, found.project, found.dirty) == (None, None, "", True)
+    assert (found.commit, found.repository, found.project, found.dirty) == (None, None, "", False)
+
+
+@pytest.mark.parametrize("folder", [".", "deep/er"])
+@pytest.mark.parametrize(
+    "remains",
+    [
+        lambda git_folder: git_folder.write_text("gitdir: /no/where/.git/worktrees/wt\n"),
+        lambda git_folder: git_folder.symlink_to("/no/where/.git"),
+        lambda git_folder: (git_folder / "objects").mkdir(parents=True),
+    ],
+    ids=["worktree whose repository moved", "broken link", "without HEAD"],
+)
+def test_a_repository_that_git_does_not_recognise_is_refused(tmp_path, folder, remains):
+    project = tmp_path / "project"
+    (project / folder).mkdir(parents=True)
+    remains(project / ".git")
+
+    with pytest.raises(CodeError, match=r"expected a git repository that git can read") as refused:
+        capture(project / folder)
+
+    assert str(project / ".git") in str(refused.value)
+
+
+def test_above_a_ceiling_nobody_looks_for_a_repository(tmp_path, monkeypatch):
+    (tmp_path / ".git").write_text("gitdir: /no/where\n")
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+
+    assert capture(project) == code.UNKNOWN
+
+
+def test_an_empty_folder_named_git_is_no_repository(tmp_path):
+    (tmp_path / "project" / ".git").mkdir(parents=True)
+
+    assert capture(tmp_path / "project") == code.UNKNOWN
 
 
 def test_a_damaged_repository_is_an_error_of_one_line_that_says_what_to_do(repository):

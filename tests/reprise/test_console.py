@@ -1,7 +1,9 @@
 """What a person sees is in order, complete and, in a log, plain text."""
 
+import ast
 import math
 import shlex
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +15,8 @@ from steps.parameters import (
     TrainDecisionTreeParameters,
     TrainLogisticRegressionParameters,
 )
+
+ROOT = Path(__file__).parents[2]
 
 
 def outcome(run_id="1", parameters=None, error="", **metrics):
@@ -252,3 +256,18 @@ class TestDone:
         console.done(run, {})
 
         assert "  rows_train 100  rows_test 50\n" in capsys.readouterr().out
+
+
+def hints():
+    """Every text in the engine and the steps that has a command to type, by its file."""
+    for path in sorted([*ROOT.glob("reprise/**/*.py"), *ROOT.glob("steps/**/*.py")]):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and "mlflow run . " in str(node.value):
+                yield path.name, node.value
+
+
+def test_every_command_to_type_runs_in_the_present_environment():
+    found = list(hints())
+
+    assert ("console.py", console.RUN) in found
+    assert [hint for hint in found if "mlflow run . --env-manager local " not in hint[1]] == []

@@ -91,6 +91,26 @@ class TestStore:
         assert store.tags(second)["reprise.data_digest"] == store.tags(first)["reprise.data_digest"]
         assert tracking.read_record(first).outputs == tracking.read_record(second).outputs
 
+    @pytest.mark.parametrize("part", ["train.parquet", "test.parquet", "schema.json", ""])
+    def test_stores_again_what_is_gone_from_the_run_that_had_it(self, store, load, part):
+        first = load()
+        gone = store.artifacts(first) / "data" / part
+        gone.unlink() if part else shutil.rmtree(gone)
+
+        second, third = load(), load()
+
+        assert "data/train.parquet" in store.files(second)
+        assert [store.tags(r)["reprise.stored_in"] for r in (second, third)] == [second, second]
+
+    def test_stores_again_what_was_cut_short(self, store, load):
+        first = load()
+        parquet(store, first).write_bytes(parquet(store, first).read_bytes()[:100])
+
+        second = load()
+
+        assert store.tags(second)["reprise.stored_in"] == second
+        assert pq.read_table(parquet(store, second)).equals(TRAIN)
+
     def test_a_third_refers_to_the_first_too(self, store, load):
         first, _, third = load(), load(), load()
 

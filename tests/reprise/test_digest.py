@@ -542,3 +542,11 @@ def test_a_files_digest_is_the_sha_256_of_its_bytes(tmp_path_factory, content):
 
 def test_a_texts_digest_is_the_sha_256_of_its_utf_8_bytes():
     assert sha256_text("é") == hashlib.sha256(b"\xc3\xa9").hexdigest()
+
+
+def test_a_generator_of_random_numbers_has_the_digest_of_its_state():
+    first, second = np.random.RandomState(1), np.random.RandomState(2)
+    unequal = sha256_model(second)
+    second.set_state(first.get_state())
+
+    assert sha256_model(first) == sha256_model(second) != unequal

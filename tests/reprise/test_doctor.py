@@ -407,7 +407,7 @@ def test_a_machine_that_is_well_gets_a_line_for_each_check_and_leaves_nothing(
     assert [row.split()[:2] for row in lines[:-3]] == [
         ["ok", name] for name in [*CHECKED, "clean-up"]
     ]
-    assert lines[-1].strip() == "mlflow run . -e train_dt"
+    assert lines[-1].strip() == "mlflow run . --env-manager local -e train_dt"
     assert "3 MB written, read back the same and deleted" in stdout
     assert PASSWORD not in stdout
     assert server.stored() == []

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.guards import LARGEST_BYTES, objections
+from reprise.guards import LARGEST_BYTES, names, objections
 
 BY_NAME = "looks like a secret, by its name"
 BY_TEXT = "looks like a secret, by what is in it"
@@ -147,3 +147,19 @@ def test_any_name_that_is_told_can_be_allowed_as_it_is_told(tmp_path_factory, na
 def test_a_name_that_would_be_a_pattern_of_something_else_is_allowed_by_itself(objects_to, name):
     assert not fnmatch.fnmatchcase(name, name)
     assert objects_to(name, allowed=[name]) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["a.key,b.key", "a.key, b.key", " a.key ,\tb.key,", ",a.key,,b.key"]
+)
+def test_names_may_have_spaces_around_them(text):
+    assert names(text) == ["a.key", "b.key"]
+
+
+@pytest.mark.parametrize("text", ["", " ", ",", " , "])
+def test_no_names_allow_no_file(text):
+    assert names(text) == []
+
+
+def test_a_name_may_have_spaces_in_it():
+    assert names("my own.key, b.key") == ["my own.key", "b.key"]

@@ -169,6 +169,57 @@ class TestOutput:
         assert capfd.readouterr().out == "seen\n"
 
 
+class TestReused:
+    @pytest.fixture
+    def reused(self):
+        with Launcher(PYTHON, ["colorsys"], os.environ, reused=True) as launcher:
+            yield launcher
+
+    def test_runs_one_command_after_another_each_as_the_first(self, reused, folder):
+        words = ["python", "-m", "tells", "a b"]
+        first, second = (
+            told(reused.run(words, folder=folder, environment={**os.environ, name: "yes"}))
+            for name in ("FIRST", "SECOND")
+        )
+
+        assert first["loaded"]
+        assert first["variables"].pop("FIRST") == second["variables"].pop("SECOND") == "yes"
+        assert first == second
+
+    def test_tells_the_end_and_the_output_of_each_command(self, reused, folder):
+        (folder / "ends.py").write_text("import sys; print('end'); sys.exit(int(sys.argv[1]))")
+        (folder / "dies.py").write_text(
+            "import os; print('dying', flush=True); os.kill(os.getpid(), 9)"
+        )
+
+        def ended(*words):
+            found = reused.run(["python", "-m", *words], folder=folder, environment=os.environ)
+            return found.exit_code, found.last_lines
+
+        assert [ended("ends", "3"), ended("dies"), ended("ends", "0")] == [
+            (3, "end"),
+            (-signal.SIGKILL, "dying"),
+            (0, "end"),
+        ]
+        assert reused.is_ready
+
+    def test_is_not_ready_once_its_process_is_gone(self, reused, folder):
+        reused._process.kill()
+        ended = reused.run(["true"], folder=folder, environment={})
+
+        assert ended.exit_code == -signal.SIGKILL
+        assert not reused.is_ready
+
+    def test_asks_the_command_to_end_before_its_process_does(self, reused, folder):
+        reused._order(["python", "-m", "waits"], folder, os.environ, serves=False)
+        with (folder / "pipe").open() as lines:
+            assert next(lines) == "running\n"
+
+            reused._end()
+
+            assert list(lines) == ["asked to end\n"]
+
+
 class TestItsEnd:
     def test_without_a_command_is_the_end_of_the_block(self):
         with Launcher(PYTHON, [], os.environ) as launcher:

@@ -55,6 +55,13 @@ def main(parameters, run):
     if parameters.mode == "dies when made again" and run.replays:
         os.kill(os.getpid(), 9)
     run.log_metrics({"double": parameters.size * 2})
+    if parameters.mode == "crashes the second time it is made again":
+        marker = Path(os.environ["REPRISE_DATA_FOLDER"], "made.log")
+        if run.replays and marker.exists():
+            os.kill(os.getpid(), 9)
+        if run.replays:
+            marker.touch()
+        run.log_metrics({"now": time.time()})
     if parameters.mode == "reads the clock":
         run.log_metrics({"now": time.time()})
 
@@ -405,4 +412,32 @@ class TestExplanation:
         assert replay._unexplained(first)
         (child,) = replay._explained(first, second).children
         assert self.causes(child) == ["a step that is not deterministic"]
-        assert self.causes(replay._explained(first, judged(1.0)).children[0]) == []
+
+    def test_of_a_child_that_a_second_replay_has_not_is_unknown_and_says_so(self, judged):
+        first = judged(1.0, children=(judged(2.0),))
+
+        (child,) = replay._explained(first, judged(1.0)).children
+
+        assert self.causes(child) == ["unknown"]
+        assert "the second replay made no such run" in str(child.judgement.causes[0])
+
+    def test_is_unknown_where_the_second_replay_fails_and_says_why(self, judged):
+        failed = Replay("a", "1" * 32, None, replay._not_replayable("", "it ran\nout of memory"))
+        first = judged(2.0, children=(judged(3.0),))
+
+        found = replay._explained(first, failed)
+
+        assert self.causes(found) == ["unknown"]
+        assert "a second replay failed: it ran out of memory" in str(found.judgement.causes[0])
+        assert self.causes(found.children[0]) == ["unknown"]
+
+    def test_of_a_step_that_crashes_the_second_time_is_not_that_it_is_not_deterministic(
+        self, store, project, made, again
+    ):
+        found = again(made(mode="crashes the second time it is made again"))
+
+        assert [d.name for d in found.judgement.differences] == ["now"]
+        assert self.causes(found) == ["unknown"]
+        assert "a second replay failed: its process was ended by signal 9" in str(
+            found.judgement.causes[0]
+        )

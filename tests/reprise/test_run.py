@@ -23,7 +23,7 @@ from reprise.run import launch
 ROOT = Path(__file__).parents[2]
 DATA = InputData(name="train", uri="runs:/1/data/train.parquet", sha256="a" * 64)
 NO_REPOSITORY = Code(
-    repository=None, project="", commit=None, tree=None, base_commit=None, dirty=True
+    repository=None, project="", commit=None, tree=None, base_commit=None, dirty=False
 )
 WAITING_STEP = """\
 import signal
@@ -63,9 +63,8 @@ def project(store, tmp_path, monkeypatch):
     folder = tmp_path / "project"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    thresholds, handler = gc.get_threshold(), signal.getsignal(signal.SIGTERM)
+    thresholds = gc.get_threshold()
     yield folder
-    signal.signal(signal.SIGTERM, handler)
     gc.set_threshold(*thresholds)
     gc.unfreeze()
 
@@ -215,20 +214,106 @@ class TestLaunch:
         assert capsys.readouterr().err.count("\n") == 1
         assert tracking.read_record(run.info.run_id).step.raw_parameters == {"size": "big"}
 
-    def test_help_explains_the_parameters_and_makes_no_run(self, store, launched, capsys):
-        code = launched(nothing, "--help")
+    @pytest.mark.parametrize("words", [["--help"], ["-h"], ["help"], ["--size", "4", "-h"]])
+    def test_help_explains_the_parameters_and_makes_no_run(self, store, launched, capsys, words):
+        code = launched(nothing, *words)
 
         assert code == 0
         assert "--size  a size" in capsys.readouterr().out
         assert store.runs() == []
+
+    @pytest.mark.parametrize("words", [["4"], ["-x"], ["--size"], ["--size", "1", "--size", "2"]])
+    def test_words_that_are_no_parameters_are_refused_before_a_run_is_made(
+        self, store, launched, capsys, words
+    ):
+        code = launched(nothing, *words)
+
+        assert code == 2
+        assert capsys.readouterr().err.startswith("tiny: expected ")
+        assert store.runs() == []
+
+    def test_words_that_are_no_parameters_fail_a_run_that_is_made_already(
+        self, store, launched, monkeypatch
+    ):
+        run_id = store.make_run(status="RUNNING")
+        monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+
+        code = launched(nothing, "4")
+
+        assert (code, store.status(run_id)) == (2, "FAILED")
+
+    def test_the_word_help_as_a_value_is_no_question(self, store, launched):
+        launched(nothing, "--place", "help")
+
+        assert store.runs()[0].data.params["place"] == "help"
+
+    @pytest.mark.parametrize("status", ["FINISHED", "FAILED", "KILLED"])
+    def test_a_run_that_has_ended_is_not_taken_from_the_environment(
+        self, store, launched, capsys, monkeypatch, status
+    ):
+        run_id = store.make_run(status=status, params={"size": "2"})
+        monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+        before = store.run(run_id).to_dictionary()
+
+        code = launched(nothing, "--size", "4")
+
+        said = capsys.readouterr().err
+        assert code == 2
+        assert f"found run {run_id}, which is {status}" in said
+        assert "unset MLFLOW_RUN_ID" in said
+        assert store.run(run_id).to_dictionary() == before
+        assert store.files(run_id) == []
+        assert len(store.runs()) == 1
+
+    def test_a_deleted_run_is_not_taken_from_the_environment(
+        self, store, launched, capsys, monkeypatch
+    ):
+        run_id = store.make_run(status="RUNNING")
+        store.client.delete_run(run_id)
+        monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+
+        code = launched(nothing)
+
+        assert code == 2
+        assert f"found run {run_id}, which is deleted" in capsys.readouterr().err
 
     def test_a_folder_that_is_no_repository_is_recorded_as_that(self, store, launched):
         launched(nothing)
 
         (run,) = store.runs()
         assert tracking.read_record(run.info.run_id).code == NO_REPOSITORY
-        assert run.data.tags["reprise.dirty"] == "true"
+        assert run.data.tags.keys().isdisjoint({"reprise.dirty", "mlflow.source.git.dirty"})
         assert "reprise.key" not in run.data.tags
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    def test_a_signal_that_asks_the_step_to_end_kills_the_run(self, store, launched, number):
+        def main(_, run):
+            run.log_metrics({"so_far": 1.0})
+            signal.raise_signal(number)
+
+        code = launched(main)
+
+        (run,) = store.runs()
+        assert code == 130
+        assert run.info.status == "KILLED"
+        assert run.data.tags["reprise.error"] == "interrupted"
+        assert run.data.metrics == {"so_far": 1.0}
+        assert tracking.read_record(run.info.run_id).outputs is None
+
+    def test_a_second_signal_does_not_keep_the_run_from_being_closed(
+        self, store, launched, monkeypatch
+    ):
+        end = tracking.end_failed
+
+        def end_late(*arguments, **options):
+            signal.raise_signal(signal.SIGTERM)
+            end(*arguments, **options)
+
+        monkeypatch.setattr(tracking, "end_failed", end_late)
+
+        launched(lambda *_: signal.raise_signal(signal.SIGHUP))
+
+        assert store.runs()[0].info.status == "KILLED"
 
     def test_a_termination_from_outside_kills_the_run(self, store, project):
         (project / "waiting.py").write_text(WAITING_STEP)
@@ -568,6 +653,15 @@ class TestCarriedCode:
     ):
         (repository / "train.py").write_text("depth = 5\n")
         store.client.delete_run(carrying().info.run_id)
+
+        run = carrying()
+
+        assert "code/snapshot.bundle" in store.files(run.info.run_id)
+
+    def test_is_stored_again_where_the_file_was_deleted(self, store, repository, carrying):
+        (repository / "train.py").write_text("depth = 5\n")
+        first = carrying()
+        (store.artifacts(first.info.run_id) / "code/snapshot.bundle").unlink()
 
         run = carrying()
 

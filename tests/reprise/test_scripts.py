@@ -19,6 +19,7 @@ import reprise
 from reprise import lifetime, numerics, scripts, session, tracking
 from reprise.digest import sha256_array, sha256_file, sha256_model
 from reprise.errors import CodeError, DataError, DigestMismatchError, ParameterError, TrackingError
+from reprise.process.interrupts import ENDING
 from reprise.record import Code
 from reprise.run import BELOW, CODE, RUN_NUMBER
 
@@ -318,12 +319,12 @@ class TestRun:
         assert record_of(run_id).outputs is None
 
     def test_leaves_the_signals_as_they_were(self, experiment):
-        before = [signal.getsignal(number) for number in lifetime._SIGNALS]
+        before = [signal.getsignal(number) for number in ENDING]
 
         with experiment.create_run():
             pass
 
-        assert [signal.getsignal(number) for number in lifetime._SIGNALS] == before
+        assert [signal.getsignal(number) for number in ENDING] == before
 
     def test_calls_every_other_method_of_the_client(self, experiment, store):
         with experiment.create_run():
@@ -505,6 +506,17 @@ class TestInputs:
 
         assert path.read_text() == "a,b\n1,2\n"
         assert data.uri == "analysis/table.csv"
+
+    @pytest.mark.parametrize("status", ["FINISHED", "FAILED", "KILLED"])
+    def test_a_run_that_has_ended_is_not_taken_from_the_environment(self, started, store, status):
+        run_id = store.make_run(status=status)
+        started(variables={"MLFLOW_RUN_ID": run_id})
+
+        with pytest.raises(TrackingError, match=f"found run {run_id}, which is {status}"):
+            scripts.Experiment(CONFIG).create_run()
+
+        assert store.status(run_id) == status
+        assert store.files(run_id) == []
 
     def test_of_a_replay_must_be_what_was_read(self, experiment, started, store, table):
         with experiment.create_run():

@@ -538,3 +538,44 @@ class TestLogInputs:
     def test_an_error_that_is_no_race_is_not_tried_again(self, store):
         with pytest.raises(MlflowException, match=UNKNOWN):
             tracking.log_inputs(UNKNOWN, [input_data()], context="training")
+
+
+class TestManyMetrics:
+    def test_are_logged_all(self, store):
+        run_id = store.make_run()
+        metrics = {f"recall_{number}": float(number) for number in range(2100)}
+
+        tracking.log(run_id, metrics=metrics, tags={"seen": "yes"})
+
+        assert store.metrics(run_id) == metrics
+        assert store.tags(run_id)["seen"] == "yes"
+
+    def test_go_in_requests_that_a_server_takes(self, store, monkeypatch):
+        sizes = []
+        monkeypatch.setattr(
+            mlflow.MlflowClient,
+            "log_batch",
+            lambda *_, metrics=(), params=(), tags=(): sizes.append(
+                len(metrics) + len(params) + len(tags)
+            ),
+        )
+
+        tracking.log(store.make_run(), metrics={f"m{n}": 0.0 for n in range(1020)}, tags={"a": "b"})
+
+        assert max(sizes) <= 1000
+
+
+class TestAddress:
+    @pytest.mark.xfail(reason="urls.py reads the login of an address", strict=False)
+    @pytest.mark.parametrize(
+        ("uri", "shown"),
+        [
+            ("https://ada:s3cr3t@mlflow.example.org/team", "https://mlflow.example.org/team"),
+            ("https://mlflow.example.org/@team", "https://mlflow.example.org/@team"),
+            ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
+            ("/home/a@b/mlruns", "/home/a@b/mlruns"),
+        ],
+    )
+    def test_is_shown_whole_but_for_the_login(self, uri, shown):
+        with tracking.at_server(uri):
+            assert tracking._where() == shown

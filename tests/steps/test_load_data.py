@@ -1,5 +1,7 @@
 """A load that is made again reads what the first had read: steps/load_data.py."""
 
+import shutil
+
 import boto3
 import mlflow
 import pytest
@@ -8,7 +10,7 @@ from moto.server import ThreadedMotoServer
 from reprise import run as frame
 from reprise import tracking
 from steps import load_data
-from steps.parameters import LoadDataParameters
+from steps.parameters import LoadDataParameters, TrainDecisionTreeParameters
 
 ROWS = "".join(f"{i},{'ab'[i % 2]}\n" for i in range(20))
 SOURCE = "s3://versioned/table.csv"
@@ -63,3 +65,20 @@ def test_a_new_run_reads_the_newest(store, recording, upload):
         load_data.main(parameters, second)
 
     assert second.record.inputs[0].sha256 != first.record.inputs[0].sha256
+
+
+def test_a_training_loads_again_what_is_gone_from_the_load_that_had_it(store, recording, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text(f"x,y\n{ROWS}")
+
+    def loaded():
+        with recording(TrainDecisionTreeParameters()) as run:
+            return load_data.ensure_loaded(str(table), run)
+
+    first, same = loaded(), loaded()
+    shutil.rmtree(store.artifacts(first) / "data")
+    second, third = loaded(), loaded()
+
+    assert same == first
+    assert second == third != first
+    assert "data/train.parquet" in store.files(second)

@@ -419,3 +419,84 @@ def test_labels_stay_inside_the_picture_without_warnings(n_classes):
         assert min(found.x0, found.y0) >= 0
         assert found.x1 <= width
         assert found.y1 <= height
+
+
+def test_beyond_forty_classes_a_matrix_has_shades_and_no_counts_that_nobody_could_read():
+    forty, more = (plots.confusion_matrix(range(n), range(n), range(n)) for n in (40, 41))
+
+    assert len(forty.axes[0].texts) == 40 * 40
+    assert min(text.get_fontsize() for text in forty.axes[0].texts) > 6
+    assert len(more.axes[0].texts) == 0
+    (image,) = (i for i in more.axes[0].images if isinstance(i, AxesImage))
+    assert np.array_equal(image.get_array(), np.eye(41))
+
+
+@pytest.fixture(scope="module")
+def five_hundred():
+    """Labels, probabilities and a tree of more classes than a picture has room for."""
+    true, probabilities = predictions(510, n=2040)
+    true[:510] = range(510)
+    features = np.random.default_rng(0).random((2040, 3)) + true[:, None]
+    return true, probabilities, DecisionTreeClassifier(random_state=0).fit(features, true)
+
+
+def large_plots(true, probabilities, tree):
+    n = range(510)
+    weights = np.random.default_rng(0).normal(size=(510, 40))
+    return {
+        "confusion_matrix": plots.confusion_matrix(true, probabilities.argmax(axis=1), n),
+        "roc": plots.roc(true, probabilities, n),
+        "precision_recall": plots.precision_recall(true, probabilities, n),
+        "calibration": plots.calibration(true, probabilities, n),
+        "coefficients": model_plots.coefficients([f"f{k}" for k in range(40)], weights, n),
+        "tree": model_plots.tree(tree, ["x", "y", "z"], n),
+    }
+
+
+def test_no_plot_grows_with_the_number_of_classes(five_hundred):
+    for name, figure in large_plots(*five_hundred).items():
+        drawn = [text for text in figure.findobj(Text) if text.get_text()]
+        curves = [line for axes in figure.axes for line in lines(axes)]
+
+        assert max(figure.get_size_inches()) <= 24, name
+        assert len(drawn) < 400, name
+        assert max((len(text.get_text()) for text in drawn), default=0) < 100, name
+        assert len(curves) < 100, name
+
+
+def test_names_beside_a_large_matrix_are_those_of_rows_and_have_room():
+    classes = [f"class {k:03d}" for k in range(510)]
+
+    axes = plots.confusion_matrix(classes, classes, classes).axes[0]
+
+    axes.figure.canvas.draw()
+    for axis, side in ((axes.yaxis, "height"), (axes.xaxis, "width")):
+        labels = axis.get_ticklabels()
+        assert [label.get_text() for label in labels] == [classes[k] for k in axis.get_ticklocs()]
+        boxes = [label.get_window_extent() for label in labels]
+        assert getattr(boxes[0], side) > 0
+        assert not any(a.overlaps(b) for a, b in pairwise(boxes))
+
+
+@pytest.mark.parametrize("plot", CURVES)
+def test_of_hundreds_of_classes_every_so_many_are_drawn_and_the_legend_says_so(plot, five_hundred):
+    true, probabilities, _ = five_hundred
+
+    axes = plot(true, probabilities, range(510)).axes[0]
+
+    assert "504 other classes (1 in 9 drawn)" in legend(axes)
+    assert len(lines(axes)) == 3 + 3 + 56 + 1
+
+
+def test_a_curve_of_many_points_is_thinned_and_keeps_its_ends_and_its_area():
+    random = np.random.default_rng(0)
+    true = random.integers(0, 2, 30_000)
+    probability = random.random(30_000)
+
+    axes = plots.roc(true, np.stack([1 - probability, probability], axis=1), [0, 1]).axes[0]
+
+    (curve,) = lines(axes)
+    assert len(curve.get_xdata()) == 2000
+    assert (curve.get_xdata()[0], curve.get_ydata()[0]) == (0, 0)
+    assert (curve.get_xdata()[-1], curve.get_ydata()[-1]) == (1, 1)
+    assert curve.get_label().startswith(f"{roc_auc_score(true, probability):.3f} ")

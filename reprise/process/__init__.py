@@ -1,0 +1,1 @@
+"""Processes: what a signal does to one."""

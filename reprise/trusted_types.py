@@ -1,0 +1,47 @@
+"""Types that a model file may hold besides those that skops trusts by itself.
+
+Each was reviewed: it holds numbers, arrays or other trusted objects, and runs no code of the file.
+Functions are left out, and types that call a function which the file names, such as
+`PyFuncDistance64` and `_Scorer`. skops trusts scikit-learn's estimators already.
+"""
+
+_METRICS = (
+    *("BrayCurtis", "Canberra", "Chebyshev", "Dice", "Euclidean", "Hamming", "Haversine"),
+    *("Jaccard", "Mahalanobis", "Manhattan", "Matching", "Minkowski", "RogersTanimoto"),
+    *("RussellRao", "SEuclidean", "SokalMichener", "SokalSneath"),
+)
+_DISTANCES = tuple(
+    f"sklearn.metrics._dist_metrics.{metric}Distance{bits}"
+    for metric in _METRICS
+    for bits in (32, 64)
+)
+_NEIGHBOURS = tuple(
+    f"sklearn.neighbors.{module}.{tree}{bits}"
+    for module, tree in (("_kd_tree", "KDTree"), ("_ball_tree", "BallTree"))
+    for bits in ("", "32", "64")
+)
+_KERNELS = tuple(
+    f"sklearn.gaussian_process.kernels.{name}"
+    for name in (
+        *("CompoundKernel", "ConstantKernel", "DotProduct", "ExpSineSquared", "Exponentiation"),
+        *("Matern", "Product", "RationalQuadratic", "RBF", "Sum", "WhiteKernel"),
+    )
+)
+TRUSTED_TYPES = (
+    "numpy.dtype",
+    "scipy.sparse._csr.csr_matrix",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn.multiclass._ConstantPredictor",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+    *_DISTANCES,
+    *_NEIGHBOURS,
+    *_KERNELS,
+)

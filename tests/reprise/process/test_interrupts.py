@@ -1,0 +1,140 @@
+"""Every signal that asks a process to end is an exception, once, and nobody else's is touched."""
+
+import os
+import signal
+import threading
+from contextlib import nullcontext
+
+import pytest
+
+from reprise import launcher
+from reprise.process import interrupts
+from reprise.process.interrupts import ENDING, handle, interruptible, restore
+
+ALL = pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
+
+
+@pytest.fixture(autouse=True)
+def _handlers():
+    """Python's own handlers, and those of the test runner put back."""
+    before = {number: signal.getsignal(number) for number in ENDING}
+    for number in ENDING:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def handlers():
+    return [signal.getsignal(number) for number in ENDING]
+
+
+@ALL
+def test_a_signal_interrupts(number):
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        signal.raise_signal(number)
+
+
+def test_the_handlers_are_put_back():
+    before = handlers()
+
+    with interruptible():
+        during = handlers()
+
+    assert handlers() == before
+    assert set(during).isdisjoint(before)
+
+
+@ALL
+def test_ctrl_c_of_python_is_replaced_too(number):
+    signal.signal(number, signal.default_int_handler)
+
+    with interruptible():
+        assert signal.getsignal(number) is not signal.default_int_handler
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda *_: None], ids=["ignored", "handled"])
+def test_a_signal_that_is_ignored_or_handled_stays_so(handler):
+    signal.signal(signal.SIGHUP, handler)
+
+    with interruptible():
+        signal.raise_signal(signal.SIGHUP)
+
+        assert signal.getsignal(signal.SIGHUP) is handler
+
+
+@ALL
+def test_signals_that_come_together_interrupt_once(number):
+    closed = False
+
+    with interruptible():
+        try:
+            signal.raise_signal(signal.SIGHUP)
+        except KeyboardInterrupt:
+            signal.raise_signal(number)
+            closed = True
+
+    assert closed
+
+
+def test_a_signal_that_comes_later_interrupts_again(monkeypatch):
+    clock = iter((0.0, 0.0, 60.0, 60.0))
+    monkeypatch.setattr(interrupts.time, "monotonic", lambda: next(clock))
+
+    with interruptible():
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGTERM)
+
+
+def test_the_error_is_of_the_callers_choice():
+    replaced = handle(lambda number: SystemExit(128 + number))
+    try:
+        with pytest.raises(SystemExit) as ended:
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        restore(replaced)
+
+    assert ended.value.code == 128 + signal.SIGHUP
+
+
+def test_another_thread_changes_no_handler():
+    before, seen = handlers(), []
+
+    def work():
+        with interruptible():
+            seen.append(handlers())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+    assert seen == [before]
+
+
+@ALL
+@pytest.mark.parametrize("prepare", [nullcontext, interrupts.reset], ids=["inherited", "reset"])
+def test_a_fork_ends_by_the_signal(number, prepare):
+    with interruptible():
+        pid = os.fork()
+        if pid == 0:
+            try:
+                prepare()
+                signal.raise_signal(number)
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(pid, 0)
+
+    assert os.waitstatus_to_exitcode(status) == -number
+
+
+def test_a_reset_leaves_what_is_ignored_ignored():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    interrupts.reset()
+
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def test_the_launcher_which_cannot_import_it_has_the_same_set():
+    assert launcher._ENDING == ENDING
