@@ -21,7 +21,8 @@ parts of `scripts`.
 `doctor` checks from a client that it can work with the team's server (`deploy/`).
 
 `sweeps` plans runs in numbers and makes them in processes forked from a warm one, here or on a
-cluster; `outcome` is how each tells of its run. `errors` are the user's to mend.
+cluster; `outcome` is how each reports its run. `process.interrupts` has the signals that end a
+process, `trusted_types` what a model file may hold, and `errors` are what the user can fix.
 """
 
 import sys
