@@ -22,6 +22,7 @@ from mlflow.projects.backend.abstract_backend import AbstractBackend
 
 from reprise import address, code, projects, tracking
 from reprise.address import Address
+from reprise.console import warn
 from reprise.errors import ParameterError, ProjectError, RepriseError, RunFailedError
 from reprise.git import without_credentials
 from reprise.launcher import Ended, Launcher
@@ -149,7 +150,7 @@ def _run(order: Order, folder: Path, configuration: Mapping[str, Any], experimen
             tags=_tags(order, folder, python),
             raw_parameters=command.logged_parameters,
         )
-        print(f"=== Running {order.entry_point} in run with ID '{run_id}' ===", file=sys.stderr)
+        warn(f"=== Running {order.entry_point} in run with ID '{run_id}' ===")
         try:
             if there:
                 from reprise.sweeps import single

@@ -17,6 +17,7 @@ from reprise import code as source
 from reprise.errors import CheckoutError, CodeError, TrackingError
 from reprise.git import git, is_full_sha, remote, same_repository, succeeds, without_credentials
 from reprise.record import Code
+from reprise.visible import option
 
 OpenBundle = Callable[[str], AbstractContextManager[Path]]
 _PREREQUISITE = re.compile(rb"-([0-9a-f]{40,64})\b")
@@ -164,7 +165,7 @@ class Repository:
             raise CheckoutError(
                 f"expected a run of the repository at hand, found one of {code.repository}, whose "
                 "code is not run unasked. Replay it in a clone of that repository, or, if you "
-                f"trust it, with -P allow_repository={code.repository}."
+                f"trust it, with: {option('allow_repository', code.repository)}"
             )
 
     def _unbundle(self, path: Path, commit: str) -> None:

@@ -6,7 +6,6 @@ not be able to serve later is carried by the run as a git bundle.
 """
 
 import os
-import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from reprise.errors import CodeError
 from reprise.git import git, remote, succeeds, without_credentials
 from reprise.guards import objections
 from reprise.record import Code
+from reprise.visible import option
 
 BUNDLE = "snapshot.bundle"
 PATCH = "changes.patch"
@@ -235,10 +235,10 @@ def _refuse_what_cannot_be_carried(root: Path, changes: Changes, allowed: Sequen
     found = objections(root, changes.untracked, allowed)
     if found:
         names = ", ".join(f"{_readable(name)} {what}" for name, what in found)
-        allowing = shlex.quote(",".join(_readable(name) for name, _ in found))
+        allowing = option("allow_untracked", ",".join(_readable(name) for name, _ in found))
         raise CodeError(
             f"expected untracked files that may travel with the run, found: {names}. Add to "
-            f".gitignore what must not, or carry it with -P allow_untracked={allowing} "
+            f".gitignore what must not, or carry it with {allowing} "
             "(of a script: the key allow_untracked of its configuration)."
         )
 

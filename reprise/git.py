@@ -48,6 +48,12 @@ def git(
     CodeError
         If git is missing, or refuses; with what it said, less the credentials in it.
     """
+    for word in arguments:
+        if not _can_be_given(word):
+            raise CodeError(
+                f"expected a name that git can be given, found {word}, with a character that no "
+                "command line has. Correct it."
+            )
     inherited = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     try:
         done = subprocess.run(
@@ -69,6 +75,14 @@ def git(
             said=said,
         )
     return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def _can_be_given(word: str) -> bool:
+    """Tell whether a word may stand on a command line: no NUL, nothing that is no bytes."""
+    try:
+        return b"\0" not in os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
 
 
 def succeeds(folder: Path, *arguments: str) -> bool:

@@ -16,6 +16,7 @@ from mlflow.models import Model, ModelSignature, infer_signature
 from reprise import tracking
 from reprise.digest import sha256_model
 from reprise.errors import DigestMismatchError, ModelError
+from reprise.visible import option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +145,7 @@ def model_id_of(run_id: str) -> str:
         raise ModelError(
             f"expected a training run with a model, found run {run_id} without one. "
             "Name a finished train_lr or train_dt run; if a sweep did not keep its model, bring it "
-            f"back: -e reproduce -P run_id={run_id} -P materialize=true."
+            f"back: -e reproduce {option('run_id', run_id)} -P materialize=true"
         )
     return str(outputs.model_outputs[-1].model_id)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reprise import environment
+from reprise.console import warn
 from reprise.digest import sha256_file
 from reprise.errors import EnvironmentMismatchError, ProjectError
 from reprise.lock import python_version
@@ -183,7 +184,7 @@ def built(lock: Path, lock_sha256: str, python: str) -> Path:
     with _alone(folder.with_name(f"{folder.name}.lock")):
         complete = (folder / _COMPLETE).is_file() and executable.is_file()
         if not complete or _altered(folder, lock):
-            print(f"building the environment of lock {lock_sha256[:12]}", file=sys.stderr)
+            warn(f"building the environment of lock {lock_sha256[:12]}")
             shutil.rmtree(folder, ignore_errors=True)
             _uv(python, "venv", "--quiet", "--python", _python(python), str(folder))
             install = ("pip", "sync", "--quiet", "--python", str(executable), "--require-hashes")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from reprise import code, environment, numerics, startup, tracking
+from reprise.console import say, warn
 from reprise.digest import sha256_array
 from reprise.errors import CodeError, DigestMismatchError, ParameterError, RepriseError
 from reprise.outcome import report
@@ -303,16 +304,17 @@ def launch(model: type[P], main: Callable[[P, RecordedRun], None]) -> NoReturn:
     signal.signal(signal.SIGTERM, _interrupt)
     arguments = sys.argv[1:]
     if "--help" in arguments:
-        print(help_text(model))
+        for line in help_text(model).splitlines():
+            say(line)
         sys.exit(0)
     try:
         with tracking.one_line_errors():
             _record(model, main, arguments)
     except RepriseError as error:
-        print(f"{model.entry_point}: {error}", file=sys.stderr)
+        warn(f"{model.entry_point}: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print(f"{model.entry_point}: interrupted", file=sys.stderr)
+        warn(f"{model.entry_point}: interrupted")
         sys.exit(_INTERRUPTED)
     finally:
         startup.ending()

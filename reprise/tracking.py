@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +36,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.tracking.context.default_context import DefaultRunContext
 from mlflow.utils import mlflow_tags
 
+from reprise.console import warn
 from reprise.errors import RecordError, TrackingError
 from reprise.record import FILE_NAME, InputData, RunRecord, run_in
 
@@ -625,8 +625,7 @@ def end_failed(
         log(run_id, tags={ERROR: _tag(error), ERROR_KIND: kind})
         end(run_id, status)
     except MlflowException as refused:
-        text = f"run {run_id} could not be marked {status}: {_first_line(refused)}"
-        print(text, file=sys.stderr)
+        warn(f"run {run_id} could not be marked {status}: {_first_line(refused)}")
 
 
 def _tag(error: str) -> str:
