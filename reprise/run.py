@@ -344,7 +344,8 @@ def _record(
             parameters = model.parse(raw)
         except ParameterError as error:
             wrong = error  # what was refused as an address may hold a password
-            raw = {name: value for name, value in raw.items() if name not in model.locations}
+            loggable = model.model_fields.keys() - model.locations
+            raw = {name: value for name, value in raw.items() if name in loggable}
         try:
             source, carrying = _source_of(run, model, raw)
         except CodeError as error:

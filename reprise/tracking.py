@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import fcntl
+import importlib.util
 import json
 import os
 import re
@@ -70,6 +71,8 @@ GIT_COMMIT = mlflow_tags.MLFLOW_GIT_COMMIT
 GIT_REPOSITORY = mlflow_tags.MLFLOW_GIT_REPO_URL
 ENTRY_POINT = mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT
 
+SYSTEM_METRICS = "system/"  # begin the names of what MLflow measures of the machine
+
 KEPT = "REPRISE_KEPT"  # folder of artifacts that several processes read
 PLANNED = "REPRISE_PLANNED"  # the run that a process is to make for itself, as JSON
 ONCE = "REPRISE_ONCE"  # key of that run: where a finished run has it, it is not made again
@@ -125,6 +128,11 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
+        if error.error_code == "INVALID_PARAMETER_VALUE":
+            raise TrackingError(
+                f"expected names and values that MLflow takes, found one that it refuses: "
+                f"{_first_line(error)} Correct it."
+            ) from error
         if error.error_code in _USER_ERRORS or _NOT_A_DEFECT.search(_whole_story(error)):
             raise TrackingError(
                 f"the tracking server at {_where()} did not do what was asked: "
@@ -162,13 +170,22 @@ def open_run() -> tuple[Run, Origin]:
         os.environ["MLFLOW_RUN_ID"] = run.info.run_id  # what a step logs by itself goes there too
         return run, Origin.PLANNED
     given = os.environ.get("MLFLOW_RUN_ID")
-    return mlflow.start_run(run_id=given), Origin.GIVEN if given else Origin.NEW
+    return _start_run(given), Origin.GIVEN if given else Origin.NEW
 
 
 def open_nested_run(parent: Run, parameters: "Parameters") -> Run:
     """Make and enter a run below another, as `mlflow run` would make it."""
     created = make(plan_step(parent, parameters))
-    return mlflow.start_run(run_id=created.info.run_id, nested=True)
+    return _start_run(created.info.run_id, nested=True)
+
+
+def _start_run(run_id: str | None, *, nested: bool = False) -> Run:
+    """Enter a run; MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING is followed only where MLflow can.
+
+    MLflow refuses to start a run with this variable where psutil is not installed.
+    """
+    can_measure = None if importlib.util.find_spec("psutil") else False
+    return mlflow.start_run(run_id=run_id, nested=nested, log_system_metrics=can_measure)
 
 
 @dataclass(frozen=True)

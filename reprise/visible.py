@@ -50,7 +50,7 @@ def option(name: str, value: object) -> str:
 
 def cell(text: str) -> str:
     """Write text for a cell of a CSV file, so that no spreadsheet takes it for a formula."""
-    shown = visible(text)
+    shown = visible(text, keep="\n\t")  # which the file's own quotes hold
     return f"'{shown}" if _FORMULA.match(shown) and not _is_number(shown) else shown
 
 
