@@ -41,6 +41,7 @@ _DAMAGED = (
     ImportError,
     zipfile.BadZipFile,
     zlib.error,
+    RecursionError,
 )
 _REQUIREMENTS = ("scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 

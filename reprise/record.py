@@ -121,7 +121,7 @@ class RunRecord(_Frozen):
         try:
             values = json.loads(text)
             version = values["format_version"]
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise RecordError(
                 f"expected a {FILE_NAME}, found something else ({error}). It is damaged."
             ) from None
