@@ -2,6 +2,7 @@
 # make test       the whole test suite       make lint    style and types
 # make ui         the MLflow UI              make lock    new locks from requirements*.in
 # make bench      speed, side by side        make check   lint and test
+# make drills     search for ten minutes for what the loaders cannot take
 # make server     the team's server, whole, on loopback
 # make aws-check  its AWS template: linted, checked, emulated
 
@@ -11,6 +12,8 @@ BIN := $(VENV)/bin
 # Environments of their own: the server's machines and the template's checkers have other locks.
 SERVER_VENV := .venv-server
 AWS_VENV := .venv-aws
+FUZZER := .venv-fuzz
+FUZZ_SECONDS ?= 600
 SERVER_PORT ?= 8443
 SERVER_FOLDER ?= .server
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -18,7 +21,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 UI_PORT ?= 5000
 
 .DELETE_ON_ERROR:
-.PHONY: run env test lint check lock ui bench server aws-check clean
+.PHONY: run env test lint check lock ui bench drills server aws-check clean
 
 run: $(VENV)/.installed
 	mlflow run . --env-manager local
@@ -73,6 +76,14 @@ ui: $(VENV)/.installed
 		*) mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --port $(UI_PORT) ;; \
 	esac
 
+# The fuzzer is for x86-64 only, and nobody else's: it is in a folder of its own, not in the lock.
+$(FUZZER)/.installed: $(VENV)/.installed-dev tests/hostile/requirements-fuzz.txt
+	uv pip install --quiet --python $(BIN)/python --target $(FUZZER) --no-deps --require-hashes --requirement tests/hostile/requirements-fuzz.txt
+	touch $@
+
+drills: $(FUZZER)/.installed
+	PYTHONPATH=$(FUZZER) python tests/hostile/fuzz.py $(FUZZ_SECONDS)
+
 bench: $(VENV)/.installed
 	python -m bench.pipeline
 	python -m bench.replay
@@ -85,4 +96,4 @@ aws-check: $(AWS_VENV)/.installed
 	$(AWS_VENV)/bin/python -m deploy.aws.check
 
 clean:
-	rm -rf $(VENV) $(SERVER_VENV) $(AWS_VENV)
+	rm -rf $(VENV) $(SERVER_VENV) $(AWS_VENV) $(FUZZER)

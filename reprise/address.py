@@ -4,6 +4,7 @@
 a commit by its id, whole or short, a tag or a branch. Without a colon, a folder of that name wins.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from reprise import checkout
 from reprise.code import UNKNOWN
 from reprise.errors import CheckoutError, CodeError, ProjectError
 from reprise.git import git, is_full_sha, remote, succeeds
+from reprise.parameters import is_text
 from reprise.urls import without_credentials
 
 _HEAD = "HEAD"
@@ -51,7 +53,8 @@ class Address:
         """Where it is on this machine; None: elsewhere."""
         parts = urlsplit(self.base) if self.base.startswith("file://") else None
         path = Path(unquote(parts.path) if parts else self.base)
-        return path.resolve() if path.exists() else None
+        # Path's own raises for a name that is too long.
+        return path.resolve() if os.path.exists(path) else None  # noqa: PTH110
 
     @cached_property
     def local(self) -> Path | None:
@@ -82,9 +85,19 @@ def parse(uri: str, version: str | None = None) -> Address:
     Raises
     ------
     ProjectError
-        If two commits are named.
+        If it is no URI, or names two commits.
     """
     base, _, fragment = uri.strip("'\"").partition("#")
+    try:
+        urlsplit(base)
+    except ValueError as error:
+        raise ProjectError(
+            f"expected the URI of a project, found {base} ({error}). Correct it."
+        ) from None
+    if not is_text(uri + (version or "")):
+        raise ProjectError(
+            f"expected the URI of a project in UTF-8 without NUL bytes, found {uri}. Correct it."
+        )
     name, colon, folder = fragment.partition(":")
     if version and colon and name:
         raise ProjectError(

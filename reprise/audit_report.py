@@ -2,7 +2,6 @@
 
 import csv
 import io
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from reprise import console
 from reprise.audit import REPLAYABLE, Answer, Finding
-from reprise.comparison import visible
 from reprise.errors import AuditError
 from reprise.past import shown_name
 from reprise.verdict import Verdict
+from reprise.visible import cell, option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,14 +35,13 @@ def as_csv(findings: Sequence[Finding]) -> str:
     for finding in findings:
         info, made = finding.run.info, finding.replay
         started = datetime.fromtimestamp(info.start_time / 1000, UTC)
-        writer.writerow(
-            [
-                *(finding.run_id, finding.entry_point, info.run_name or "", info.status),
-                *(started.isoformat(timespec="milliseconds"), finding.commit, finding.answer),
-                " ".join(map(str, finding.reasons)),
-                *((made.verdict, made.new_run_id or "") if made else ("", "")),
-            ]
-        )
+        texts = [
+            *(finding.run_id, finding.entry_point, info.run_name or "", info.status),
+            *(started.isoformat(timespec="milliseconds"), finding.commit, finding.answer),
+            " ".join(map(str, finding.reasons)),
+            *((made.verdict, made.new_run_id or "") if made else ("", "")),
+        ]
+        writer.writerow(map(cell, texts))
     return text.getvalue()
 
 
@@ -71,11 +69,12 @@ def show(findings: Sequence[Finding], experiment: str) -> None:
             explained.setdefault(text, []).append(finding.run_id)
     for text, run_ids in explained.items():
         more = f" and {len(run_ids) - _LISTED} more" if len(run_ids) > _LISTED else ""
-        print(f"{visible(text)}\n  runs: {', '.join(run_ids[:_LISTED])}{more}")
+        console.say(text)
+        console.say(f"  runs: {', '.join(run_ids[:_LISTED])}{more}")
     counted = counts(findings)
-    print(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counted.items()))
+    console.say(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counted.items()))
     if counted["replayable"] and not counted["replayed"]:
-        again = f"{console.RUN} audit -P experiment={shlex.quote(experiment)} -P replay=3"
+        again = f"{console.RUN} audit {option('experiment', experiment)} -P replay=3"
         console.next_commands({again: "make three of them again"})
 
 
@@ -107,21 +106,21 @@ def raise_unless_good(findings: Sequence[Finding], experiment: str) -> None:
 
 
 def _table(findings: Sequence[Finding], experiment: str) -> "Table":
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=f"Runs of experiment {escape(visible(experiment))}", title_justify="left")
-    for heading in ("run id", "run", "commit", "replayable", "why not", "verdict"):
-        table.add_column(heading, no_wrap=heading not in ("run", "why not"))
+    table = console.make_table(
+        ["run id", "run", "commit", "replayable", "why not", "verdict"],
+        title=f"Runs of experiment {experiment}",
+        whole=["run id", "commit", "replayable", "verdict"],
+    )
     for finding in findings:
         kinds = dict.fromkeys(r.kind for r in finding.reasons if r.kind != "note")
-        table.add_row(
+        console.add_row(
+            table,
             finding.run_id,
-            escape(visible(shown_name(finding.run, finding.entry_point))),
-            escape(visible(finding.commit[:_DIGITS])),
-            str(finding.answer),
+            shown_name(finding.run, finding.entry_point),
+            finding.commit[:_DIGITS],
+            finding.answer,
             ", ".join(kinds),
-            str(finding.replay.verdict) if finding.replay else "",
+            finding.replay.verdict if finding.replay else "",
         )
     return table
 

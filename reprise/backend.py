@@ -19,6 +19,7 @@ from mlflow.projects.backend.abstract_backend import AbstractBackend
 
 from reprise import address, code, entry_points, projects, tracking
 from reprise.address import Address
+from reprise.console import warn
 from reprise.errors import ParameterError, ProjectError, RepriseError, RunFailedError
 from reprise.launcher import Ended, Launcher
 from reprise.process.interrupts import interruptible
@@ -148,7 +149,7 @@ def _run(order: Order, folder: Path, configuration: Mapping[str, Any], experimen
             tags=_tags(order, folder, python),
             raw_parameters=command.logged_parameters,
         )
-        print(f"=== Running {order.entry_point} in run with ID '{run_id}' ===", file=sys.stderr)
+        warn(f"=== Running {order.entry_point} in run with ID '{run_id}' ===")
         try:
             if there:
                 from reprise.sweeps import single

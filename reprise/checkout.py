@@ -7,7 +7,6 @@ what is neither of the repository at hand nor of a named one is refused.
 """
 
 import contextlib
-import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from reprise.errors import CheckoutError, CodeError, TrackingError
 from reprise.git import contact, fetch, git, is_full_sha, remote, succeeds
 from reprise.record import Code
 from reprise.urls import RepositoryUrl, same_repository, without_credentials
+from reprise.visible import option
 
 OpenBundle = Callable[[str], AbstractContextManager[Path]]
 _SHOWN = 60  # characters of a name
@@ -211,7 +211,7 @@ class Repository:
         return (
             f"expected a run of the repository at hand, found one of {url.shown}, whose "
             "code is not run unasked. Replay it in a clone of that repository, or, if you "
-            f"trust it, with -P {shlex.quote(f'allow_repository={url.shown}')}."
+            f"trust it, with: {option('allow_repository', url.shown)}"
         )
 
     def _unbundle(self, path: Path, commit: str) -> None:

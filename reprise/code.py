@@ -6,7 +6,6 @@ not be able to serve later is carried by the run as a git bundle.
 """
 
 import os
-import shlex
 import shutil
 import tempfile
 from collections import Counter
@@ -21,6 +20,7 @@ from reprise.git import git, remote, succeeds
 from reprise.guards import ALL, objections
 from reprise.record import Code
 from reprise.urls import without_credentials
+from reprise.visible import option
 
 BUNDLE = "snapshot.bundle"
 PATCH = "changes.patch"
@@ -277,10 +277,10 @@ def _refuse_what_cannot_be_carried(root: Path, changes: Changes, allowed: Sequen
     found = objections(root, changes.untracked, allowed)
     if found:
         names = ", ".join(f"{_readable(name)} {what}" for name, what in found)
-        allowing = shlex.quote(",".join(_readable(name) for name, _ in found))
+        allowing = option("allow_untracked", ",".join(_readable(name) for name, _ in found))
         raise CodeError(
             f"expected untracked files that may travel with the run, found: {names}. Add to "
-            f".gitignore what must not, or carry it with -P allow_untracked={allowing} "
+            f".gitignore what must not, or carry it with {allowing} "
             "(of a script: the key allow_untracked of its configuration)."
         )
 

@@ -14,6 +14,7 @@ from reprise.digest import canonical_json
 from reprise.parameters import as_text
 from reprise.patch import CodeDifference, first_lines, split_patch
 from reprise.record import RunRecord
+from reprise.visible import visible
 
 JSON_NAME = "comparison.json"
 PAGE_NAME = "comparison.html"
@@ -113,14 +114,23 @@ class Comparison(_Frozen):
         from jinja2 import Environment, StrictUndefined
 
         environment = Environment(
-            autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_on_page,
         )
-        environment.filters |= {"shown": shown, "visible": visible}
+        environment.filters["shown"] = shown
         template = resources.files("reprise").joinpath(_TEMPLATE).read_text(encoding="utf-8")
         files, hidden = first_lines(split_patch(self.code.patch or ""), LONGEST_PATCH)
         return environment.from_string(template).render(
             comparison=self, files=files, hidden=hidden, json_name=JSON_NAME
         )
+
+
+def _on_page(value: Any) -> Any:
+    """Make all that the template writes visible, but for what it has made itself."""
+    return value if hasattr(value, "__html__") else visible(value, keep="\t")
 
 
 def compare(a: Subject, b: Subject, code: CodeDifference) -> Comparison:
@@ -162,13 +172,6 @@ def shown(value: Value) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(visible, value))
     return visible(as_text(value))
-
-
-def visible(text: str) -> str:
-    r"""Spell out what would not be seen, or would move what is: `\x1b`, `\u202e`."""
-    return "".join(
-        c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in text
-    )
 
 
 def _section(name: str, values: Iterable[Mapping[str, Value]], lacks: Sequence[bool]) -> Section:

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reprise.errors import ParameterError
+from reprise.parameters import brief, is_text
 
 
 class Configuration(BaseModel):
@@ -34,6 +35,8 @@ def checked(config: Mapping[str, Any]) -> Configuration:
             f"expected a dict to configure an Experiment, found {type(config).__name__}. "
             'For example: {"experiment_name": "churn"}.'
         )
+    for name, value in config.items():
+        refuse_no_text(f"{name} of a configuration", [value] if isinstance(value, str) else [])
     try:
         return Configuration.model_validate(dict(config))
     except ValidationError as error:
@@ -55,6 +58,22 @@ def _problem(detail: Mapping[str, Any]) -> str:
     return f"{type(detail['input']).__name__} for {name}: {detail['msg']}"
 
 
+def refuse_no_text(where: str, texts: Iterable[str]) -> None:
+    """Refuse names and values that no record can hold.
+
+    Raises
+    ------
+    ParameterError
+        If one is not UTF-8, or has a NUL byte.
+    """
+    for text in texts:
+        if not is_text(text):
+            raise ParameterError(
+                f"expected text in UTF-8 without NUL bytes as {where}, found {brief(text)}. "
+                "Correct it."
+            )
+
+
 def numbers(name: str, values: Any) -> list[float]:
     """Return the values of a metric: one, or a list's.
 
@@ -67,9 +86,10 @@ def numbers(name: str, values: Any) -> list[float]:
     found = list(values) if several and not isinstance(values, str | Mapping) else [values]
     try:
         return [_number(value) for value in found]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ParameterError(
-            f"expected a number, or a list of numbers, for the metric {name}, found {values!r}. "
+            f"expected a number, or a list of numbers, for the metric {name}, found "
+            f"{brief(values)}. "
             "Texts can be logged by log_params."
         ) from None
 

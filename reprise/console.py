@@ -1,26 +1,49 @@
 """What a person sees: progress on a terminal, tables, and the commands to run next.
 
-In a log, where output is no terminal, there is no progress and no colour.
+In a log, where output is no terminal, there is no progress and no colour. All text of ours comes
+by here, and here what others have written (names, tags, metrics, errors) is made visible: nothing
+of it moves the cursor, begins a line, or is markup.
 """
 
 import contextlib
 import math
-import shlex
+import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
+
+from reprise.visible import option, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.table import Table
+    from rich.text import Text
 
     from reprise.parameters import Parameters
     from reprise.run import RecordedRun
     from reprise.sweeps.plan import Outcome
 
 _LOG_WIDTH = 120
+_LONGEST_CELL = 200  # characters
 _HEADLINES = ("cv_accuracy_mean", "cv_accuracy_std", "train_accuracy", "test_accuracy")
 RUN = "mlflow run . --env-manager local -e"
+
+
+def say(line: object = "") -> None:
+    """Print one line."""
+    _write(f"{visible(line)}\n", sys.stdout)
+
+
+def warn(line: object) -> None:
+    """Print one line on stderr: an error, or what one should know of."""
+    _write(f"{visible(line)}\n", sys.stderr)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    """Write text, also where the terminal's encoding lacks some of its characters."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
 
 
 @contextlib.contextmanager
@@ -33,7 +56,7 @@ def working() -> "Iterator[Callable[[str], None]]":
         yield lambda _: None
         return
     with console.status("starting") as status:
-        yield status.update
+        yield lambda stage: status.update(cell(stage))
 
 
 def done(run: "RecordedRun", commands: Mapping[str, str]) -> None:
@@ -45,22 +68,23 @@ def done(run: "RecordedRun", commands: Mapping[str, str]) -> None:
     commands : mapping of str to str
         What each command is for, keyed by the command.
     """
-    print(f"{run.record.step.entry_point}: run {run.run_id}")
+    say(f"{run.record.step.entry_point}: run {run.run_id}")
     headlines = [name for name in _HEADLINES if name in run.metrics] or list(run.metrics)
-    print("  " + "  ".join(f"{name} {run.metrics[name]:.6g}" for name in headlines))
+    say("  " + "  ".join(f"{name} {run.metrics[name]:.6g}" for name in headlines))
     next_commands(commands)
 
 
 def next_commands(commands: Mapping[str, str]) -> None:
     """Print the commands that make sense next, each below what it is for."""
-    print("Next:")
+    say("Next:")
     for command, purpose in commands.items():
-        print(f"  # {purpose}\n  {command}")
+        say(f"  # {purpose}")
+        say(f"  {command}")
 
 
 def command(parameters: "Parameters") -> str:
     """Write the command that makes a run with these parameters."""
-    words = [f"-P {name}={shlex.quote(value)}" for name, value in parameters.given().items()]
+    words = [option(name, value) for name, value in parameters.given().items()]
     return " ".join([RUN, parameters.entry_point, *words])
 
 
@@ -87,8 +111,6 @@ def leaderboard(
     most : int, optional
         How many to print.
     """
-    from rich.table import Table
-
     base = metric.removeprefix("cv_").removeprefix("train_").removesuffix("_mean")
     headings = {
         f"cv_{base}_mean": f"cv {base}",
@@ -98,17 +120,16 @@ def leaderboard(
     }
     shown = {n: h for n, h in headings.items() if any(n in o.metrics for o in outcomes)}
     varying = varying_parameters(outcomes)
-    table = Table(title=title, title_justify="left")
-    table.add_column("run id", no_wrap=True)
     steps = {outcome.parameters.entry_point + _failed(outcome) for outcome in outcomes}
-    for name in ["step", *varying] if len(steps) > 1 else varying:
-        table.add_column(name)
+    words = ["step", *varying] if len(steps) > 1 else varying
+    table = make_table(["run id", *words], title=title, whole=["run id"])
     for heading in shown.values():
-        table.add_column(heading, justify="right")
+        table.add_column(cell(heading), justify="right")
     decides = metric if metric in shown else next(iter(shown), "")
     for outcome in ranked(outcomes, decides, ascending=ascending)[:most]:
         raw, metrics = outcome.parameters.raw(), outcome.metrics
-        table.add_row(
+        add_row(
+            table,
             outcome.run_id,
             *([outcome.parameters.entry_point + _failed(outcome)] if len(steps) > 1 else []),
             *(raw.get(name, "") for name in varying),
@@ -116,11 +137,53 @@ def leaderboard(
         )
     print_table(table)
     if most is not None and len(outcomes) > most:
-        print(f"and {len(outcomes) - most} more")
+        say(f"and {len(outcomes) - most} more")
 
 
 def _failed(outcome: "Outcome") -> str:
     return " (failed)" if outcome.error else ""
+
+
+def make_table(
+    headings: Sequence[str],
+    *,
+    title: str | None = None,
+    whole: Sequence[str] = (),
+    right: Sequence[str] = (),
+) -> "Table":
+    """Make a table without rows.
+
+    Parameters
+    ----------
+    headings : sequence of str
+    title : str, optional
+    whole, right : sequence of str
+        Headings of the columns that are not wrapped, and of those that are aligned to the right.
+    """
+    from rich.table import Table
+
+    table = Table(title=None if title is None else cell(title), title_justify="left")
+    for heading in headings:
+        table.add_column(
+            cell(heading),
+            no_wrap=heading in whole,
+            justify="right" if heading in right else "left",
+            overflow="ellipsis" if heading in whole else "fold",
+        )
+    return table
+
+
+def add_row(table: "Table", *texts: object, end_section: bool = False) -> None:
+    """Add a row of texts, none of which is markup."""
+    table.add_row(*map(cell, texts), end_section=end_section)
+
+
+def cell(text: object) -> "Text":
+    """Make a text of a table, or of a progress display: no markup, on one line, not too long."""
+    from rich.text import Text
+
+    shown = visible(text)
+    return Text(shown if len(shown) <= _LONGEST_CELL else f"{shown[:_LONGEST_CELL]}…")
 
 
 def print_table(table: "Table") -> None:
@@ -128,7 +191,11 @@ def print_table(table: "Table") -> None:
     from rich.console import Console
 
     console = Console()
-    (console if console.is_terminal else Console(width=_LOG_WIDTH)).print(table)
+    if not console.is_terminal:
+        console = Console(width=_LOG_WIDTH)
+    with console.capture() as captured:
+        console.print(table)
+    _write(captured.get(), sys.stdout)
 
 
 def ranked(outcomes: "Sequence[Outcome]", name: str, *, ascending: bool) -> "list[Outcome]":

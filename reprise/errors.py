@@ -4,6 +4,8 @@ A step turns any of these into that line on stderr, a FAILED run and a non-zero 
 Anything else is a defect of ours and keeps its traceback.
 """
 
+from reprise.visible import visible
+
 
 class RepriseError(Exception):
     """Base of every error that is the user's to mend; its text is one line.
@@ -14,7 +16,8 @@ class RepriseError(Exception):
     exit_code = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        # Names, tags and what a server says are quoted in it, and it is printed in many places.
+        super().__init__(visible(" ".join(message.split())))
 
 
 class ParameterError(RepriseError):

@@ -67,6 +67,12 @@ def git(
     CodeError
         If git is missing, or refuses; with what it said, less the credentials in it.
     """
+    for word in arguments:
+        if not _can_be_given(word):
+            raise CodeError(
+                f"expected a name that git can be given, found {word}, with a character that no "
+                "command line has. Correct it."
+            )
     try:
         done = subprocess.run(
             command(*arguments),
@@ -178,6 +184,14 @@ def setting(folder: Path, *before: str, name: str) -> str:
         return git(folder, *_leading_options(before), "config", "--get", name).strip()
     except CodeError:
         return ""
+
+
+def _can_be_given(word: str) -> bool:
+    """Tell whether a word may stand on a command line: no NUL, nothing that is no bytes."""
+    try:
+        return b"\0" not in os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
 
 
 def succeeds(folder: Path, *arguments: str) -> bool:

@@ -7,6 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from reprise.console import say
 from reprise.digest import sha256_file
 
 _PLATFORM = "x86_64-manylinux_2_28"
@@ -50,7 +51,7 @@ def main() -> None:
         command += ["--python-version", python_version(text), "--python-platform", _PLATFORM]
         subprocess.run([*command, f"{name}.in", "--output-file", f"{name}.txt"], check=True)
     conda.write_text(conda_yaml(text, sha256_file(Path("requirements.txt"))), encoding="utf-8")
-    print(f"locked for Python {python_version(text)} on {_PLATFORM}")
+    say(f"locked for Python {python_version(text)} on {_PLATFORM}")
 
 
 if __name__ == "__main__":

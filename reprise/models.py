@@ -17,6 +17,7 @@ from reprise import answers, fitted, limits, model_schema, tracking
 from reprise.digest import sha256_model
 from reprise.errors import DigestMismatchError, ModelError
 from reprise.trusted_types import TRUSTED_TYPES
+from reprise.visible import option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +43,7 @@ _DAMAGED = (
     NotImplementedError,
     zipfile.BadZipFile,
     zlib.error,
+    RecursionError,
 )
 _REQUIREMENTS = ("scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 
@@ -192,7 +194,7 @@ def model_id_of(run_id: str) -> str:
         raise ModelError(
             f"expected a training run with a model, found run {run_id} without one. "
             "Name a finished train_lr or train_dt run; if a sweep did not keep its model, bring it "
-            f"back: -e reproduce -P run_id={run_id} -P materialize=true."
+            f"back: -e reproduce {option('run_id', run_id)} -P materialize=true"
         )
     return answers.model_id(outputs.model_outputs[-1].model_id)
 

@@ -5,6 +5,7 @@ typed, frozen model, or raises one line that says what was expected, found, and 
 """
 
 import difflib
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
@@ -18,6 +19,8 @@ from reprise.urls import without_credentials_within
 ALLOW_UNTRACKED = "allow_untracked"  # of steps whose source is captured; changes no result
 ALLOW_LARGE = "allow_large"  # of steps that read from elsewhere; changes no result
 PERMISSIONS = frozenset({ALLOW_UNTRACKED, ALLOW_LARGE})
+_LONGEST = 6000  # characters of a value that MLflow logs without cutting it
+_SHOWN = 500  # characters of a value in an error
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
@@ -58,10 +61,31 @@ class Parameters(BaseModel):
             One line that names every wrong value and every unknown name.
         """
         try:
+            cls._refuse_unloggable(raw)
             return cls(**raw)
         except ValidationError as error:
             problems = [cls._problem(dict(detail)) for detail in error.errors()]
         raise ParameterError(*dict.fromkeys(problems))
+
+    @classmethod
+    def _refuse_unloggable(cls, raw: Mapping[str, Any]) -> None:
+        """Refuse text that cannot be recorded: not UTF-8, or longer than MLflow logs."""
+        texts = {name: value for name, value in raw.items() if isinstance(value, str)}
+        problems = [
+            *(
+                f"{name} must be text in UTF-8 without NUL bytes; found {brief(value)}."
+                for name, value in texts.items()
+                if not is_text(value)
+            ),
+            *(
+                f"{name} must be at most {_LONGEST} characters; found {len(value)}, "
+                f"{brief(value)}. Shorten it."
+                for name, value in texts.items()
+                if len(value) > _LONGEST
+            ),
+        ]
+        if problems:
+            raise ParameterError(*problems)
 
     def raw(self) -> dict[str, str]:
         """Return the values as the text that `parse` turns back into an equal model."""
@@ -92,13 +116,13 @@ class Parameters(BaseModel):
             hint = "".join(
                 f"did you mean {m!r}? " for m in difflib.get_close_matches(name, names, 1)
             )
-            return f"there is no parameter {name!r}; {hint}It takes: {', '.join(names)}."
+            return f"there is no parameter {brief(name)}; {hint}It takes: {', '.join(names)}."
         field = cls.model_fields[name]
         example = as_text((field.examples or [field.default])[0])
         if detail["type"] == "missing":
             return f"{name} must be {expected(field)}; found none. Write: -P {name}={example}."
-        found = repr(detail["input"])
-        is_secret = without_credentials_within(found) != found
+        is_secret = without_credentials_within(str(detail["input"])) != str(detail["input"])
+        found = brief(detail["input"])
         if is_secret or (name in cls.locations and "://" in found):
             found = "an address of another kind"  # not shown: it may hold a password
         return f"{name} must be {expected(field)}; found {found}. For example: -P {name}={example}."
@@ -191,9 +215,10 @@ def parse_argv(argv: Sequence[str]) -> dict[str, str]:
                 raise ParameterError(
                     f"expected a value after {word}, found none. Write one."
                 ) from None
-        if not _is_text(name + value):
+        if not is_text(name + value):
             raise ParameterError(
-                f"expected text in UTF-8 after --, found {name!a} {value!a}. Rename it."
+                f"expected text in UTF-8 without NUL bytes after --, found {name!a} {value!a}. "
+                "Rename it."
             )
         if name in raw:
             raise ParameterError(f"expected {name!r} once, found it twice. Drop one.")
@@ -201,9 +226,18 @@ def parse_argv(argv: Sequence[str]) -> dict[str, str]:
     return raw
 
 
-def _is_text(word: str) -> bool:
-    """Tell whether a word of the command line was UTF-8, in which it is recorded."""
-    return not any("\ud800" <= character <= "\udfff" for character in word)
+def is_text(word: str) -> bool:
+    """Tell whether a word was UTF-8, in which it is recorded, and has no NUL byte."""
+    return not any("\ud800" <= character <= "\udfff" or character == "\0" for character in word)
+
+
+def brief(value: Any) -> str:
+    """Write a value for an error, shortened where nobody would read it to its end."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number with more digits than Python writes
+        text = f"a number with more than {sys.get_int_max_str_digits()} digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _unwrap(annotation: Any) -> tuple[Any, bool]:

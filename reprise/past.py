@@ -123,6 +123,8 @@ def _from_tags(run: "Run") -> RunRecord:
     commit = tags.get(tracking.GIT_COMMIT)
     raw = {name: _unquoted(value) for name, value in run.data.params.items()}
     finished = run.info.status == "FINISHED"
+    measured = run.data.metrics.items()
+    metrics = {n: v for n, v in sorted(measured) if not n.startswith(tracking.SYSTEM_METRICS)}
     return RunRecord(
         code=Code(
             repository=without_credentials(tags.get(tracking.GIT_REPOSITORY, repository)) or None,
@@ -139,7 +141,7 @@ def _from_tags(run: "Run") -> RunRecord:
         ),
         environment=_NO_ENVIRONMENT,
         numerics=_NO_NUMERICS,
-        outputs=Outputs(metrics=dict(sorted(run.data.metrics.items()))) if finished else None,
+        outputs=Outputs(metrics=metrics) if finished else None,
     )
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reprise import checkout, environment, requirements, uv
+from reprise.console import warn
 from reprise.digest import sha256_file
 from reprise.errors import CheckoutError, EnvironmentMismatchError
 from reprise.lock import python_version
@@ -129,7 +130,7 @@ def built(lock: Path, lock_sha256: str, python: str, *, allow_build: Collection[
     with _alone(folder.with_name(f"{folder.name}.lock")):
         complete = (folder / _COMPLETE).is_file() and executable.is_file()
         if not complete or _altered(folder, lock):
-            print(f"building the environment of lock {lock_sha256[:12]}", file=sys.stderr)
+            warn(f"building the environment of lock {lock_sha256[:12]}")
             shutil.rmtree(folder, ignore_errors=True)
             pythons = cache().with_name("pythons")
             uv.build(folder, pins, python=python, pythons=pythons, allow_build=allow_build)

@@ -122,7 +122,7 @@ class RunRecord(_Frozen):
         try:
             values = parse_json(text)
             version = values["format_version"]
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise RecordError(
                 f"expected a {FILE_NAME}, found something else ({error}). It is damaged."
             ) from None

@@ -4,6 +4,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from reprise import tracking
+from reprise.console import say
 from reprise.models import model_id_of
 
 CANDIDATE = "candidate"
@@ -49,7 +50,7 @@ def register(
     wins, why = _compare(_champion(name), score, metric, test_digest, greater=greater_is_better)
     if wins:
         client.set_registered_model_alias(name, CHAMPION, version.version)
-    print(f"Registered {name} version {version.version} as {CANDIDATE}; {why}.")
+    say(f"Registered {name} version {version.version} as {CANDIDATE}; {why}.")
     return wins
 
 

@@ -40,6 +40,7 @@ from reprise.run import BELOW, CODE, RUN_NUMBER
 from reprise.sources import DATA_FOLDER
 from reprise.urls import without_credentials
 from reprise.verdict import Cause, CauseKind, Judgement, Verdict, judge, worst
+from reprise.visible import option
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -494,7 +495,7 @@ def keep_model(replay: Replay) -> None:
     if replay.verdict is not Verdict.IDENTICAL or replay.new_run_id is None:
         raise DifferentError(
             f"expected run {replay.run_id} to be made again identically, for its model; found "
-            f"it {replay.verdict}. See: {console.RUN} reproduce -P run_id={replay.run_id}"
+            f"it {replay.verdict}. See: {console.RUN} reproduce {option('run_id', replay.run_id)}"
         )
     models.attach(replay.run_id, replay.new_run_id)
 
@@ -509,6 +510,6 @@ def record_verdict(replay: Replay) -> None:
         with tracking.one_line_errors():
             tracking.log(replay.run_id, tags={tracking.VERDICT: verdict})
     except RepriseError as error:
-        print(f"run {replay.run_id} was not tagged with its verdict: {error}", file=sys.stderr)
+        console.warn(f"run {replay.run_id} was not tagged with its verdict: {error}")
     for child in replay.children:
         record_verdict(child)

@@ -7,6 +7,7 @@ from reprise.digest import canonical_json
 from reprise.errors import DifferentError, NotReplayableError
 from reprise.replay import FILE_NAME, Replay, Request
 from reprise.verdict import Difference, Verdict
+from reprise.visible import option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,28 +30,31 @@ def show(replay: Replay, request: Request) -> None:
     """Print the outcome, and what to run next."""
     new = replay.new_run_id
     how = "made again" if request.replays else f"made {_how(request)}"
-    print(f"{replay.name}: run {replay.run_id}" + (f", {how} as run {new}" if new else ""))
+    console.say(f"{replay.name}: run {replay.run_id}" + (f", {how} as run {new}" if new else ""))
     if replay.code_from:
-        print(f"  code from {replay.code_from}")
+        console.say(f"  code from {replay.code_from}")
     for each in replay.family():
         if each is not replay:
-            print(f"{each.name}: {each.run_id} -> {each.new_run_id}: {each.judgement.verdict}")
+            verdict = each.judgement.verdict
+            console.say(f"{each.name}: {each.run_id} -> {each.new_run_id}: {verdict}")
         if each.judgement.differences:
             console.print_table(_table(each))
         for cause in each.judgement.causes:
-            print(f"  cause: {cause}")
+            console.say(f"  cause: {cause}")
         if each.judgement.reason and each is not replay:  # its own is how the command ends
-            print(f"  reason: {each.judgement.reason}")
+            console.say(f"  reason: {each.judgement.reason}")
         if each.judgement.unknown:
-            print(f"  not recorded, so not compared: {', '.join(each.judgement.unknown)}")
-    print(_conclusion(replay, request))
+            console.say(f"  not recorded, so not compared: {', '.join(each.judgement.unknown)}")
+    console.say(_conclusion(replay, request))
     if new and replay.verdict is not Verdict.NOT_REPLAYABLE:
         commands = {"make ui": "both runs in a browser"}
         if replay.verdict is not Verdict.IDENTICAL or not request.replays:
-            compare = f"{console.RUN} compare -P run_id={replay.run_id} -P other={new}"
+            both = f"{option('run_id', replay.run_id)} {option('other', new)}"
+            compare = f"{console.RUN} compare {both}"
             commands = {compare: "all that the two runs depended on, side by side", **commands}
         else:
-            tweak = f'{console.RUN} reproduce -P run_id={replay.run_id} -P set="name=value"'
+            again = f"{console.RUN} reproduce {option('run_id', replay.run_id)}"
+            tweak = f'{again} -P set="name=value"'
             commands = {tweak: "the same run with another parameter", **commands}
         console.next_commands(commands)
 
@@ -96,14 +100,10 @@ def _conclusion(replay: Replay, request: Request) -> str:
 
 
 def _table(replay: Replay) -> "Table":
-    from rich.table import Table
-
-    table = Table()
-    table.add_column("differs")
-    table.add_column("recorded", justify="right")
-    table.add_column("found", justify="right")
+    table = console.make_table(["differs", "recorded", "found"], right=["recorded", "found"])
     for difference in replay.judgement.differences:
-        table.add_row(
+        console.add_row(
+            table,
             f"{difference.kind} {difference.name}",
             _shown(difference, difference.recorded),
             _shown(difference, difference.found),

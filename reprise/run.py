@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from reprise import code, environment, guards, numerics, startup, tracking
+from reprise.console import say, warn
 from reprise.digest import sha256_array
 from reprise.errors import (
     CodeError,
@@ -352,16 +353,17 @@ def launch(model: type[P], main: Callable[[P, RecordedRun], None]) -> NoReturn:
     startup.imported()
     arguments = sys.argv[1:]
     if asks_for_help(arguments):
-        print(help_text(model))
+        for line in help_text(model).splitlines():
+            say(line)
         sys.exit(0)
     try:
         with interruptible(), tracking.one_line_errors():
             _record(model, main, arguments)
     except RepriseError as error:
-        print(f"{model.entry_point}: {error}", file=sys.stderr)
+        warn(f"{model.entry_point}: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print(f"{model.entry_point}: interrupted", file=sys.stderr)
+        warn(f"{model.entry_point}: interrupted")
         sys.exit(_INTERRUPTED)
     finally:
         startup.ending()
@@ -393,7 +395,8 @@ def _record(
             parameters = model.parse(raw)
         except ParameterError as error:
             wrong = error  # what was refused as an address may hold a password
-            raw = {name: value for name, value in raw.items() if name not in model.locations}
+            loggable = model.model_fields.keys() - model.locations
+            raw = {name: value for name, value in raw.items() if name in loggable}
         try:
             source, carrying = _source_of(run, model, raw)
         except CodeError as error:

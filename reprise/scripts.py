@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from reprise import code, guards, numerics, sources, tracking
 from reprise import run as frame
-from reprise.configuration import checked, numbers
+from reprise.configuration import checked, numbers, refuse_no_text
 from reprise.errors import ParameterError
 from reprise.lifetime import Lifetime, Terminated
 from reprise.record import InputData, RunRecord
@@ -117,6 +117,7 @@ class Experiment:
                 f"expected terminate_run before the next create_run, found run {self._run.run_id} "
                 "still open. Call it, or write `with experiment.create_run(…):`."
             )
+        refuse_no_text("the name of a run", [name])
         script = self._session.script
         _refuse_credentials(script.arguments, "the command line")
         if numerics.NUMPY_CAME_FIRST:
@@ -150,7 +151,10 @@ class Experiment:
         run = self._opened()
         with self._talking():
             data = tracking.get_run(run.run_id).data  # also what other calls have logged
-            run.add_logged_metrics({n: v for n, v in data.metrics.items() if n not in run.metrics})
+            logged = {n: v for n, v in data.metrics.items() if n not in run.metrics}
+            run.add_logged_metrics(
+                {n: v for n, v in logged.items() if not n.startswith(tracking.SYSTEM_METRICS)}
+            )
         self._leave(None)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
@@ -163,6 +167,7 @@ class Experiment:
         """
         run = self._opened()
         texts = {str(name): str(value) for name, value in params.items()}
+        refuse_no_text("a parameter", (*texts, *texts.values()))
         _refuse_credentials(texts.values(), "the parameters")
         for name, text in texts.items():
             if self._params.get(name, text) != text:
@@ -188,6 +193,7 @@ class Experiment:
             If a value is not a number.
         """
         run = self._opened()
+        refuse_no_text("the name of a metric", map(str, metrics))
         points = [
             (name, self._steps.get(name, 0) + step, value)
             for name, values in metrics.items()
@@ -232,6 +238,7 @@ class Experiment:
             If this is a replay, and it is not what the earlier run had read.
         """
         run, text = self._opened(), os.fspath(path)
+        refuse_no_text("an input", [text, name or ""])
         uri = text
         if "://" not in text:
             text, uri = self._within(Path(text))
@@ -319,7 +326,7 @@ class Experiment:
         if path.is_absolute() and not absolute.is_relative_to(script.project):
             return str(path), str(path)
         uri = Path(os.path.relpath(absolute, script.project)).as_posix()
-        if absolute.exists():
+        if os.path.exists(absolute):  # noqa: PTH110 - Path's raises for a name that is too long
             return str(path), uri
         return os.path.relpath(absolute, script.started_in), uri
 

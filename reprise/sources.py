@@ -196,6 +196,10 @@ def _local(source: str, known: Sequence[str], permitted: Permissions | None) -> 
 def _local_path(source: str) -> Path:
     if not source.strip():
         raise DataError("Expected a path or an address of data, found an empty value. Give one.")
+    if "\0" in source:
+        raise DataError(
+            f"Expected a path of data, found one with a NUL byte: {source}. Correct it."
+        )
     if not source.lower().startswith("file://"):
         local = Path(os.path.expanduser(source))  # noqa: PTH111 - Path's raises for unknown users
         elsewhere = Path(os.environ.get(DATA_FOLDER, ""), local)

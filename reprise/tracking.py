@@ -3,10 +3,10 @@
 import contextlib
 import difflib
 import fcntl
+import importlib.util
 import json
 import os
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +42,7 @@ from mlflow.tracking.context.default_context import DefaultRunContext
 from mlflow.utils import mlflow_tags
 
 from reprise import answers, limits
+from reprise.console import warn
 from reprise.documents import read_text, size_text
 from reprise.errors import RecordError, TrackingError
 from reprise.record import FILE_NAME, InputData, RunRecord, run_in
@@ -78,6 +79,8 @@ GIT_REPOSITORY = mlflow_tags.MLFLOW_GIT_REPO_URL
 ENTRY_POINT = mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT
 
 GIVEN = "MLFLOW_RUN_ID"  # of MLflow: the run that was made for a process
+SYSTEM_METRICS = "system/"  # begin the names of what MLflow measures of the machine
+
 KEPT = "REPRISE_KEPT"  # folder of artifacts that several processes read
 PLANNED = "REPRISE_PLANNED"  # the run that a process is to make for itself, as JSON
 ONCE = "REPRISE_ONCE"  # key of that run: where a finished run has it, it is not made again
@@ -144,6 +147,11 @@ def one_line_errors() -> Iterator[None]:
             f"{_first_line(error)} Check MLFLOW_TRACKING_URI, and what stands before the server."
         ) from None
     except MlflowException as error:
+        if error.error_code == "INVALID_PARAMETER_VALUE":
+            raise TrackingError(
+                f"expected names and values that MLflow takes, found one that it refuses: "
+                f"{_first_line(error)} Correct it."
+            ) from error
         if error.error_code in _USER_ERRORS or _NOT_A_DEFECT.search(_whole_story(error)):
             raise TrackingError(
                 f"the tracking server at {_where()} did not do what was asked: "
@@ -193,8 +201,7 @@ def open_run() -> tuple[Run, Origin]:
     given = os.environ.get(GIVEN)
     if given:
         refuse_ended(get_run(given))
-    run = answers.run(mlflow.start_run(run_id=given), asked=given)
-    return run, Origin.GIVEN if given else Origin.NEW
+    return answers.run(_start_run(given), asked=given), Origin.GIVEN if given else Origin.NEW
 
 
 def refuse_ended(run: Run) -> None:
@@ -213,11 +220,19 @@ def refuse_ended(run: Run) -> None:
         )
 
 
-
 def open_nested_run(parent: Run, parameters: "Parameters") -> Run:
     """Make and enter a run below another, as `mlflow run` would make it."""
     created = make(plan_step(parent, parameters))
-    return mlflow.start_run(run_id=created.info.run_id, nested=True)
+    return _start_run(created.info.run_id, nested=True)
+
+
+def _start_run(run_id: str | None, *, nested: bool = False) -> Run:
+    """Enter a run; MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING is followed only where MLflow can.
+
+    MLflow refuses to start a run with this variable where psutil is not installed.
+    """
+    can_measure = None if importlib.util.find_spec("psutil") else False
+    return mlflow.start_run(run_id=run_id, nested=nested, log_system_metrics=can_measure)
 
 
 @dataclass(frozen=True)
@@ -761,8 +776,7 @@ def end_failed(
         log(run_id, tags={ERROR: _tag(error), ERROR_KIND: kind})
         end(run_id, status)
     except MlflowException as refused:
-        text = f"run {run_id} could not be marked {status}: {_first_line(refused)}"
-        print(text, file=sys.stderr)
+        warn(f"run {run_id} could not be marked {status}: {_first_line(refused)}")
 
 
 def _tag(error: str) -> str:

@@ -15,7 +15,6 @@ from reprise.comparison import (
     Value,
     compare,
     shown,
-    visible,
 )
 from reprise.data import FOLDER, SCHEMA
 from reprise.digest import sha256_text
@@ -23,6 +22,7 @@ from reprise.errors import CheckoutError, CodeError, TrackingError
 from reprise.patch import CodeDifference
 from reprise.record import Code, InputData, run_in
 from reprise.run import RecordedRun, launch
+from reprise.visible import option
 from steps.parameters import CompareParameters
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def main(parameters: CompareParameters, run: RecordedRun) -> None:
     commands = {"make ui": f"all of it, with the patch: {PAGE_NAME} of run {run.run_id}"}
     for label, side in (("A", comparison.a), ("B", comparison.b)):
         if side.status == "FINISHED":
-            again = f"{console.RUN} reproduce -P run_id={side.run_id}"
+            again = f"{console.RUN} reproduce {option('run_id', side.run_id)}"
             commands.setdefault(again, f"make run {label} again")
     console.next_commands(commands)
 
@@ -104,39 +104,35 @@ def code_difference(a: Code, b: Code, *, allowed: str | None) -> CodeDifference:
 def show(comparison: Comparison) -> None:
     """Print what differs, how much is equal, and the files of the patch."""
     for label, side in (("A", comparison.a), ("B", comparison.b)):
-        print(f"{label}: {side.status} run {side.run_id}  {visible(side.name)}")
+        console.say(f"{label}: {side.status} run {side.run_id}  {side.name}")
         if side.error:
-            print(f"   {visible(side.error)}")
+            console.say(f"   {side.error}")
         if side.not_recorded:
-            print(f"   not recorded: {', '.join(side.not_recorded)}")
+            console.say(f"   not recorded: {', '.join(side.not_recorded)}")
     counts = comparison.counts
     if counts["different"]:
         console.print_table(_table(comparison))
     unknown = f", {counts['unknown']} not recorded of one run" if counts["unknown"] else ""
-    print(f"{counts['different']} differ, {counts['equal']} equal{unknown}")
+    console.say(f"{counts['different']} differ, {counts['equal']} equal{unknown}")
     for reason in comparison.code.missing:
-        print(visible(reason))
+        console.say(reason)
     if comparison.code.files:
-        print("From the code of A to the code of B:")
+        console.say("From the code of A to the code of B:")
     for file in comparison.code.files:
-        print(f"  {visible(str(file))}")
+        console.say(f"  {file}")
 
 
 def _table(comparison: Comparison) -> "Table":
-    from rich.table import Table
-    from rich.text import Text  # what is in the runs is no markup
-
-    table = Table()
-    for heading in ("", "differs", "A", "B"):
-        table.add_column(heading, overflow="fold")
+    table = console.make_table(["", "differs", "A", "B"])
     for section in comparison.sections:
         for i, row in enumerate(section.different):
             change = "" if row.change is None else f" ({row.change:+.4g})"
-            table.add_row(
+            console.add_row(
+                table,
                 section.name if i == 0 else "",
-                Text(visible(row.name)),
-                Text(_brief(row.a)),
-                Text(_brief(row.b) + change),
+                row.name,
+                _brief(row.a),
+                _brief(row.b) + change,
                 end_section=i == len(section.different) - 1,
             )
     return table

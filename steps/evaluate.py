@@ -12,6 +12,7 @@ from reprise.errors import BelowMinimumError, TrackingError
 from reprise.models import has_model, load_model, model_id_of, predict
 from reprise.record import InputData, run_in
 from reprise.run import RecordedRun, launch
+from reprise.visible import option
 from steps import canvas, dataset, metrics, model_plots, models, plots
 from steps.parameters import TRAINING_STEPS, EvaluateParameters
 
@@ -62,7 +63,7 @@ def main(parameters: EvaluateParameters, run: RecordedRun) -> None:
             greater_is_better=metrics.GREATER_IS_BETTER[parameters.metric],
             test_digest=test_digest,
         )
-    again = f"{console.RUN} evaluate -P run_id={trained} -P register_as=NAME"
+    again = f"{console.RUN} evaluate {option('run_id', trained)} -P register_as=NAME"
     console.done(run, {again: "register the model", "make ui": "see its plots"})
 
 

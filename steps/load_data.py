@@ -12,6 +12,7 @@ from reprise.digest import sha256_table
 from reprise.errors import DataError
 from reprise.record import InputData, run_in
 from reprise.run import RecordedRun, launch
+from reprise.visible import option
 from steps import dataset
 from steps.parameters import RUN_ID, LoadDataParameters
 
@@ -47,8 +48,8 @@ def main(parameters: LoadDataParameters, run: RecordedRun) -> None:
     console.done(
         run,
         {
-            f"{console.RUN} train_lr -P data={data_run}": "a logistic regression on it",
-            f"{console.RUN} train_dt -P data={data_run}": "a decision tree on it",
+            f"{console.RUN} train_lr {option('data', data_run)}": "a logistic regression on it",
+            f"{console.RUN} train_dt {option('data', data_run)}": "a decision tree on it",
         },
     )
 

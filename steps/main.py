@@ -31,6 +31,7 @@ def main(parameters: MainParameters, run: "RecordedRun", *, executor: WarmExecut
     from reprise.record import InputData
     from reprise.sweeps import plan
     from reprise.sweeps.progress import Progress
+    from reprise.visible import option
     from steps.metrics import GREATER_IS_BETTER
 
     path = Path(parameters.params)
@@ -48,7 +49,8 @@ def main(parameters: MainParameters, run: "RecordedRun", *, executor: WarmExecut
     with Progress(total, f"cv_{metric}_mean", ascending=ascending) as progress:
         run_all = partial(plan.run_all, run, executor, on_end=progress.ended)
         loaded = succeeded(run_all([loading]))[0].run_id
-        trained = run_all([p.model_copy(update={"data": f"runs:/{loaded}"}) for p in trainings])
+        data = f"runs:/{loaded}"
+        trained = run_all([p.model_copy(update={"data": data}) for p in trainings])
         best = best_of(trained, metric, ascending=ascending)
         judged = run_all([evaluation.model_copy(update={"run_id": best})]) if evaluation else []
     trained = [plan.refreshed(outcome) for outcome in trained]
@@ -57,12 +59,13 @@ def main(parameters: MainParameters, run: "RecordedRun", *, executor: WarmExecut
         run.log_metrics(outcome.metrics)
     succeeded([*trained, *judged])
     winner = next(o.parameters for o in trained if o.run_id == best)
+    evaluate = f"{console.RUN} evaluate {option('run_id', best)}"
     console.next_commands(
         {
             "make ui": "the runs in a browser",
-            f"{console.RUN} train_dt -P data=runs:/{loaded} -P max_depth=5": "one more training",
+            f"{console.RUN} train_dt {option('data', data)} -P max_depth=5": "one more training",
             console.command(winner): "the best run again: its digests will be the same",
-            f"{console.RUN} evaluate -P run_id={best} -P register_as=iris": "register the best",
+            f"{evaluate} -P register_as=iris": "register the best",
         }
     )
 

@@ -233,25 +233,24 @@ def conclude(run: "RecordedRun", outcomes: "Sequence[Outcome]", metric: str) -> 
         If a point failed, or none has the metric.
     """
     from reprise import console
+    from reprise.visible import option
 
     best = best_of(outcomes, metric)
     failed = [outcome for outcome in outcomes if outcome.error]
     run.log_metrics({"runs": len(outcomes), "runs_failed": len(failed)})
     if best:
         run.log_metrics({f"best_{metric}": best.metrics[metric]})
+        run_id = option("run_id", best.run_id)
         console.next_commands(
             {
-                f"{console.RUN} evaluate -P run_id={best.run_id}": "judge the best of them",
-                f"{console.RUN} reproduce -P run_id={best.run_id}": "make any of them again",
+                f"{console.RUN} evaluate {run_id}": "judge the best of them",
+                f"{console.RUN} reproduce {run_id}": "make any of them again",
                 "make ui": "the runs in a browser",
             }
         )
     if failed:
         for outcome in failed:
-            print(
-                f"{outcome.run_id} {console.command(outcome.parameters)}: {outcome.error}",
-                file=sys.stderr,
-            )
+            console.warn(f"{outcome.run_id} {console.command(outcome.parameters)}: {outcome.error}")
         raise RunFailedError(
             f"{len(failed)} of {len(outcomes)} runs failed, as listed above. Mend what they say, "
             "and run the sweep again: what is finished is not made again."

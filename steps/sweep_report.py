@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reprise import console
+from reprise.visible import cell
 from steps.canvas import MUTED, canvas, save_all, short
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _COLORS = "viridis"  # even in lightness, so that it reads in grey too
 def log(run: "RecordedRun", outcomes: "Sequence[Outcome]", metric: str, *, ascending: bool) -> None:
     """Log the table of a sweep's runs, and the picture, where parameters vary."""
     runs = table(outcomes)
-    run.log_text(TABLE, runs.to_csv(index=False))
+    run.log_text(TABLE, as_csv(runs))
     varying = console.varying_parameters(outcomes)
     shown = runs.dropna(subset=[metric]) if metric in runs else runs.iloc[:0]
     if len(shown) and varying:
@@ -34,6 +35,13 @@ def log(run: "RecordedRun", outcomes: "Sequence[Outcome]", metric: str, *, ascen
             figure = picture(shown, varying, metric, ascending=ascending)
             save_all({PICTURE: figure}, Path(folder))
             run.log_folder(Path(folder))
+
+
+def as_csv(runs: "pd.DataFrame") -> str:
+    """Write the table as CSV, none of whose text is a formula to a spreadsheet."""
+    texts = runs.select_dtypes(exclude="number").columns
+    shown = runs.assign(**{name: runs[name].map(cell, na_action="ignore") for name in texts})
+    return str(shown.rename(columns=cell).to_csv(index=False))
 
 
 def table(outcomes: "Sequence[Outcome]") -> "pd.DataFrame":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from reprise import console, data, tables
 from reprise.models import log_model
 from reprise.run import RecordedRun
+from reprise.visible import option
 from steps import dataset, metrics
 from steps.load_data import ensure_loaded
 
@@ -52,5 +53,6 @@ def train(
     scores = metrics.score(y, labels, probabilities, model.classes_)
     run.log_metrics({f"train_{name}": value for name, value in scores.items()})
     console.done(
-        run, {f"{console.RUN} evaluate -P run_id={run.run_id}": "judge it on the test split"}
+        run,
+        {f"{console.RUN} evaluate {option('run_id', run.run_id)}": "judge it on the test split"},
     )

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PURE = (
     *("comparison", "digest", "errors", "parameters", "patch", "record", "urls", "verdict"),
-    *("placeholders", "requirements"),
+    *("placeholders", "requirements", "visible"),
     *("configuration", "trusted_types"),
     *("sweeps.experiment", "sweeps.files", "sweeps.grid"),
     "doctor.finding",
@@ -107,8 +107,18 @@ def test_pure_modules_import_no_module_with_side_effects(module):
     assert found == []
 
 
-def test_errors_import_nothing_of_the_engine():
-    assert below("reprise", ENGINE["reprise.errors"]) == []
+def test_errors_import_nothing_of_the_engine_but_how_text_is_made_visible():
+    assert below("reprise", ENGINE["reprise.errors"]) == [
+        "reprise.visible",
+        "reprise.visible.visible",
+    ]
+    assert below("reprise", ENGINE["reprise.visible"]) == []
+
+
+def test_few_modules_draw_on_the_terminal_where_all_text_is_made_visible():
+    found = {module for module, names in (ENGINE | STEPS).items() if below("rich", names)}
+
+    assert found == {"reprise.console", "reprise.doctor.__main__", "reprise.sweeps.progress"}
 
 
 def test_few_modules_of_the_engine_talk_to_mlflow():

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from reprise.console import RUN, next_commands, working
+from reprise.console import RUN, next_commands, say, warn, working
 from reprise.doctor.checks import WIDTH, examine, leave
 from reprise.doctor.finding import Finding, Status, line
 from reprise.doctor.visit import Visit, be_brief_and_quiet, of_environment
@@ -37,11 +37,11 @@ def main() -> int:
             findings = _examined(visit)
     except KeyboardInterrupt:
         visit.abandoned = True
-        print("doctor: interrupted", file=sys.stderr)
+        warn("doctor: interrupted")
         return _ended(visit, _INTERRUPTED)
     worst = next((f for f in findings if f.status == Status.FAILED), None)
     if worst:
-        print(f"Mend first: {worst.check}. {worst.advice}")
+        say(f"Mend first: {worst.check}. {worst.advice}")
         return _ended(visit, 1)
     next_commands({f"{RUN} train_dt": "train a decision tree, and have it on the record"})
     return _ended(visit, 0)
@@ -90,7 +90,7 @@ def _print(finding: Finding) -> None:
     text = line(finding, width=WIDTH)
     console = Console()
     if not console.is_terminal:
-        print(text, flush=True)
+        say(text)
         return
     shown = Text(text)
     shown.stylize(_COLOURS[finding.status], 0, len(finding.status))

@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reprise.visible import visible
+
 _STATUS_WIDTH = 8
 _LONGEST = 240  # characters of what somebody else said
 _USER_INFO = re.compile(r"(?<=://)[^/\s]*@")
@@ -50,7 +52,7 @@ def failed(check: str, found: str, advice: str) -> Finding:
 def line(finding: Finding, *, width: int) -> str:
     """Write a finding as one line, with its check's name in a column of this width."""
     text = f"{finding.found.rstrip('.')}. {finding.advice}" if finding.advice else finding.found
-    words = without_secrets(" ".join(text.split()))
+    words = visible(without_secrets(" ".join(text.split())))
     return f"{finding.status:<{_STATUS_WIDTH}} {finding.check:<{width}} {words}"
 
 

@@ -7,13 +7,13 @@ then is found by its key and not made twice.
 
 import contextlib
 import os
-import sys
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from reprise import environment, launcher, tracking
+from reprise.console import warn
 from reprise.errors import ClusterError, EnvironmentMismatchError
 from reprise.git import git
 from reprise.sweeps import executor, repeat, worker
@@ -108,7 +108,7 @@ class ClusterExecutor:
         workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         threads = sum(found["nthreads"] for found in workers)
         if not threads:
-            print("no worker yet: the runs begin as soon as there is one", file=sys.stderr)
+            warn("no worker yet: the runs begin as soon as there is one")
         size = max(1, min(_MOST_IN_A_TASK, len(tasks) // (_TASKS_PER_THREAD * max(1, threads))))
         chunks = [tasks[start : start + size] for start in range(0, len(tasks), size)]
         waiting = {self._submit(chunk): chunk for chunk in chunks}

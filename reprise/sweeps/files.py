@@ -49,7 +49,7 @@ def read(path: Path, model: type[M], *, what: str, example: str) -> M:
         raise ExperimentFileError(
             f"expected a YAML file that can be read, found {path}: {error}. Name another."
         ) from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no such date
         raise ExperimentFileError(
             f"expected YAML in {path}, found a mistake: {error} Mend it."
         ) from None

@@ -184,7 +184,7 @@ def _run_module(module: str, arguments: list[str]) -> int:
     except SystemExit as end:
         exit_code = end.code if isinstance(end.code, int) else int(end.code is not None)
         if not isinstance(end.code, int | None):
-            print(end.code, file=sys.stderr)
+            print(end.code, file=sys.stderr)  # noqa: T201 - as Python does
     except BaseException:  # noqa: BLE001 - as Python ends with any error
         traceback.print_exc()
         exit_code = 1

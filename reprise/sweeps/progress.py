@@ -5,6 +5,9 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Self
 
+from reprise.console import say
+from reprise.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,8 +39,8 @@ class Progress:
         self._bar = progress.Progress(
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
-            progress.TextColumn("{task.description}"),
-            progress.TextColumn("{task.fields[rate]}"),
+            progress.TextColumn("{task.description}", markup=False),
+            progress.TextColumn("{task.fields[rate]}", markup=False),
             progress.TimeElapsedColumn(),
             progress.TextColumn("left"),
             progress.TimeRemainingColumn(),
@@ -72,7 +75,7 @@ class Progress:
         states = ("done", "failed", "skipped")
         words = [f"{self._counts[state]} {state}" for state in states if self._counts[state]]
         if math.isfinite(self._best):
-            words.append(f"best {self._metric} {self._sign * self._best:.4f}")
+            words.append(f"best {visible(self._metric)} {self._sign * self._best:.4f}")
         return ", ".join(words)
 
 
@@ -92,10 +95,10 @@ class Clock:
     def show(self, outcomes: "Sequence[Outcome]") -> None:
         """Print each lap, and how long a run took."""
         made = [outcome.seconds for outcome in outcomes if not outcome.made_before]
-        print("Time: " + ", ".join(f"{name} {took:.1f} s" for name, took in self._laps.items()))
+        say("Time: " + ", ".join(f"{name} {took:.1f} s" for name, took in self._laps.items()))
         before = f"{len(outcomes) - len(made)} were made before"
         if made:
             mean = f"{len(made)} runs of {sum(made) / len(made):.2f} s on average"
-            print(f"  {mean}, the longest {max(made):.2f} s; {before}")
+            say(f"  {mean}, the longest {max(made):.2f} s; {before}")
         else:
-            print(f"  {before}")
+            say(f"  {before}")

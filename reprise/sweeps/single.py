@@ -1,11 +1,11 @@
 """One run of a project on a cluster, for `mlflow run -b reprise` with a scheduler."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reprise import code, guards, tracking
+from reprise.console import say
 from reprise.errors import ProjectError
 from reprise.launcher import Ended
 from reprise.parameters import ALLOW_UNTRACKED, parse_argv
@@ -58,5 +58,6 @@ def make(
         }
         plan.open_code(executor, found, folder, variables)
         (result,) = executor.run([Task(module, raw, {"MLFLOW_RUN_ID": run_id})])
-    sys.stdout.write(result.output)
+    for line in result.output.splitlines():
+        say(line)
     return Ended(result.exit_code, "")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from forking import Finished, WarmProcess  # noqa: E402
 
+HOSTILE = Path(__file__).parent.name
+_ENDED = {"passed": "stopped", "failed": "GOT THROUGH", "error": "NOT TRIED"}
 _GIT = {
     **{f"GIT_{role}_NAME": "Ada" for role in ("AUTHOR", "COMMITTER")},
     **{f"GIT_{role}_EMAIL": "ada@example.org" for role in ("AUTHOR", "COMMITTER")},
@@ -293,3 +296,20 @@ def place(firing_range, monkeypatch):
     monkeypatch.chdir(firing_range.clone)
     firing_range.look()
     return firing_range
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print, for each file of attacks, how many were tried and how they ended."""
+    ended = {}
+    for outcome in ("passed", "failed", "error", "skipped", "xfailed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            path, _, _ = report.nodeid.partition("::")
+            if Path(path).parent.name == HOSTILE and Path(path).name != "test_matrix.py":
+                counts = ended.setdefault(Path(path).name, Counter())
+                counts[_ENDED.get(outcome, outcome)] += 1
+    if not ended:
+        return
+    terminalreporter.section("attacks")
+    for name, counts in sorted(ended.items()):
+        words = ", ".join(f"{count} {how}" for how, count in counts.items())
+        terminalreporter.line(f"{name:28}{sum(counts.values()):5} tried: {words}")

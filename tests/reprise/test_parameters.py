@@ -248,7 +248,7 @@ def values_of(field):
     elif "pattern" in limits:
         values = st.from_regex(limits["pattern"].replace("$", r"\Z"))
     else:
-        values = st.text(min_size=1)
+        values = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
     for validator in (m.func for m in field.metadata if hasattr(m, "func")):
         values = values.filter(partial(passes, validator))
     return st.none() | values if optional else values
