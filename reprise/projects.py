@@ -9,19 +9,18 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from reprise import environment
 from reprise.digest import sha256_file
 from reprise.errors import EnvironmentMismatchError, ProjectError
 from reprise.lock import python_version
+from reprise.mlproject import PLAIN_MODULE, Command, plain_entry_point
 from reprise.record import Environment
 
 _COMPLETE = "complete"
 _RELEASE = re.compile(r"\d+\.\d+\.\d+[a-z0-9+]*")
 _HASH = "--hash=sha256:"
-_PLAIN_MODULE = re.compile(r"python -m [\w.]+( --[\w-]+ \{\w+\})*")
 
 
 def words(folder: Path, entry_point: str, raw_parameters: Mapping[str, str]) -> list[str]:
@@ -30,14 +29,6 @@ def words(folder: Path, entry_point: str, raw_parameters: Mapping[str, str]) -> 
     See `command`, which tells its parameters too.
     """
     return command(folder, entry_point, raw_parameters).words
-
-
-@dataclass(frozen=True)
-class Command:
-    """What an entry point runs, and its parameters as `mlflow run` logs them, shell-quoted."""
-
-    words: list[str]
-    logged_parameters: dict[str, str]
 
 
 def command(
@@ -64,6 +55,10 @@ def command(
     ProjectError
         If the folder has no such entry point, it needs more parameters, or a container.
     """
+    plain = plain_entry_point(folder, entry_point)
+    filled_in = plain.fill_in(raw_parameters) if plain else None
+    if filled_in:
+        return filled_in
     from mlflow.exceptions import MlflowException
     from mlflow.projects.utils import load_project
 
@@ -89,8 +84,8 @@ def command(
             "expected an MLproject with conda_env or python_env, found docker_env, which is not "
             "built here. Run it with MLflow's own backend: mlflow run without -b."
         )
-    plain = _PLAIN_MODULE.fullmatch(declared.command)
-    return Command(shlex.split(line) if plain else ["bash", "-c", line], {**known, **others})
+    split = shlex.split(line) if PLAIN_MODULE.fullmatch(declared.command) else ["bash", "-c", line]
+    return Command(split, {**known, **others})
 
 
 def interpreter(recorded: Environment, project: Path) -> Path:

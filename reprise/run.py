@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from reprise import code, environment, numerics, startup, tracking
 from reprise.digest import sha256_array
 from reprise.errors import CodeError, DigestMismatchError, ParameterError, RepriseError
-from reprise.outcome import report
+from reprise.outcome import Reporter
 from reprise.parameters import ALLOW_UNTRACKED, Parameters, help_text, parse_argv
+from reprise.project_run import ORDERED
 from reprise.record import (
     FILE_NAME,
     Code,
@@ -289,7 +290,13 @@ class RecordedRun:
         self.record = self.record.model_copy(update=changes)
 
 
-def launch(model: type[P], main: Callable[[P, RecordedRun], None]) -> NoReturn:
+def launch(
+    model: type[P],
+    main: Callable[[P, RecordedRun], None],
+    arguments: Sequence[str] | None = None,
+    *,
+    check: Callable[[P], None] | None = None,
+) -> NoReturn:
     """Run a step as the command line asks: `--name value` for each parameter.
 
     Parameters
@@ -298,15 +305,21 @@ def launch(model: type[P], main: Callable[[P, RecordedRun], None]) -> NoReturn:
         The entry point's parameters.
     main : callable
         The step: takes the checked parameters and the recorded run.
+    arguments : sequence of str, optional
+        None: those of this process.
+    check : callable, optional
+        Refuses parameters that can lead to nothing, before there is a run.
     """
     startup.imported()
     signal.signal(signal.SIGTERM, _interrupt)
-    arguments = sys.argv[1:]
+    arguments = sys.argv[1:] if arguments is None else arguments
     if "--help" in arguments:
         print(help_text(model))
         sys.exit(0)
     try:
         with tracking.one_line_errors():
+            if check:
+                check(model.parse(parse_argv(arguments)))
             _record(model, main, arguments)
     except RepriseError as error:
         print(f"{model.entry_point}: {error}", file=sys.stderr)
@@ -323,13 +336,16 @@ def _record(
     model: type[P], main: Callable[[P, RecordedRun], None], arguments: Sequence[str]
 ) -> None:
     """Attach to the run, put code, parameters and environment on the record, and do the step."""
+    reporter = Reporter()
+    if ORDERED in os.environ:  # there is no run yet that would have to show the mistake
+        model.parse(parse_argv(arguments))
     once = os.environ.pop(tracking.ONCE, None)
     made = tracking.find_planned(once) if once else None
     if made is not None:
-        report(run_id=made.info.run_id, metrics=made.data.metrics, made_before=True)
+        reporter.report(run_id=made.info.run_id, metrics=made.data.metrics, made_before=True)
         return
     run, origin = tracking.open_run()
-    report(run_id=run.info.run_id)
+    reporter.report(run_id=run.info.run_id)
     end: Callable[[str, str], None] = tracking.end_run
     if origin == tracking.Origin.PLANNED:
         end = partial(tracking.end_planned, alone=once is None)
@@ -365,7 +381,7 @@ def _record(
             if wrong:
                 raise wrong
             main(cast("P", parameters), recorded)
-    report(run_id=run.info.run_id, metrics=recorded.metrics)
+    reporter.report(run_id=run.info.run_id, metrics=recorded.metrics)
 
 
 def _source_of(

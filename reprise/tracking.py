@@ -35,9 +35,11 @@ from mlflow.entities import (
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking.context.default_context import DefaultRunContext
+from mlflow.tracking.fluent import _get_experiment_id
 from mlflow.utils import mlflow_tags
 
 from reprise.errors import RecordError, TrackingError
+from reprise.project_run import ORDERED, ProjectRun
 from reprise.record import FILE_NAME, InputData, RunRecord, run_in
 
 if TYPE_CHECKING:
@@ -156,6 +158,11 @@ def open_run() -> tuple[Run, Origin]:
 
     Of a new one, the parameters and the tags of the step are still to be logged.
     """
+    ordered = os.environ.pop(ORDERED, None)
+    if ordered:
+        run_id = create_project_run(current_experiment_id(), ProjectRun.from_json(ordered))
+        os.environ["MLFLOW_RUN_ID"] = run_id
+        return mlflow.start_run(run_id=run_id), Origin.GIVEN
     planned = os.environ.pop(PLANNED, None)
     if planned:
         run = make(Plan(**json.loads(planned)))
@@ -239,9 +246,7 @@ def make(plan: Plan) -> Run:
     return created
 
 
-def create_project_run(
-    experiment_id: str, *, tags: Mapping[str, str], raw_parameters: Mapping[str, str]
-) -> str:
+def create_project_run(experiment_id: str, planned: ProjectRun) -> str:
     """Make a run for a project's step to do, as `mlflow run` makes it, and return its id.
 
     Raises
@@ -250,14 +255,23 @@ def create_project_run(
         If MLflow does not take its parameters.
     """
     above = mlflow.active_run()
-    stock = {
+    tags = {
         mlflow_tags.MLFLOW_USER: DefaultRunContext().tags()[mlflow_tags.MLFLOW_USER],
         mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(SourceType.PROJECT),
-        **({PARENT: above.info.run_id} if above else {}),
+        SOURCE_NAME: planned.source,
+        ENTRY_POINT: planned.entry_point,
+        BACKEND: planned.backend,
+        PROJECT_FOLDER: planned.folder,
+        GIT_COMMIT: planned.commit,
+        GIT_REPOSITORY: planned.repository,
+        PROJECT_ENVIRONMENT: planned.environment,
+        PARENT: above.info.run_id if above else None,
     }
-    run_id = str(client().create_run(experiment_id, tags={**stock, **tags}).info.run_id)
+    known = {name: value for name, value in tags.items() if value is not None}
+    created = client().create_run(experiment_id, tags=known, run_name=planned.name)
+    run_id = str(created.info.run_id)
     try:
-        log(run_id, params=raw_parameters)
+        log(run_id, params=planned.raw_parameters)
     except MlflowException as error:
         close(run_id, "FAILED", _first_line(error))
         raise TrackingError(
@@ -536,6 +550,16 @@ def find_runs(
     )
 
 
+def replays_of(run_id: str) -> list[Run]:
+    """Return the runs of every experiment that reproduce a run, in the order of their start."""
+    experiments = [each.experiment_id for each in _all_pages(client().search_experiments)]
+    wanted = f"tags.`{REPLAY_OF}` = '{run_id}'"
+    search = partial(
+        client().search_runs, experiments, wanted, order_by=["attributes.start_time ASC"]
+    )
+    return list(_all_pages(search))
+
+
 def children(run: Run) -> list[Run]:
     """Return the runs below a run, in the order in which they were made."""
     return all_runs(run.info.experiment_id, f"tags.`{PARENT}` = '{run.info.run_id}'")
@@ -558,6 +582,11 @@ def _all_pages(search: Callable[..., Any]) -> Iterator[Any]:
         token = page.token
         if not token:
             return
+
+
+def current_experiment_id() -> str:
+    """Return the id of the experiment that a new run goes to, as MLflow decides it."""
+    return str(_get_experiment_id())
 
 
 def experiment_name(experiment_id: str) -> str:

@@ -1,43 +1,6 @@
 """Say of every run of an experiment whether it can be made again, and make some again."""
 
-from typing import TYPE_CHECKING
-
-from steps.parameters import AuditParameters, CompareParameters, ReproduceParameters
-
-if TYPE_CHECKING:
-    from reprise.run import RecordedRun
-
-# Their runs are about other runs, and make no results of their own.
-LEFT_OUT = frozenset(
-    model.entry_point for model in (ReproduceParameters, CompareParameters, AuditParameters)
-)
-
-
-def main(parameters: AuditParameters, run: "RecordedRun") -> None:
-    """Check every run, make some again, and tell."""
-    from reprise import audit, audit_report, console, tracking
-
-    experiment = parameters.experiment or tracking.experiment_name(run.experiment_id)
-    allowed = parameters.allow_repository
-    every = tracking.all_runs(tracking.experiment_id(experiment))
-    runs = [other for other in every if other.info.run_id != run.run_id]
-    with console.working() as on_stage:
-        findings = audit.check(runs, without=LEFT_OUT, allowed=allowed, on_stage=on_stage)
-        findings = audit.make_again(
-            run,
-            findings,
-            count=parameters.replay,
-            seed=parameters.seed,
-            allowed=allowed,
-            on_stage=on_stage,
-        )
-    run.log_text(audit_report.FILE_NAME, audit_report.as_csv(findings))
-    run.log_metrics(audit_report.counts(findings))
-    audit_report.show(findings, experiment)
-    audit_report.raise_unless_good(findings, experiment)
-
+from reprise.commands import audit
 
 if __name__ == "__main__":
-    from reprise.run import launch
-
-    launch(AuditParameters, main)
+    audit.start()

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from reprise import console, data, sources, tables, tracking
 from reprise.digest import sha256_table
+from reprise.fields import RUN_ID
 from reprise.record import InputData, run_in
 from reprise.run import RecordedRun, launch
 from steps import dataset
-from steps.parameters import RUN_ID, LoadDataParameters
+from steps.parameters import LoadDataParameters
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from reprise.commands.parameters import AuditParameters, CompareParameters, ReproduceParameters
+from reprise.fields import EXAMPLE_ID, RUN_ID, Address, AllowUntracked, Seed
 from reprise.parameters import Parameters
-from reprise.sources import holds_credentials
 
 
 def _none_or_two(folds: int) -> int:
@@ -17,38 +18,12 @@ def _none_or_two(folds: int) -> int:
     return folds
 
 
-def _without_credentials(address: str | None) -> str | None:
-    if address and holds_credentials(address):
-        raise ValueError
-    return address
-
-
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-Address = Annotated[str, AfterValidator(_without_credentials)]
-OptionalAddress = Annotated[str | None, AfterValidator(_without_credentials)]
 Folds = Annotated[
     int,
     Field(ge=0, json_schema_extra={"expected": "0 (no cross-validation) or a whole number >= 2"}),
     AfterValidator(_none_or_two),
 ]
-AllowUntracked = Annotated[
-    str | None,
-    Field(
-        description="untracked files to carry with the run although they are large or look like "
-        "secrets: names or patterns, comma-separated; true: all",
-        examples=["notes/token.json"],
-    ),
-]
 Metric = Literal["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc", "mcc"]
-RUN_ID = r"^(runs:/)?[0-9a-f]{32}$"
-RunId = Annotated[
-    str,
-    Field(
-        pattern=RUN_ID,
-        json_schema_extra={"expected": "a run id (32 hex digits, also as `runs:/<id>`)"},
-    ),
-]
-_EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
 
 
 class MainParameters(Parameters):
@@ -169,7 +144,7 @@ class EvaluateParameters(Parameters):
         None,
         pattern=RUN_ID,
         description="the training run; empty: the experiment's best by cross-validated `metric`",
-        examples=["0123456789abcdef0123456789abcdef"],
+        examples=[EXAMPLE_ID],
         json_schema_extra={"expected": "a run id (32 hex digits, also as `runs:/<id>`), or empty"},
     )
     metric: Metric = Field(
@@ -188,74 +163,6 @@ class EvaluateParameters(Parameters):
         json_schema_extra={"expected": "a name without / and :, or empty"},
     )
     allow_untracked: AllowUntracked = None
-
-
-class ReproduceParameters(Parameters):
-    """Make a run again from its id, with its own code, data and environment, and compare."""
-
-    entry_point: ClassVar[str] = "reproduce"
-
-    run_id: RunId = Field(description="the run to make again", examples=[_EXAMPLE_ID])
-    tolerance: float | None = Field(
-        None,
-        ge=0,
-        description="how far metrics may be apart in an equivalent run, relatively or absolutely; "
-        "empty: not at all",
-        examples=[1e-9],
-    )
-    set: str | None = Field(
-        None,
-        description="parameters to change, as `name=value` words; then there is no verdict, "
-        "but a comparison",
-        examples=["max_depth=7"],
-    )
-    materialize: bool = Field(
-        False, description="true: give the run its model too, where it kept none, if identical"
-    )
-    code: Literal["recorded", "current"] = Field(
-        "recorded",
-        description="recorded: the run's own code; current: the code in this folder",
-    )
-    allow_repository: OptionalAddress = Field(
-        None,
-        description="URL of one more git repository whose code may be run; "
-        "empty: only the one at hand",
-        examples=["https://example.org/team/project.git"],
-    )
-
-
-class CompareParameters(Parameters):
-    """Show all that two runs depended on and gave, side by side, and how their code differs."""
-
-    entry_point: ClassVar[str] = "compare"
-
-    run_id: RunId = Field(description="a run", examples=[_EXAMPLE_ID])
-    other: RunId = Field(description="the run to compare it with", examples=[_EXAMPLE_ID])
-    allow_repository: OptionalAddress = Field(
-        None,
-        description="URL of one more git repository to read code from; empty: only the one at hand",
-        examples=["https://example.org/team/project.git"],
-    )
-
-
-class AuditParameters(Parameters):
-    """Say of every run of an experiment whether it can be made again, and make some again."""
-
-    entry_point: ClassVar[str] = "audit"
-
-    experiment: str | None = Field(
-        None,
-        description="name of the experiment; empty: the one that runs are logged to now",
-        examples=["iris"],
-    )
-    replay: int = Field(0, ge=0, description="how many of the runs to make again")
-    seed: Seed = Field(0, description="seed of the choice of runs to make again")
-    allow_repository: OptionalAddress = Field(
-        None,
-        description="URL of one more git repository whose code may be run; "
-        "empty: only the one at hand",
-        examples=["https://example.org/team/project.git"],
-    )
 
 
 class SweepParameters(Parameters):

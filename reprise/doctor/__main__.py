@@ -26,9 +26,15 @@ _COLOURS = {
 }
 
 
-def main() -> int:
-    """Make the checks, print a line for each, and return the exit code."""
-    visit = of_environment(Path.cwd(), _size_mb())
+def main(size_mb: int) -> int:
+    """Make the checks, print a line for each, and return the exit code.
+
+    Parameters
+    ----------
+    size_mb : int
+        Size of the artifact to send and fetch.
+    """
+    visit = of_environment(Path.cwd(), size_mb)
     be_brief_and_quiet()
     logging.disable()  # libraries log URLs with their signatures
     warnings.simplefilter("ignore")
@@ -106,4 +112,4 @@ def _ended(visit: Visit, code: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(_size_mb()))
