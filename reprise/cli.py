@@ -7,7 +7,7 @@ import gc
 import importlib
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
@@ -25,7 +25,10 @@ VERBS = {
     "show": "Show what a run depended on and what it gave.",
     "doctor": "Check the connection to the tracking server.",
 }
-_NAMES = {"help_option_names": ["-h", "--help"]}
+_NAMES = {
+    "help_option_names": ["-h", "--help"],
+    "token_normalize_func": lambda name: name.replace("_", "-"),  # also as MLproject names them
+}
 _COMPLETION = 'Completion: eval "$(_REPRISE_COMPLETE=bash_source reprise)", or zsh_source.'
 _EXIT_CODES = (
     "Exit codes: 0 good, 1 the answer is no or a run failed, 2 could not be done, 130 interrupted."
@@ -34,6 +37,13 @@ _EXIT_CODES = (
 
 class Verbs(click.Group):
     """The verbs, each made from its module when it is asked for."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do what is asked for; where interrupted, print no empty line as click does."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
 
     def list_commands(self, _: click.Context) -> list[str]:
         """Return the names of the verbs."""
@@ -91,7 +101,7 @@ def exit_code(arguments: list[str]) -> int:
     try:
         result = cli.main(arguments, prog_name="reprise", standalone_mode=False)
     except click.UsageError as error:
-        text = " ".join(error.format_message().split()).rstrip(".")
+        text = " ".join(error.format_message().split()).rstrip(".?")
         return _refused(name, f"{text}. See: {name} --help", RepriseError.exit_code)
     except RepriseError as error:
         return _refused(name, str(error), error.exit_code)

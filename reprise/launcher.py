@@ -113,8 +113,12 @@ class Launcher:
         environment : mapping of str to str
             All of its variables.
         """
-        self._order(words, folder, environment, serves=False)
+        self.begin(words, folder=folder, environment=environment)
         return self.ended()
+
+    def begin(self, words: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
+        """Start a command; see `run`, and `ended` for its end."""
+        self._order(words, folder, environment, serves=False)
 
     def serve(
         self, words: Sequence[str], *, folder: Path, environment: Mapping[str, str]

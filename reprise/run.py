@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from reprise import code, environment, numerics, startup, tracking
+from reprise import capture_ahead, code, environment, numerics, startup, tracking
 from reprise.digest import sha256_array
 from reprise.errors import CodeError, DigestMismatchError, ParameterError, RepriseError
 from reprise.outcome import Reporter
@@ -395,7 +395,7 @@ def _source_of(
     if ALLOW_UNTRACKED not in model.model_fields:
         return code.describe(Path.cwd()), {}
     allowed = [name.strip() for name in raw.get(ALLOW_UNTRACKED, "").split(",")]
-    with code.capture(Path.cwd(), allow_untracked=allowed) as captured:
+    with capture_ahead.source(Path.cwd(), allow_untracked=allowed) as captured:
         return carry(run, captured, Path(sys.modules["__main__"].__file__ or ""))
 
 

@@ -8,11 +8,13 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reprise import settings
-from reprise.errors import NotBegunError
+from reprise.capture_ahead import FOLDER, awaited, captured
+from reprise.errors import NotBegunError, ParameterError, RunFailedError
 from reprise.launcher import Ended, Launcher
 from reprise.mlproject import Command
 from reprise.outcome import REPORT
@@ -30,7 +32,7 @@ def is_possible(folder: Path, command: Command, python: Path) -> bool:
     return same_store and same_engine and settings.of(folder).is_step(command.words)
 
 
-def run_step(planned: ProjectRun, command: Command, folder: Path) -> tuple[str, Ended]:
+def run_step(planned: ProjectRun, command: Command, folder: Path) -> str:
     """Run a step to its end, in this environment, showing what it prints.
 
     Parameters
@@ -43,35 +45,61 @@ def run_step(planned: ProjectRun, command: Command, folder: Path) -> tuple[str, 
 
     Returns
     -------
-    str, Ended
-        The run's id, and how the step ended.
+    str
+        The run's id.
 
     Raises
     ------
     NotBegunError
         If the step refuses what it is given.
+    RunFailedError
+        If it fails.
     """
     with tempfile.TemporaryDirectory(prefix="reprise-") as name:
         report = Path(name, "report.json")
         variables = {**os.environ, ORDERED: planned.to_json(), REPORT: str(report)}
         variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         try:
-            with Launcher(Path(sys.executable), (), variables, shown=True) as launcher:
-                ended = launcher.run(command.words, folder=folder, environment=variables)
+            ended = _ended(command.words, folder, Path(name), variables)
         except BaseException:
-            _end(_reported(report), "KILLED", "interrupted")
+            _close(_reported(report), "KILLED", "interrupted")
             raise
         run_id = _reported(report).get("run_id")
     if run_id is None and ended.exit_code == _COULD_NOT_BEGIN:
         raise NotBegunError("")
-    return run_id or _made(planned), ended
+    if run_id is None or ended.exit_code != 0:  # else the step has ended its run itself
+        run_id = run_id or _made(planned)
+        conclude(run_id, ended)
+    return str(run_id)
+
+
+def _ended(words: Sequence[str], folder: Path, shared: Path, variables: Mapping[str, str]) -> Ended:
+    """Run a step to its end, and capture its source as it starts, where it is one to carry."""
+    python = Path(sys.executable)
+    with awaited(shared) as pipe:
+        variables = {**variables, FOLDER: str(shared)}
+        with Launcher(python, (), variables, shown=True) as launcher:
+            launcher.begin(words, folder=folder, environment=variables)
+            with captured(folder, shared, pipe, allow_untracked=_allowed(words)):
+                return launcher.ended()
+
+
+def _allowed(words: Sequence[str]) -> list[str] | None:
+    """Return the untracked files that a step may carry; None: it is not said."""
+    from reprise.parameters import ALLOW_UNTRACKED, parse_argv
+
+    try:
+        value = parse_argv(words[3:]).get(ALLOW_UNTRACKED)
+    except ParameterError:  # the step will say so
+        return None
+    return None if value is None else [name.strip() for name in value.split(",")]
 
 
 def _reported(path: Path) -> dict[str, Any]:
     return json.loads(path.read_bytes()) if path.is_file() else {}
 
 
-def _end(reported: dict[str, Any], status: str, error: str) -> None:
+def _close(reported: dict[str, Any], status: str, error: str) -> None:
     """End the run of a step that is gone, if it made one and has not ended it itself."""
     if "run_id" in reported:
         from reprise import tracking
@@ -84,3 +112,26 @@ def _made(planned: ProjectRun) -> str:
     from reprise import tracking
 
     return tracking.create_project_run(tracking.current_experiment_id(), planned)
+
+
+def conclude(run_id: str, ended: Ended) -> None:
+    """End a run that its step has not ended itself.
+
+    Raises
+    ------
+    RunFailedError
+        With the reason, if it has failed.
+    """
+    from reprise import tracking
+
+    if ended.exit_code == 0:
+        tracking.close(run_id, "FINISHED", "")
+        return
+    how = (
+        f"its process was ended by signal {-ended.exit_code}"
+        if ended.exit_code < 0
+        else f"its command ended with exit code {ended.exit_code}"
+    )
+    tracking.close(run_id, "FAILED", how)
+    reason = tracking.get_run(run_id).data.tags.get(tracking.ERROR, how)
+    raise RunFailedError(f"run {run_id} failed: {reason}")

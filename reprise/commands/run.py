@@ -16,7 +16,7 @@ from typing import Any
 from reprise import address, projects
 from reprise.address import Address
 from reprise.commands import handover
-from reprise.errors import CodeError, ParameterError, ProjectError, RepriseError, RunFailedError
+from reprise.errors import CodeError, ParameterError, ProjectError, RepriseError
 from reprise.git import git, without_credentials
 from reprise.launcher import Ended, Launcher
 from reprise.mlproject import Command
@@ -161,10 +161,9 @@ def run(order: Order, how: How) -> str:
             name=how.name,
         )
         if how.hands_over and handover.is_possible(folder, command, python):
-            run_id, ended = handover.run_step(planned, command, folder)
-        else:
-            run_id, ended = _run_step(planned, command, folder, python, how)
-    _close(run_id, ended)
+            return handover.run_step(planned, command, folder)
+        run_id, ended = _run_step(planned, command, folder, python, how)
+    handover.conclude(run_id, ended)
     return run_id
 
 
@@ -232,26 +231,3 @@ def _source(project: Address, folder: Path) -> str:
     except CodeError:  # it is in none
         return str(folder)
     return f"file://{root}#{prefix.removesuffix('/')}" if prefix else f"file://{root}"
-
-
-def _close(run_id: str, ended: Ended) -> None:
-    """End a run that its step has not ended itself.
-
-    Raises
-    ------
-    RunFailedError
-        With the reason, if it has failed.
-    """
-    from reprise import tracking
-
-    if ended.exit_code == 0:
-        tracking.close(run_id, "FINISHED", "")
-        return
-    how = (
-        f"its process was ended by signal {-ended.exit_code}"
-        if ended.exit_code < 0
-        else f"its command ended with exit code {ended.exit_code}"
-    )
-    tracking.close(run_id, "FAILED", how)
-    reason = tracking.get_run(run_id).data.tags.get(tracking.ERROR, how)
-    raise RunFailedError(f"run {run_id} failed: {reason}")
