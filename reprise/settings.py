@@ -59,15 +59,14 @@ def of(project: Path) -> Settings:
             f"expected TOML in {FILE_NAME}, found otherwise: {error}. Fix the file."
         ) from None
     steps, preload = table.get("steps", ""), table.get("preload", [])
-    names = [steps] if steps != "" else []
-    for name in [*names, *preload] if isinstance(preload, list) else [preload]:
-        _refuse_no_module(name)
+    names = [*([steps] if steps != "" else []), *(preload if isinstance(preload, list) else [])]
+    if not isinstance(preload, list) or not all(map(_is_module, names)):
+        raise ProjectError(
+            "expected [tool.reprise] with steps, the name of a package, and preload, a list of "
+            f"names of modules; found {steps!r} and {preload!r} in {FILE_NAME}. Fix the file."
+        )
     return Settings(steps=steps, preload=tuple(preload))
 
 
-def _refuse_no_module(name: Any) -> None:
-    if not isinstance(name, str) or not _MODULE.fullmatch(name):
-        raise ProjectError(
-            "expected [tool.reprise] with steps, the name of a package, and preload, a list of "
-            f"names of modules; found {name!r} in {FILE_NAME}. Fix the file."
-        )
+def _is_module(name: Any) -> bool:
+    return isinstance(name, str) and _MODULE.fullmatch(name) is not None
