@@ -43,7 +43,7 @@ def lines(original: past.PastRun, replays: "list[Run]") -> Iterator[str]:
     """
     record, tags = original.record, original.run.data.tags
     recorded = not original.unknown
-    yield from _row("run", _identity(original))
+    yield from _row("run", *_identity(original))
     if not recorded:
         yield from _row("record", f"none: {', '.join(original.unknown)} are not recorded")
     if tracking.ERROR in tags:
@@ -120,11 +120,11 @@ def pairs(values: Mapping[str, object]) -> str:
     return " ".join(f"{name}={value}" for name, value in values.items())
 
 
-def _identity(original: past.PastRun) -> str:
+def _identity(original: past.PastRun) -> tuple[str, str]:
     info = original.run.info
     started = f"{datetime.fromtimestamp(info.start_time / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
     took = f", {(info.end_time - info.start_time) / 1000:.1f} s" if info.end_time else ""
-    return f"{original.run_id} {original.name}\n{info.status}, {started}{took}"
+    return f"{original.run_id} {original.name}", f"{info.status}, {started}{took}"
 
 
 def _inputs(inputs: Sequence[InputData]) -> Iterator[str]:
@@ -162,11 +162,11 @@ def _replays(original: past.PastRun, replays: "list[Run]") -> Iterator[str]:
         yield from _row("replays", "none")
 
 
-def _row(label: str, text: str) -> Iterator[str]:
+def _row(label: str, *paragraphs: str) -> Iterator[str]:
     """Write a labelled text in as many lines as it may have; what is cut off ends in a mark."""
     lines = [
         line
-        for paragraph in text.split("\n")
+        for paragraph in paragraphs
         for line in textwrap.wrap(visible(paragraph), WIDTH - _LABEL, break_on_hyphens=False)
     ]
     if len(lines) > _LINES:
