@@ -18,6 +18,9 @@ every run without running, `comparison` (`patch`) shows two runs side by side.
 `backend` (`address`) is `mlflow run … -b reprise`; `session`, `lifetime` and `configuration` are
 parts of `scripts`.
 
+`cli` is the command `reprise`, whose verbs are in `commands`; `settings` is what a project says
+of itself.
+
 `doctor` checks from a client that it can work with the team's server (`deploy/`).
 
 `sweeps` plans runs in numbers and makes them in processes forked from a warm one, here or on a

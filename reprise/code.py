@@ -5,6 +5,7 @@ user's: the user's index, HEAD, branches, configuration and files are only read.
 not be able to serve later is carried by the run as a git bundle.
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from reprise import limits
 from reprise.errors import CodeError
@@ -61,6 +63,19 @@ class Captured:
         self.code = code
         self._store = store  # a repository that has the commit
         self._base = base  # commits that origin will go on serving
+
+    def to_json(self) -> str:
+        """Write it for another process, which may use it while this one keeps it."""
+        store = None if self._store is None else str(self._store)
+        values = {"code": self.code.model_dump(), "store": store, "base": list(self._base)}
+        return json.dumps(values)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` has written."""
+        values = json.loads(text)
+        store = None if values["store"] is None else Path(values["store"])
+        return cls(Code.model_validate(values["code"]), store, values["base"])
 
     @property
     def carried(self) -> bool:

@@ -5,12 +5,12 @@ import os
 import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reprise import checkout, placeholders, project_file
 from reprise.errors import CheckoutError, ProjectError
+from reprise.mlproject import PLAIN_MODULE, Command, plain_entry_point
 from reprise.record import Step
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ LONGEST = 100_000  # characters: a word that is longer cannot be passed to a pro
 _SHOWN = 60
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PLAIN_NAME = re.compile(r"[\w./ +=@-]*")
-_PLAIN_MODULE = re.compile(r"python -m [\w.]+( --[\w-]+ \{\w+\})*")
 _MALFORMED = (LookupError, AttributeError, TypeError, ValueError)  # what MLflow does not check
 
 
@@ -36,14 +35,6 @@ def words(
     See `command`, which tells its parameters too.
     """
     return command(folder, entry_point, raw_parameters, recorded=recorded).words
-
-
-@dataclass(frozen=True)
-class Command:
-    """What an entry point runs, and its parameters as `mlflow run` logs them, shell-quoted."""
-
-    words: list[str]
-    logged_parameters: dict[str, str]
 
 
 def command(
@@ -79,9 +70,6 @@ def command(
         If the folder has no such entry point, it needs more parameters, or a container; or a
         recorded value could act as code in its command.
     """
-    import yaml
-    from mlflow.exceptions import MlflowException
-
     if not (folder / "MLproject").is_file():
         raise ProjectError(
             f"expected an MLproject with the entry point {entry_point}, found none in this "
@@ -91,6 +79,14 @@ def command(
     refuse_odd_words(raw_parameters.values())
     if recorded is not None:
         checkout.file_inside(folder, "MLproject")
+    else:  # what the user gives may be anything, and mostly needs no MLflow to be understood
+        plain = plain_entry_point(folder, entry_point)
+        filled_in = plain.fill_in(raw_parameters) if plain else None
+        if filled_in:
+            return filled_in
+    import yaml
+    from mlflow.exceptions import MlflowException
+
     try:
         project = _loaded(str(folder), (folder / "MLproject").read_bytes())
         if project.docker_env:
@@ -113,8 +109,8 @@ def command(
             f"expected the entry point {entry_point} with its parameters in the MLproject of this "
             f"commit, found otherwise: {error} Check the name and the parameters."
         ) from None
-    plain = _PLAIN_MODULE.fullmatch(declared.command)
-    return Command(shlex.split(line) if plain else ["bash", "-c", line], {**known, **others})
+    split = shlex.split(line) if PLAIN_MODULE.fullmatch(declared.command) else ["bash", "-c", line]
+    return Command(split, {**known, **others})
 
 
 @functools.lru_cache(maxsize=4)

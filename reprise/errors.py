@@ -102,6 +102,10 @@ class RunFailedError(RepriseError):
     exit_code = 1
 
 
+class NotBegunError(RepriseError):
+    """A step could not begin, has said why itself, and left no run."""
+
+
 class DifferentError(RepriseError):
     """A replay did not give what the run had given."""
 

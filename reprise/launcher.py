@@ -120,7 +120,7 @@ class Launcher:
             All of its variables.
         """
         written = self._log.seek(0, os.SEEK_END) if self._log else 0
-        self._order(words, folder, environment, serves=False)
+        self.begin(words, folder=folder, environment=environment)
         exit_code = self._answer() if self._reused else None
         return self.ended() if exit_code is None else Ended(exit_code, self._printed(written))
 
@@ -128,6 +128,10 @@ class Launcher:
     def is_ready(self) -> bool:
         """Whether the process can still run a command; none of one that has run its own."""
         return self._process.poll() is None
+
+    def begin(self, words: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
+        """Start a command; see `run`, and `ended` for its end."""
+        self._order(words, folder, environment, serves=False)
 
     def serve(
         self, words: Sequence[str], *, folder: Path, environment: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""What a step tells the process that started it: the run it makes, and its metrics."""
+"""What a step reports to the process that started it: the run it makes, and its metrics."""
 
 import json
 import os
@@ -8,10 +8,15 @@ from typing import Any
 REPORT = "REPRISE_REPORT"  # file to write it to
 
 
-def report(**facts: Any) -> None:
-    """Tell facts so far, in place of those told before; nothing where nobody asks."""
-    path = os.environ.get(REPORT)
-    if path:
-        partial = Path(f"{path}.part")
-        partial.write_text(json.dumps(facts), encoding="utf-8")
-        partial.replace(path)
+class Reporter:
+    """Reports to the process that asked for it, once; processes below this one report nothing."""
+
+    def __init__(self) -> None:
+        self._path = os.environ.pop(REPORT, None)
+
+    def report(self, **facts: Any) -> None:
+        """Report facts so far, in place of those before; nothing where nobody asks."""
+        if self._path:
+            partial = Path(f"{self._path}.part")
+            partial.write_text(json.dumps(facts), encoding="utf-8")
+            partial.replace(self._path)

@@ -7,7 +7,7 @@ typed, frozen model, or raises one line that says what was expected, found, and 
 import difflib
 import sys
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -23,6 +23,11 @@ _LONGEST = 6000  # characters of a value that MLflow logs without cutting it
 _SHOWN = 500  # characters of a value in an error
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+def as_mlflow_takes_it(name: str, value: str) -> str:
+    """Write a parameter as on the command line of `mlflow run`."""
+    return f"-P {name}={value}"
 
 
 class Parameters(BaseModel):
@@ -47,13 +52,17 @@ class Parameters(BaseModel):
         }
 
     @classmethod
-    def parse(cls, raw: Mapping[str, Any]) -> Self:
+    def parse(
+        cls, raw: Mapping[str, Any], *, write: Callable[[str, str], str] = as_mlflow_takes_it
+    ) -> Self:
         """Check and convert raw values.
 
         Parameters
         ----------
         raw : mapping of str to str
             Values as text, keyed by parameter name; what is left out takes its default.
+        write : callable
+            Writes a parameter's name and value as the user gives them, for an example.
 
         Raises
         ------
@@ -64,7 +73,7 @@ class Parameters(BaseModel):
             cls._refuse_unloggable(raw)
             return cls(**raw)
         except ValidationError as error:
-            problems = [cls._problem(dict(detail)) for detail in error.errors()]
+            problems = [cls._problem(dict(detail), write) for detail in error.errors()]
         raise ParameterError(*dict.fromkeys(problems))
 
     @classmethod
@@ -109,7 +118,7 @@ class Parameters(BaseModel):
         return self.model_dump(mode="json", exclude={*self.locations, *PERMISSIONS})
 
     @classmethod
-    def _problem(cls, detail: dict[str, Any]) -> str:
+    def _problem(cls, detail: dict[str, Any], write: Callable[[str, str], str]) -> str:
         name = str(detail["loc"][0])
         if detail["type"] == "extra_forbidden":
             names = list(cls.model_fields)
@@ -120,12 +129,13 @@ class Parameters(BaseModel):
         field = cls.model_fields[name]
         example = as_text((field.examples or [field.default])[0])
         if detail["type"] == "missing":
-            return f"{name} must be {expected(field)}; found none. Write: -P {name}={example}."
+            return f"{name} must be {expected(field)}; found none. Write: {write(name, example)}."
         is_secret = without_credentials_within(str(detail["input"])) != str(detail["input"])
         found = brief(detail["input"])
         if is_secret or (name in cls.locations and "://" in found):
             found = "an address of another kind"  # not shown: it may hold a password
-        return f"{name} must be {expected(field)}; found {found}. For example: -P {name}={example}."
+        given = f"{name} must be {expected(field)}; found {found}."
+        return f"{given} For example: {write(name, example)}."
 
 
 def as_text(value: Any) -> str:
@@ -178,6 +188,11 @@ def mlproject_type(field: FieldInfo) -> str:
     """Name the MLproject type of a parameter: `float` for numbers, else `string`."""
     kind, _ = _unwrap(field.annotation)
     return "float" if kind in (int, float) else "string"
+
+
+def is_flag(field: FieldInfo) -> bool:
+    """Tell whether a parameter is false unless it is switched on."""
+    return _unwrap(field.annotation)[0] is bool and field.default is False
 
 
 def is_integer(model: type[Parameters], name: str) -> bool:

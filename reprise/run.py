@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from reprise import code, environment, guards, numerics, startup, tracking
+from reprise import capture_ahead, code, environment, guards, numerics, startup, tracking
 from reprise.console import say, warn
 from reprise.digest import sha256_array
 from reprise.errors import (
@@ -25,7 +25,7 @@ from reprise.errors import (
     RecordError,
     RepriseError,
 )
-from reprise.outcome import report
+from reprise.outcome import Reporter
 from reprise.parameters import (
     ALLOW_UNTRACKED,
     Parameters,
@@ -34,7 +34,8 @@ from reprise.parameters import (
     help_text,
     parse_argv,
 )
-from reprise.process.interrupts import interruptible
+from reprise.process import interrupts
+from reprise.project_run import ORDERED
 from reprise.record import (
     FILE_NAME,
     Code,
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 P = TypeVar("P", bound=Parameters)
-_INTERRUPTED = 130
 CODE = "REPRISE_CODE"  # the code that a process is given, as JSON
 RUN_NUMBER = "REPRISE_RUN_NUMBER"  # which of the runs that a script makes is the one given
 BELOW = "REPRISE_BELOW"  # the run below which a script makes the others
@@ -340,7 +340,13 @@ class RecordedRun:
         self.record = self.record.model_copy(update=changes)
 
 
-def launch(model: type[P], main: Callable[[P, RecordedRun], None]) -> NoReturn:
+def launch(
+    model: type[P],
+    main: Callable[[P, RecordedRun], None],
+    arguments: Sequence[str] | None = None,
+    *,
+    check: Callable[[P], None] | None = None,
+) -> NoReturn:
     """Run a step as the command line asks: `--name value` for each parameter.
 
     Parameters
@@ -349,22 +355,28 @@ def launch(model: type[P], main: Callable[[P, RecordedRun], None]) -> NoReturn:
         The entry point's parameters.
     main : callable
         The step: takes the checked parameters and the recorded run.
+    arguments : sequence of str, optional
+        None: those of this process.
+    check : callable, optional
+        Refuses parameters that can lead to nothing, before there is a run.
     """
     startup.imported()
-    arguments = sys.argv[1:]
+    arguments = sys.argv[1:] if arguments is None else arguments
     if asks_for_help(arguments):
         for line in help_text(model).splitlines():
             say(line)
         sys.exit(0)
     try:
-        with interruptible(), tracking.one_line_errors():
+        with interrupts.interruptible(), tracking.one_line_errors():
+            if check:
+                check(model.parse(parse_argv(arguments)))
             _record(model, main, arguments)
     except RepriseError as error:
         warn(f"{model.entry_point}: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         warn(f"{model.entry_point}: interrupted")
-        sys.exit(_INTERRUPTED)
+        sys.exit(interrupts.EXIT_CODE)
     finally:
         startup.ending()
     sys.exit(0)
@@ -374,15 +386,18 @@ def _record(
     model: type[P], main: Callable[[P, RecordedRun], None], arguments: Sequence[str]
 ) -> None:
     """Attach to the run, put code, parameters and environment on the record, and do the step."""
-    if not tracking.is_run_given():
+    reporter = Reporter()
+    if ORDERED in os.environ:  # there is no run yet that would have to show the mistake
+        model.parse(parse_argv(arguments))
+    elif not tracking.is_run_given():
         parse_argv(arguments)  # words that are no parameters leave no failed run behind
     once = os.environ.pop(tracking.ONCE, None)
     made = tracking.find_planned(once) if once else None
     if made is not None:
-        report(run_id=made.info.run_id, metrics=made.data.metrics, made_before=True)
+        reporter.report(run_id=made.info.run_id, metrics=made.data.metrics, made_before=True)
         return
     run, origin = tracking.open_run()
-    report(run_id=run.info.run_id)
+    reporter.report(run_id=run.info.run_id)
     end: Callable[[str, str], None] = tracking.end_run
     if origin == tracking.Origin.PLANNED:
         end = partial(tracking.end_planned, alone=once is None)
@@ -421,7 +436,7 @@ def _record(
             if wrong:
                 raise wrong
             main(cast("P", parameters), recorded)
-    report(run_id=run.info.run_id, metrics=recorded.metrics)
+    reporter.report(run_id=run.info.run_id, metrics=recorded.metrics)
 
 
 def _source_of(
@@ -435,7 +450,7 @@ def _source_of(
     if ALLOW_UNTRACKED not in model.model_fields:
         return code.describe(Path.cwd()), {}
     allowed = guards.names(raw.get(ALLOW_UNTRACKED, ""))
-    with code.capture(Path.cwd(), allow_untracked=allowed) as captured:
+    with capture_ahead.source(Path.cwd(), allow_untracked=allowed) as captured:
         return carry(run, captured, Path(sys.modules["__main__"].__file__ or ""))
 
 

@@ -39,12 +39,14 @@ from mlflow.entities import (
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking.context.default_context import DefaultRunContext
+from mlflow.tracking.fluent import _get_experiment_id
 from mlflow.utils import mlflow_tags
 
 from reprise import answers, limits
 from reprise.console import warn
 from reprise.documents import read_text, size_text
 from reprise.errors import RecordError, TrackingError
+from reprise.project_run import ORDERED, ProjectRun
 from reprise.record import FILE_NAME, InputData, RunRecord, run_in
 from reprise.urls import without_credentials, without_login, without_logins_within
 
@@ -193,6 +195,11 @@ def open_run() -> tuple[Run, Origin]:
     TrackingError
         If the given run has ended.
     """
+    ordered = os.environ.pop(ORDERED, None)
+    if ordered:
+        run_id = create_project_run(current_experiment_id(), ProjectRun.from_json(ordered))
+        os.environ["MLFLOW_RUN_ID"] = run_id
+        return mlflow.start_run(run_id=run_id), Origin.GIVEN
     planned = os.environ.pop(PLANNED, None)
     if planned:
         run = make(Plan(**json.loads(planned)))
@@ -305,9 +312,7 @@ def make(plan: Plan) -> Run:
     return created
 
 
-def create_project_run(
-    experiment_id: str, *, tags: Mapping[str, str], raw_parameters: Mapping[str, str]
-) -> str:
+def create_project_run(experiment_id: str, planned: ProjectRun) -> str:
     """Make a run for a project's step to do, as `mlflow run` makes it, and return its id.
 
     Raises
@@ -316,15 +321,24 @@ def create_project_run(
         If MLflow does not take its parameters.
     """
     above = mlflow.active_run()
-    stock = {
+    tags = {
         mlflow_tags.MLFLOW_USER: DefaultRunContext().tags()[mlflow_tags.MLFLOW_USER],
         mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(SourceType.PROJECT),
-        **({PARENT: above.info.run_id} if above else {}),
+        SOURCE_NAME: planned.source,
+        ENTRY_POINT: planned.entry_point,
+        BACKEND: planned.backend,
+        PROJECT_FOLDER: planned.folder,
+        GIT_COMMIT: planned.commit,
+        GIT_REPOSITORY: planned.repository,
+        PROJECT_ENVIRONMENT: planned.environment,
+        PARENT: above.info.run_id if above else None,
     }
-    created = answers.run(client().create_run(experiment_id, tags={**stock, **tags}))
+    known = {name: value for name, value in tags.items() if value is not None}
+    made = client().create_run(experiment_id, tags=known, run_name=planned.name)
+    created = answers.run(made)
     run_id = str(created.info.run_id)
     try:
-        log(run_id, params=raw_parameters)
+        log(run_id, params=planned.raw_parameters)
     except MlflowException as error:
         close(run_id, "FAILED", _first_line(error))
         raise TrackingError(
@@ -679,6 +693,16 @@ def find_runs(
     return [answers.run(run) for run in found]
 
 
+def replays_of(run_id: str) -> list[Run]:
+    """Return the runs of every experiment that reproduce a run, in the order of their start."""
+    experiments = [each.experiment_id for each in _all_pages(client().search_experiments)]
+    wanted = f"tags.`{REPLAY_OF}` = '{run_id}'"
+    search = partial(
+        client().search_runs, experiments, wanted, order_by=["attributes.start_time ASC"]
+    )
+    return list(_all_pages(search))
+
+
 def children(run: Run) -> list[Run]:
     """Return the runs below a run, in the order in which they were made."""
     return all_runs(run.info.experiment_id, f"tags.`{PARENT}` = '{run.info.run_id}'")
@@ -709,6 +733,11 @@ def _all_pages(search: Callable[..., Any]) -> Iterator[Any]:
         f"{'the same page again' if token in seen else f'{limits.SEARCH_PAGES} pages'}. "
         "Ask for less, or report it to whoever runs the server."
     )
+
+
+def current_experiment_id() -> str:
+    """Return the id of the experiment that a new run goes to, as MLflow decides it."""
+    return str(_get_experiment_id())
 
 
 def experiment_name(experiment_id: str) -> str:

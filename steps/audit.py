@@ -1,59 +1,6 @@
 """Say of every run of an experiment whether it can be made again, and make some again."""
 
-import contextlib
-import os
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from reprise.launcher import Launcher
-from steps import libraries
-from steps.parameters import AuditParameters, CompareParameters, ReproduceParameters
-
-if TYPE_CHECKING:
-    from reprise.run import RecordedRun
-
-# Their runs are about other runs, and make no results of their own.
-LEFT_OUT = frozenset(
-    model.entry_point for model in (ReproduceParameters, CompareParameters, AuditParameters)
-)
-
-
-def main(parameters: AuditParameters, run: "RecordedRun") -> None:
-    """Check every run, make some again, and tell."""
-    from reprise import audit, audit_report, console, permissions, tracking
-    from reprise.replay import Request
-
-    experiment = parameters.experiment or tracking.experiment_name(run.experiment_id)
-    allowed = parameters.allow_repository
-    paths = permissions.named_places(parameters.allow_path)
-    every = tracking.all_runs(tracking.experiment_id(experiment))
-    runs = [other for other in every if other.info.run_id != run.run_id]
-    with contextlib.ExitStack() as stack:
-        on_stage = stack.enter_context(console.working())
-        warm = None
-        if parameters.replay:  # its libraries load while this process reads the records
-            launcher = Launcher(Path(sys.executable), libraries.needed(), os.environ, reused=True)
-            warm = stack.enter_context(launcher)
-        findings = audit.check(
-            runs, without=LEFT_OUT, allowed=allowed, paths=paths, on_stage=on_stage
-        )
-        findings = audit.make_again(
-            run,
-            findings,
-            count=parameters.replay,
-            seed=parameters.seed,
-            request=Request(allowed=allowed, paths=paths),
-            warm=warm,
-            on_stage=on_stage,
-        )
-    run.log_text(audit_report.FILE_NAME, audit_report.as_csv(findings))
-    run.log_metrics(audit_report.counts(findings))
-    audit_report.show(findings, experiment)
-    audit_report.raise_unless_good(findings, experiment)
-
+from reprise.commands import audit
 
 if __name__ == "__main__":
-    from reprise.run import launch
-
-    launch(AuditParameters, main)
+    audit.start()

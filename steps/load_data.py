@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from reprise import console, data, sources, tables, tracking
 from reprise.digest import sha256_table
 from reprise.errors import DataError
+from reprise.fields import RUN_ID
 from reprise.record import InputData, run_in
 from reprise.run import RecordedRun, launch
 from reprise.visible import option
 from steps import dataset
-from steps.parameters import RUN_ID, LoadDataParameters
+from steps.parameters import LoadDataParameters
 
 if TYPE_CHECKING:
     import pyarrow as pa

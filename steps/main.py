@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from reprise import libraries
 from reprise.errors import ExperimentFileError, RunFailedError
 from reprise.sweeps import experiment
 from reprise.sweeps.executor import WarmExecutor
-from steps import libraries
 from steps.parameters import (
     ENTRY_POINTS,
     TRAINING_STEPS,

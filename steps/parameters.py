@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from reprise.errors import CheckoutError
+from reprise.commands.parameters import AuditParameters, CompareParameters, ReproduceParameters
+from reprise.fields import EXAMPLE_ID, RUN_ID, Address, AllowLarge, AllowUntracked, Seed
 from reprise.parameters import Parameters
-from reprise.urls import EXPECTED, RepositoryUrl, holds_credentials
 
 
 def _none_or_two(folds: int) -> int:
@@ -18,72 +18,12 @@ def _none_or_two(folds: int) -> int:
     return folds
 
 
-def _without_credentials(address: str | None) -> str | None:
-    if address and holds_credentials(address):
-        raise ValueError
-    return address
-
-
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-
-
-def _of_a_repository(address: str | None) -> str | None:
-    if not address:
-        return address
-    try:
-        url = RepositoryUrl.parse(address)
-    except CheckoutError as error:
-        raise ValueError from error
-    if url.shown != address:
-        raise ValueError
-    return address if url.scheme == "ssh" else _without_credentials(address)
-
-
-Address = Annotated[str, AfterValidator(_without_credentials)]
-OptionalAddress = Annotated[str | None, AfterValidator(_without_credentials)]
-RepositoryAddress = Annotated[
-    str | None,
-    Field(json_schema_extra={"expected": f"{EXPECTED}, without credentials, or empty"}),
-    AfterValidator(_of_a_repository),
-]
 Folds = Annotated[
     int,
     Field(ge=0, json_schema_extra={"expected": "0 (no cross-validation) or a whole number >= 2"}),
     AfterValidator(_none_or_two),
 ]
-AllowUntracked = Annotated[
-    str | None,
-    Field(
-        description="untracked files to carry with the run although they are large or look like "
-        "secrets: names or patterns, comma-separated; true: all",
-        examples=["notes/token.json"],
-    ),
-]
-AllowPath = Annotated[
-    str | None,
-    Field(
-        description="files and folders outside the project, or addresses that are not public, "
-        "that may be read although only the record names them, comma-separated; empty: none",
-        examples=["/data/iris"],
-    ),
-]
-AllowLarge = Annotated[
-    bool,
-    Field(
-        description="true: also data that are larger than reprise/limits.py allows, in bytes, "
-        "in memory or in columns",
-    ),
-]
 Metric = Literal["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc", "mcc"]
-RUN_ID = r"^(runs:/)?[0-9a-f]{32}$"
-RunId = Annotated[
-    str,
-    Field(
-        pattern=RUN_ID,
-        json_schema_extra={"expected": "a run id (32 hex digits, also as `runs:/<id>`)"},
-    ),
-]
-_EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
 
 
 class MainParameters(Parameters):
@@ -207,7 +147,7 @@ class EvaluateParameters(Parameters):
         None,
         pattern=RUN_ID,
         description="the training run; empty: the experiment's best by cross-validated `metric`",
-        examples=["0123456789abcdef0123456789abcdef"],
+        examples=[EXAMPLE_ID],
         json_schema_extra={"expected": "a run id (32 hex digits, also as `runs:/<id>`), or empty"},
     )
     metric: Metric = Field(
@@ -227,92 +167,6 @@ class EvaluateParameters(Parameters):
     )
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
-
-
-class ReproduceParameters(Parameters):
-    """Make a run again from its id, with its own code, data and environment, and compare."""
-
-    entry_point: ClassVar[str] = "reproduce"
-
-    run_id: RunId = Field(description="the run to make again", examples=[_EXAMPLE_ID])
-    tolerance: float | None = Field(
-        None,
-        ge=0,
-        description="how far metrics may be apart in an equivalent run, relatively or absolutely; "
-        "empty: not at all",
-        examples=[1e-9],
-    )
-    set: str | None = Field(
-        None,
-        description="parameters to change, as `name=value` words; then there is no verdict, "
-        "but a comparison",
-        examples=["max_depth=7"],
-    )
-    materialize: bool = Field(
-        False, description="true: give the run its model too, where it kept none, if identical"
-    )
-    code: Literal["recorded", "current"] = Field(
-        "recorded",
-        description="recorded: the run's own code; current: the code in this folder",
-    )
-    allow_repository: RepositoryAddress = Field(
-        None,
-        description="URL of one more git repository whose code may be run; "
-        "empty: only the one at hand",
-        examples=["https://example.org/team/project.git"],
-    )
-    allow_build: str | None = Field(
-        None,
-        description="packages of the run's environment that may be built from source, which runs "
-        "their code: names, comma-separated; true: all; empty: wheels only",
-        examples=["some-package"],
-    )
-    allow_path: AllowPath = None
-    allow_large: bool = Field(
-        False,
-        description="true: also a source, or a bundle of code, that is larger than "
-        "reprise/limits.py allows",
-    )
-
-    def packages_to_build(self) -> tuple[str, ...]:
-        """Return the names of `allow_build`."""
-        names = (name.strip() for name in (self.allow_build or "").split(","))
-        return tuple(filter(None, names))
-
-
-class CompareParameters(Parameters):
-    """Show all that two runs depended on and gave, side by side, and how their code differs."""
-
-    entry_point: ClassVar[str] = "compare"
-
-    run_id: RunId = Field(description="a run", examples=[_EXAMPLE_ID])
-    other: RunId = Field(description="the run to compare it with", examples=[_EXAMPLE_ID])
-    allow_repository: RepositoryAddress = Field(
-        None,
-        description="URL of one more git repository to read code from; empty: only the one at hand",
-        examples=["https://example.org/team/project.git"],
-    )
-
-
-class AuditParameters(Parameters):
-    """Say of every run of an experiment whether it can be made again, and make some again."""
-
-    entry_point: ClassVar[str] = "audit"
-
-    experiment: str | None = Field(
-        None,
-        description="name of the experiment; empty: the one that runs are logged to now",
-        examples=["iris"],
-    )
-    replay: int = Field(0, ge=0, description="how many of the runs to make again")
-    seed: Seed = Field(0, description="seed of the choice of runs to make again")
-    allow_repository: RepositoryAddress = Field(
-        None,
-        description="URL of one more git repository whose code may be run; "
-        "empty: only the one at hand",
-        examples=["https://example.org/team/project.git"],
-    )
-    allow_path: AllowPath = None
 
 
 class SweepParameters(Parameters):

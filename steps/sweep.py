@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reprise import libraries
 from reprise.errors import ExperimentFileError, ParameterError, RunFailedError
+from reprise.fields import RUN_ID
 from reprise.parameters import parse_argv
 from reprise.sweeps import experiment, grid
 from reprise.sweeps.executor import Executor, WarmExecutor
-from steps import libraries
 from steps.main import succeeded
-from steps.parameters import RUN_ID, TRAINING_STEPS, LoadDataParameters, SweepParameters
+from steps.parameters import TRAINING_STEPS, LoadDataParameters, SweepParameters
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

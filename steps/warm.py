@@ -4,7 +4,7 @@ import importlib
 
 import steps.load_data
 import steps.training  # noqa: F401
-from steps import libraries
+from reprise import libraries
 
 for _name in libraries.needed():
     importlib.import_module(_name)

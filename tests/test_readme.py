@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from click import Context
 
+from reprise.cli import VERBS, cli
 from reprise.parameters import as_text, expected
 from reprise.sweeps import experiment
 from steps import sweep
@@ -139,6 +141,29 @@ def test_the_example_of_an_experiment_file_is_the_default_one():
     bare = re.sub(r" *#.*", "", example).strip()
 
     assert bare == re.sub(r"^#.*\n", "", path.read_text(encoding="utf-8")).strip()
+
+
+def test_the_table_of_the_commands_verbs_is_that_of_its_help():
+    rows = re.findall(r"^\| `reprise (\w+)[^|]* \|", TEXTS["README.md"], re.MULTILINE)
+
+    assert rows == list(VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_of_the_command_that_is_shown_exists(verb, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    known = {name for param in cli.get_command(Context(cli), verb).params for name in param.opts}
+
+    shown = [
+        word
+        for text in TEXTS.values()
+        for piece in code(text)
+        for line in piece.splitlines()
+        if re.match(rf"reprise {verb}\b", line)
+        for word in re.findall(r"(?<= )--?[\w-]+", line)
+    ]
+
+    assert set(shown) <= known | {"-h", "--help"}
 
 
 @pytest.mark.parametrize("name", ENTRY_POINTS)

@@ -15,9 +15,8 @@ from reprise.console import RUN, next_commands, say, warn, working
 from reprise.doctor.checks import WIDTH, examine, leave
 from reprise.doctor.finding import Finding, Status, line
 from reprise.doctor.visit import Visit, be_brief_and_quiet, of_environment
-from reprise.process.interrupts import interruptible
+from reprise.process import interrupts
 
-_INTERRUPTED = 130
 _COLOURS = {
     Status.OK: "green",
     Status.WARNING: "yellow",
@@ -26,19 +25,25 @@ _COLOURS = {
 }
 
 
-def main() -> int:
-    """Make the checks, print a line for each, and return the exit code."""
-    visit = of_environment(Path.cwd(), _size_mb())
+def main(size_mb: int) -> int:
+    """Make the checks, print a line for each, and return the exit code.
+
+    Parameters
+    ----------
+    size_mb : int
+        Size of the artifact to send and fetch.
+    """
+    visit = of_environment(Path.cwd(), size_mb)
     be_brief_and_quiet()
     logging.disable()  # libraries log URLs with their signatures
     warnings.simplefilter("ignore")
     try:
-        with interruptible():
+        with interrupts.interruptible():
             findings = _examined(visit)
     except KeyboardInterrupt:
         visit.abandoned = True
         warn("doctor: interrupted")
-        return _ended(visit, _INTERRUPTED)
+        return _ended(visit, interrupts.EXIT_CODE)
     worst = next((f for f in findings if f.status == Status.FAILED), None)
     if worst:
         say(f"Mend first: {worst.check}. {worst.advice}")
@@ -106,4 +111,4 @@ def _ended(visit: Visit, code: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(_size_mb()))

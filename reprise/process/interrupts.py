@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+EXIT_CODE = 130  # of a command that was interrupted
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # A terminal that closes, or `mlflow run` after Ctrl-C, sends several signals at once: those after
 # the first must not interrupt the closing of the run.

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 
 from reprise import data, past, tracking
+from reprise.commands import compare
 from reprise.comparison import PAGE_NAME, Side, Subject
 from reprise.errors import DataError, TrackingError
 from reprise.patch import CodeDifference
 from reprise.record import Code, Outputs
-from steps import compare
 from steps.parameters import (
     CompareParameters,
     LoadDataParameters,

@@ -1,0 +1,138 @@
+"""Lets a step of this engine make its own run, in the process that the command starts for it.
+
+The command then needs no MLflow, and the step's imports begin at once. A step that refuses what
+it is given does so before there is a run.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from reprise import settings
+from reprise.capture_ahead import FOLDER, awaited, captured
+from reprise.errors import NotBegunError, ParameterError, RunFailedError
+from reprise.launcher import Ended, Launcher
+from reprise.mlproject import Command
+from reprise.outcome import REPORT
+from reprise.project_run import ORDERED, ProjectRun
+
+_COULD_NOT_BEGIN = 2  # exit code
+_ANYWHERE = ("http://", "https://", "sqlite:////")  # stores that mean the same in any folder
+
+
+def is_possible(folder: Path, command: Command, python: Path) -> bool:
+    """Return whether a command starts a step that makes its run itself, where this one would."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    same_store = folder == Path.cwd() or uri.startswith(_ANYWHERE)
+    same_engine = python == Path(sys.executable)
+    return same_store and same_engine and settings.of(folder).is_step(command.words)
+
+
+def run_step(planned: ProjectRun, command: Command, folder: Path) -> str:
+    """Run a step to its end, in this environment, showing what it prints.
+
+    Parameters
+    ----------
+    planned : ProjectRun
+        The run that it makes.
+    command : Command
+    folder : Path
+        The project's.
+
+    Returns
+    -------
+    str
+        The run's id.
+
+    Raises
+    ------
+    NotBegunError
+        If the step refuses what it is given.
+    RunFailedError
+        If it fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+        report = Path(name, "report.json")
+        variables = {**os.environ, ORDERED: planned.to_json(), REPORT: str(report)}
+        variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        try:
+            ended = _ended(command.words, folder, Path(name), variables)
+        except BaseException:
+            _close(_reported(report), "KILLED", "interrupted")
+            raise
+        run_id = _reported(report).get("run_id")
+    if run_id is None and ended.exit_code == _COULD_NOT_BEGIN:
+        raise NotBegunError("")
+    if run_id is None or ended.exit_code != 0:  # else the step has ended its run itself
+        run_id = run_id or _made(planned)
+        conclude(run_id, ended)
+    return str(run_id)
+
+
+def _ended(words: Sequence[str], folder: Path, shared: Path, variables: Mapping[str, str]) -> Ended:
+    """Run a step to its end, and capture its source as it starts, where it is one to carry."""
+    python = Path(sys.executable)
+    with awaited(shared) as pipe:
+        variables = {**variables, FOLDER: str(shared)}
+        with Launcher(python, (), variables, shown=True) as launcher:
+            launcher.begin(words, folder=folder, environment=variables)
+            with captured(folder, shared, pipe, allow_untracked=_allowed(words)):
+                return launcher.ended()
+
+
+def _allowed(words: Sequence[str]) -> list[str] | None:
+    """Return the untracked files that a step may carry; None: it is not said."""
+    from reprise import guards
+    from reprise.parameters import ALLOW_UNTRACKED, parse_argv
+
+    try:
+        value = parse_argv(words[3:]).get(ALLOW_UNTRACKED)
+    except ParameterError:  # the step will say so
+        return None
+    return None if value is None else guards.names(value)
+
+
+def _reported(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_bytes()) if path.is_file() else {}
+
+
+def _close(reported: dict[str, Any], status: str, error: str) -> None:
+    """End the run of a step that is gone, if it made one and has not ended it itself."""
+    if "run_id" in reported:
+        from reprise import tracking
+
+        tracking.close(reported["run_id"], status, error)
+
+
+def _made(planned: ProjectRun) -> str:
+    """Make the run of a step that was gone before it could: it shows that it failed."""
+    from reprise import tracking
+
+    return tracking.create_project_run(tracking.current_experiment_id(), planned)
+
+
+def conclude(run_id: str, ended: Ended) -> None:
+    """End a run that its step has not ended itself.
+
+    Raises
+    ------
+    RunFailedError
+        With the reason, if it has failed.
+    """
+    from reprise import tracking
+
+    if ended.exit_code == 0:
+        tracking.close(run_id, "FINISHED", "")
+        return
+    how = (
+        f"its process was ended by signal {-ended.exit_code}"
+        if ended.exit_code < 0
+        else f"its command ended with exit code {ended.exit_code}"
+    )
+    tracking.close(run_id, "FAILED", how)
+    reason = tracking.get_run(run_id).data.tags.get(tracking.ERROR, how)
+    raise RunFailedError(f"run {run_id} failed: {reason}")

@@ -1,0 +1,71 @@
+"""Make a run again from its id, with its own code, data and environment, and compare."""
+
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from reprise import libraries
+from reprise.commands.parameters import ReproduceParameters
+from reprise.launcher import Launcher
+
+if TYPE_CHECKING:
+    from reprise.run import RecordedRun
+
+
+def main(parameters: ReproduceParameters, run: "RecordedRun", *, warm: Launcher) -> None:
+    """Make the run again below this one, and end in its verdict."""
+    from reprise import console, past, permissions, replay, report
+    from reprise.digest import sha256_text
+    from reprise.record import InputData
+
+    earlier = past.past_run(parameters.run_id)
+    run.add_input(
+        InputData(
+            name="run",
+            uri=f"runs:/{earlier.run_id}",
+            sha256=sha256_text(earlier.record.to_json()),
+        ),
+        context="run",
+    )
+    request = replay.Request(
+        changes=parameters.changes(),
+        current_code=parameters.code == "current",
+        tolerance=parameters.tolerance,
+        allowed=parameters.allow_repository,
+        allow_build=parameters.packages_to_build(),
+        paths=permissions.named_places(parameters.allow_path),
+        allow_large=parameters.allow_large,
+    )
+    with console.working() as on_stage:
+        found = replay.reproduce(run, earlier, request, warm=warm, on_stage=on_stage)
+    if parameters.materialize:
+        replay.keep_model(found)
+    report.log(run, found, request)
+    report.show(found, request)
+    report.raise_unless_good(found, request)
+
+
+def check(parameters: ReproduceParameters) -> None:
+    """Refuse, before there is a run of this command, what can never be reproduced.
+
+    Raises
+    ------
+    TrackingError, RecordError
+        If there is no such run, or its record cannot be read.
+    """
+    from reprise import past
+
+    past.past_run(parameters.run_id)
+
+
+def start(arguments: Sequence[str] | None = None, *, checked: bool = False) -> NoReturn:
+    """Be the process of this command; see `launch`."""
+    # Libraries load while this process looks for the run's code.
+    with Launcher(Path(sys.executable), libraries.needed(), os.environ) as warm:
+        from reprise.run import launch
+
+        first = check if checked else None
+        launch(ReproduceParameters, partial(main, warm=warm), arguments, check=first)

@@ -1,0 +1,237 @@
+"""Runs an entry point of a project to its end: here, at a commit, or on a cluster.
+
+Both doors come here, `mlflow run … -b reprise` and `reprise run`. A step of this engine opens its
+run itself where it can (`handover`): then MLflow is imported once, in the step's process, while
+this one looks at the code. Of any other command the run is made here, before it starts.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from reprise import address, entry_points, projects
+from reprise.address import Address
+from reprise.commands import handover
+from reprise.console import warn
+from reprise.errors import CodeError, ParameterError, ProjectError, RepriseError
+from reprise.git import git
+from reprise.launcher import Ended, Launcher
+from reprise.mlproject import Command
+from reprise.project_run import ProjectRun
+from reprise.urls import without_credentials
+
+REPRODUCE = "reproduce"
+RUNS = "runs:/"
+MAIN = "main"
+_SCHEDULER = "scheduler"  # of a user's configuration of the backend
+_ALLOW_BUILD = "allow_build"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to run, and with which raw parameters."""
+
+    address: Address
+    entry_point: str
+    parameters: Mapping[str, str]
+    of_run: bool = False  # it names a run's id instead of a project
+
+    @property
+    def replays(self) -> bool:
+        """Whether it asks for a run of the past: then the environment at hand does for the step."""
+        return self.entry_point == REPRODUCE
+
+
+def ordered(
+    uri: str, entry_point: str, parameters: Mapping[str, str], version: str | None
+) -> Order:
+    """Read a command line; `runs:/<id>` is the entry point `reproduce` of the present folder.
+
+    Raises
+    ------
+    ParameterError, ProjectError
+        If it contradicts itself, or holds a password that would be recorded.
+    """
+    for name, value in parameters.items():
+        if without_credentials(value) != value:
+            raise ParameterError(
+                f"{name} must be without a user and a password, because it would be recorded; "
+                "found a URL with them. Let git's credential helper or variables supply them."
+            )
+    if not uri.startswith(RUNS):
+        return Order(address.parse(uri, version), entry_point, parameters)
+    if entry_point not in (MAIN, REPRODUCE):
+        raise ProjectError(
+            f"expected a run's own entry point with {RUNS}<id>, found -e {entry_point}. "
+            "Leave -e out."
+        )
+    if version:
+        raise ProjectError(
+            f"expected a run's own commit with {RUNS}<id>, found --version {version}. "
+            "Leave --version out, or run today's code with -P code=current."
+        )
+    if "run_id" in parameters:
+        raise ParameterError(
+            f"run_id is in the URI {uri}; found it as a parameter too. Leave out -P run_id."
+        )
+    return Order(address.parse("."), REPRODUCE, {"run_id": uri, **parameters}, of_run=True)
+
+
+@dataclass(frozen=True)
+class How:
+    """How to run it.
+
+    Attributes
+    ----------
+    backend : str
+        The door by which it came, for a tag.
+    manager : str or None
+        local: in this environment; uv: in that of the project's lock; None: in this one if it is
+        what the lock says, else in one that uv builds.
+    experiment_id, name : str or None
+        Of the run; None: as MLflow does without.
+    configuration : mapping
+        A scheduler's address and certificates, to run on a cluster.
+    hands_over : bool
+        Whether a step may make its run itself, in the experiment that MLflow decides.
+    """
+
+    backend: str
+    manager: str | None = None
+    experiment_id: str | None = None
+    name: str | None = None
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    hands_over: bool = False
+
+
+def start(
+    order: Order,
+    *,
+    experiment_name: str | None = None,
+    experiment_id: str | None = None,
+    run_name: str | None = None,
+    env_manager: str | None = None,
+) -> None:
+    """Do what the command `reprise run` asks for; see `run`."""
+    if experiment_name and experiment_id:
+        raise ParameterError("expected --experiment-name or --experiment-id, found both. Drop one.")
+    for name, value in (("NAME", experiment_name), ("ID", experiment_id)):
+        if value:
+            for each in ("NAME", "ID"):
+                os.environ.pop(f"MLFLOW_EXPERIMENT_{each}", None)
+            os.environ[f"MLFLOW_EXPERIMENT_{name}"] = value
+    if order.of_run:
+        from reprise.commands import reproduce
+        from reprise.commands.options import words
+        from reprise.commands.parameters import ReproduceParameters
+
+        reproduce.start(words(ReproduceParameters.parse(order.parameters)), checked=True)
+    how = How(backend="local", manager=env_manager, name=run_name, hands_over=True)
+    run(order, how)
+
+
+def run(order: Order, how: How) -> str:
+    """Run an entry point, and return the run's id.
+
+    Raises
+    ------
+    NotBegunError
+        If the step refuses what it is given.
+    RunFailedError
+        If the step fails.
+    RepriseError
+        If it cannot be started.
+    """
+    with (
+        address.opened(order.address) as folder,
+        tempfile.TemporaryDirectory(prefix="reprise-") as downloads,
+    ):
+        command = entry_points.command(
+            folder, order.entry_point, order.parameters, downloads=Path(downloads)
+        )
+        there = _SCHEDULER in how.configuration
+        python = _interpreter(order, folder, replace(how, manager="local") if there else how)
+        planned = ProjectRun(
+            entry_point=order.entry_point,
+            raw_parameters=command.logged_parameters,
+            source=_source(order.address, folder),
+            backend=how.backend,
+            environment=None if python == Path(sys.executable) else "uv",
+            name=how.name,
+        )
+        if how.hands_over and handover.is_possible(folder, command, python):
+            return handover.run_step(planned, command, folder)
+        run_id, ended = _run_step(planned, command, folder, python, how)
+    handover.conclude(run_id, ended)
+    return run_id
+
+
+def _run_step(
+    planned: ProjectRun, command: Command, folder: Path, python: Path, how: How
+) -> tuple[str, Ended]:
+    """Make a run, and do its step, which may be any command."""
+    from reprise import code, tracking
+
+    experiment_id = how.experiment_id or tracking.current_experiment_id()
+    source = code.describe(folder)
+    known = replace(
+        planned, folder=source.project, commit=source.commit, repository=source.repository
+    )
+    run_id = tracking.create_project_run(experiment_id, known)
+    warn(f"=== Running {planned.entry_point} in run with ID '{run_id}' ===")
+    try:
+        if _SCHEDULER in how.configuration:
+            from reprise.sweeps import single
+
+            return run_id, single.make(run_id, command.words, folder, how.configuration)
+        return run_id, _make(run_id, command.words, folder, python, experiment_id)
+    except RepriseError as error:
+        tracking.close(run_id, "FAILED", str(error))
+        raise
+    except BaseException:
+        tracking.close(run_id, "KILLED", "interrupted")
+        raise
+
+
+def _make(
+    run_id: str, words: Sequence[str], folder: Path, python: Path, experiment_id: str
+) -> Ended:
+    """Do the step of a run on this machine, showing what it prints."""
+    from reprise import tracking
+
+    variables = {
+        **os.environ,
+        **tracking.environment(experiment_id),
+        "MLFLOW_RUN_ID": run_id,
+        "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+    }
+    with Launcher(python, (), variables, shown=True) as launcher:
+        return launcher.run(words, folder=folder, environment=variables)
+
+
+def _interpreter(order: Order, folder: Path, how: How) -> Path:
+    """Return the Python to run with: of the lock, unless the environment at hand was asked for."""
+    if how.manager not in (None, "uv", "local"):
+        raise ProjectError(
+            f"expected --env-manager uv or local, found {how.manager}: this backend builds "
+            "environments with uv. Leave --env-manager out."
+        )
+    if how.manager == "local" or order.replays:
+        return Path(sys.executable)
+    allowed = str(how.configuration.get(_ALLOW_BUILD, "")).split(",")
+    return projects.locked_interpreter(folder, allow_build=tuple(filter(None, allowed)))
+
+
+def _source(project: Address, folder: Path) -> str:
+    """Name a project as MLflow does: a local folder by its repository and its place there."""
+    if project.local is None or project.fragment:
+        return project.shown
+    try:
+        root, prefix = git(folder, "rev-parse", "--show-toplevel", "--show-prefix").splitlines()
+    except CodeError:  # it is in none
+        return str(folder)
+    return f"file://{root}#{prefix.removesuffix('/')}" if prefix else f"file://{root}"

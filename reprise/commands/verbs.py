@@ -1,0 +1,197 @@
+"""The verbs of the command `reprise`: their options, and what each imports when it is called.
+
+Nothing here imports MLflow: a verb does, when it needs it.
+"""
+
+import sys
+from typing import Any
+
+import click
+
+from reprise.commands.options import epilog, of_model, words
+from reprise.errors import ParameterError
+from reprise.parameters import Parameters
+
+
+def reproduce() -> click.Command:
+    """Return the verb that reproduces a run."""
+    from reprise.commands.parameters import ReproduceParameters
+
+    def start(parameters: Parameters) -> None:
+        from reprise.commands import reproduce
+
+        reproduce.start(words(parameters), checked=True)
+
+    return of_model(
+        ReproduceParameters, start, example="reprise reproduce <run id> --set max_depth=7"
+    )
+
+
+def compare() -> click.Command:
+    """Return the verb that compares two runs."""
+    from reprise.commands.parameters import CompareParameters
+
+    def start(parameters: Parameters) -> None:
+        from reprise.commands import compare
+
+        compare.start(words(parameters), checked=True)
+
+    return of_model(CompareParameters, start, example="reprise compare <run id> <other run id>")
+
+
+def audit() -> click.Command:
+    """Return the verb that audits an experiment."""
+    from reprise.commands.parameters import AuditParameters
+
+    def start(parameters: Parameters) -> None:
+        from reprise.commands import audit
+
+        audit.start(words(parameters), checked=True)
+
+    return of_model(AuditParameters, start, example="reprise audit --experiment iris --replay 3")
+
+
+def run() -> click.Command:
+    """Return the verb that runs an entry point of a project."""
+    options = [
+        click.Argument(["uri"], default=".", metavar="[URI]"),
+        click.Option(["-e", "--entry-point"], default="main", help="default: main", metavar="NAME"),
+        click.Option(["-v", "--version"], help="a commit, tag or branch", metavar="COMMIT"),
+        _PARAMETERS,
+        *_RUN_OPTIONS,
+    ]
+
+    def call(uri: str, entry_point: str, version: str | None, params: tuple[str, ...],
+             **how: Any) -> None:  # fmt: skip
+        _run(uri, entry_point, version, _pairs(params), how)
+
+    return click.Command(
+        "run",
+        params=options,
+        callback=call,
+        epilog=epilog(),
+        help="Run an entry point of an MLflow Project, as `mlflow run` does, in less time.\n\n"
+        "URI is a folder, or a git repository; <uri>#<commit> is one of its commits, tags or "
+        "branches; runs:/<id> reproduces a run; nothing is this folder.\n\n"
+        "For example: reprise run -e train_dt -P max_depth=5",
+    )
+
+
+def sweep() -> click.Command:
+    """Return the verb that runs the entry point `sweep` of the project in this folder."""
+    from pathlib import Path
+
+    from reprise.mlproject import plain_entry_point
+
+    entry_point = plain_entry_point(Path.cwd(), "sweep")
+    defaults = entry_point.defaults if entry_point else {}
+    options: list[click.Parameter] = [
+        click.Option(
+            [f"--{name.replace('_', '-')}", name],
+            metavar="VALUE",
+            help="required" if default is None else f"default: {default or 'empty'}",
+        )
+        for name, default in defaults.items()
+    ]
+
+    def call(params: tuple[str, ...], **given: Any) -> None:
+        how = {str(option.name): given.pop(str(option.name)) for option in _RUN_OPTIONS}
+        named = {name: value for name, value in given.items() if value is not None}
+        twice = named.keys() & _pairs(params).keys()
+        if twice:
+            raise ParameterError(f"expected {min(twice)!r} once, found it twice. Drop one.")
+        _run(".", "sweep", None, {**named, **_pairs(params)}, how)
+
+    return click.Command(
+        "sweep",
+        params=[*options, _PARAMETERS, *_RUN_OPTIONS],
+        callback=call,
+        epilog=epilog(),
+        help="Run the entry point sweep of the MLproject in this folder, whose parameters are "
+        "options.\n\nFor example: reprise sweep --grid params/sweep_dt.yaml --models all",
+    )
+
+
+def show() -> click.Command:
+    """Return the verb that shows a run."""
+    from reprise.commands.parameters import ShowParameters
+
+    def start(parameters: ShowParameters) -> None:
+        from reprise.commands import show
+
+        show.start(parameters)
+
+    return of_model(ShowParameters, start, example="reprise show <run id>")
+
+
+def doctor() -> click.Command:
+    """Return the verb that checks the connection to the tracking server."""
+
+    def call(size_mb: int) -> None:
+        from reprise.doctor import __main__ as doctor
+
+        sys.exit(doctor.main(size_mb))
+
+    return click.Command(
+        "doctor",
+        params=[
+            click.Option(
+                ["--size-mb"],
+                type=click.IntRange(min=1),
+                default=200,
+                show_default=True,
+                help="size of the artifact to send and fetch",
+            )
+        ],
+        callback=call,
+        epilog=epilog(),
+        help="Check that this machine can work with the tracking server that MLFLOW_TRACKING_URI "
+        "names: one line for each check, and what to do.",
+    )
+
+
+_PARAMETERS = click.Option(
+    ["-P", "--param", "params"], multiple=True, metavar="NAME=VALUE", help="a parameter of it"
+)
+_RUN_OPTIONS = (
+    click.Option(["--experiment-name"], help="of the run", metavar="NAME"),
+    click.Option(["--experiment-id"], help="of the run", metavar="ID"),
+    click.Option(["--run-name"], help="of the run", metavar="NAME"),
+    click.Option(
+        ["--env-manager"],
+        type=click.Choice(["local", "uv"]),
+        help="local: this environment; uv: that of the project's lock; default: local if this one "
+        "is what the lock says, else uv",
+    ),
+)
+
+
+def _pairs(given: tuple[str, ...]) -> dict[str, str]:
+    """Read `name=value` words.
+
+    Raises
+    ------
+    ParameterError
+        If a word is no pair, or a name comes twice.
+    """
+    pairs: dict[str, str] = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise ParameterError(f"expected -P name=value, found -P {word}. Write a value.")
+        if name in pairs:
+            raise ParameterError(f"expected {name!r} once, found it twice. Drop one.")
+        pairs[name] = value
+    return pairs
+
+
+def _run(
+    uri: str,
+    entry_point: str,
+    version: str | None,
+    parameters: dict[str, str],
+    how: dict[str, str | None],
+) -> None:
+    from reprise.commands import run
+
+    run.start(run.ordered(uri, entry_point, parameters, version), **how)

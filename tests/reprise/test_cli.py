@@ -1,0 +1,322 @@
+"""The command `reprise`: its verbs, their options, and how each way of ending is told."""
+
+import subprocess
+import sys
+from pathlib import Path
+from unittest.mock import create_autospec
+
+import click
+import pytest
+import yaml
+
+from reprise import cli
+from reprise.commands import options, reproduce, run, verbs
+from reprise.commands.parameters import MODELS, ReproduceParameters
+from reprise.errors import DifferentError
+from reprise.fields import EXAMPLE_ID
+from reprise.parameters import as_text, default_text, parse_argv
+
+ROOT = Path(__file__).parents[2]
+MLPROJECT = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))["entry_points"]
+NOBODY = "0" * 32
+every_verb = pytest.mark.parametrize("verb", cli.VERBS)
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+class NoLauncher:
+    """Stands for the process that loads libraries, where no step will run."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+@pytest.fixture
+def reprise(capsys, monkeypatch):
+    """Do what a command line asks for, in this process; return exit code, stdout and stderr."""
+    monkeypatch.setattr(reproduce, "Launcher", NoLauncher)
+
+    def reprise(*words):
+        capsys.readouterr()
+        try:
+            code = cli.exit_code(list(words))
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return reprise
+
+
+def verb_of(name):
+    return cli.cli.get_command(click.Context(cli.cli), name)
+
+
+# Help
+
+
+def test_help_lists_every_verb_in_order(reprise):
+    code, out, _ = reprise("--help")
+
+    listed = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines() if line]
+
+    assert code == 0
+    assert listed[: len(cli.VERBS)] == [
+        *("run", "reproduce", "compare", "audit", "sweep", "show", "doctor"),
+    ]
+
+
+def test_without_a_verb_it_is_help(reprise):
+    assert reprise() == reprise("--help") == reprise("-h")
+
+
+@every_verb
+def test_every_verb_has_help_by_both_names_with_its_exit_codes(reprise, verb):
+    code, out, err = reprise(verb, "-h")
+
+    assert (code, out, err) == reprise(verb, "--help")
+    assert code == 0
+    assert out.startswith(f"Usage: reprise {verb} ")
+    for number, meaning in options.EXIT_CODES.items():
+        assert f"{number}: {meaning}" in " ".join(out.split())
+
+
+def test_the_exit_codes_of_errors_are_those_of_the_help():
+    from reprise import errors, interrupts
+
+    found = {e.exit_code for e in vars(errors).values() if hasattr(e, "exit_code")}
+
+    assert {0, *found, interrupts.EXIT_CODE} == set(options.EXIT_CODES)
+
+
+def test_mlflow_is_not_imported_for_help_nor_to_refuse_nor_to_start_a_step():
+    program = """
+import os, sys
+from reprise import cli
+from reprise.commands import handover
+
+class Launcher:
+    def __init__(self, *_, **__): pass
+    def __enter__(self): return self
+    def __exit__(self, *_): pass
+    def begin(self, words, **_): print("started", words[2])
+    def ended(self): return handover.Ended(2, "")
+
+handover.Launcher = Launcher
+lines = [["--help"], *([verb, "-h"] for verb in cli.VERBS), ["nosuch"], ["reproduce", "x"]]
+lines += [["run", "-P", "x"], ["run", "-e", "train_dt", "-P", "max_depth=5"], ["sweep"]]
+for line in lines:
+    cli.exit_code(line)
+    assert not {"mlflow", "sklearn", "numpy"} & sys.modules.keys(), line
+"""
+    command = [sys.executable, "-c", program]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "started steps.train_dt" in done.stdout
+    assert "started steps.sweep" in done.stdout
+
+
+# The options are those of the models, which are those of MLproject
+
+
+@every_model
+def test_model_mlproject_and_the_verbs_options_agree(name):
+    fields, declared = MODELS[name].model_fields, MLPROJECT[name]["parameters"]
+    params = {param.name: param for param in verb_of(name).params}
+
+    assert list(params) == list(fields) == list(declared)
+    for each, field in fields.items():
+        is_argument = isinstance(params[each], click.Argument)
+        assert is_argument == field.is_required() == ("default" not in declared[each])
+        if not is_argument:
+            assert params[each].opts == [f"--{each.replace('_', '-')}"]
+            assert as_text(field.default) == as_text(declared[each]["default"])
+            flag = params[each].is_flag
+            assert flag or f"default: {default_text(field)})" in params[each].help
+
+
+def test_the_options_of_sweep_are_the_parameters_of_the_projects_entry_point(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+    names = [param.name for param in verb_of("sweep").params]
+
+    assert names[: len(MLPROJECT["sweep"]["parameters"])] == list(MLPROJECT["sweep"]["parameters"])
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([NOBODY], {}),
+        ([f"runs:/{NOBODY}"], {"run_id": f"runs:/{NOBODY}"}),
+        ([NOBODY, "--tolerance", "0.1"], {"tolerance": 0.1}),
+        ([NOBODY, "--tolerance="], {}),
+        (["--set", "max_depth=7", NOBODY], {"set": "max_depth=7"}),
+        ([NOBODY, "--set", "a=1", "--set", "b='x y' c=2"], {"set": "a=1 b='x y' c=2"}),
+        ([NOBODY, "--materialize"], {"materialize": True}),
+        ([NOBODY, "--code", "current"], {"code": "current"}),
+        ([NOBODY, "--allow-repository", "u"], {"allow_repository": "u"}),
+        ([NOBODY, "--allow_repository", "u"], {"allow_repository": "u"}),
+    ],
+)
+def test_what_is_given_reaches_the_step_as_mlproject_hands_it_over(
+    reprise, monkeypatch, words, expected
+):
+    start = create_autospec(reproduce.start)
+    monkeypatch.setattr(reproduce, "start", start)
+
+    code, _, err = reprise("reproduce", *words)
+
+    arguments = start.call_args.args[0]
+    parsed = ReproduceParameters.parse(parse_argv(arguments))
+    assert (code, err) == (0, "")
+    assert parsed == ReproduceParameters(**{"run_id": NOBODY, **expected})
+    assert [word for word in arguments if word.startswith("--")] == [
+        f"--{name}" for name in MLPROJECT["reproduce"]["parameters"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["run"], (".", "main", {})),
+        (["run", "-e", "train_dt", "-P", "a=1", "-P", "b=x=y"],
+         (".", "train_dt", {"a": "1", "b": "x=y"})),
+        (["run", ".", "-P", "set="], (".", "main", {"set": ""})),
+        (["sweep", "--grid", "g.yaml", "--models", "all"],
+         (".", "sweep", {"grid": "g.yaml", "models": "all"})),
+        (["sweep", "-P", "grid=g.yaml", "--allow-untracked", ""],
+         (".", "sweep", {"grid": "g.yaml", "allow_untracked": ""})),
+    ],
+)  # fmt: skip
+def test_run_and_sweep_order_what_mlflow_run_would(reprise, monkeypatch, words, expected):
+    monkeypatch.chdir(ROOT)
+    orders = []
+    monkeypatch.setattr(run, "start", lambda order, **how: orders.append((order, how)))
+
+    code, _, err = reprise(*words)
+
+    ((order, how),) = orders
+    assert (code, err) == (0, "")
+    assert (order.address.base, order.entry_point, order.parameters) == expected
+    assert set(how.values()) == {None}
+
+
+# What cannot be done is told in a line, and leaves no run
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["nosuch"], "No such command 'nosuch'. See: reprise --help"),
+        (["--nosuch"], "No such option '--nosuch'"),
+        (["reproduce"], "Missing argument 'RUN_ID'. See: reprise reproduce --help"),
+        (["reproduce", NOBODY, "--tolerence", "1"], "Did you mean '--tolerance'. See"),
+        (["reproduce", "abc"], f"found 'abc'. For example: {EXAMPLE_ID}."),
+        (["reproduce", NOBODY, "--tolerance", "x"], "For example: --tolerance 1e-09."),
+        (["reproduce", NOBODY, "--set", "max_depth"], "For example: --set max_depth=7."),
+        (["reproduce", NOBODY, "--set", "a='b"], "For example: --set max_depth=7."),
+        (["reproduce", NOBODY, "--code", "old"], "code must be one of recorded, current"),
+        (["reproduce", NOBODY], "which is not there"),
+        (["compare", NOBODY], "Missing argument 'OTHER'"),
+        (["compare", NOBODY, NOBODY], "which is not there"),
+        (["audit", "--experiment", "test"], "Did you mean 'tests'?"),
+        (["audit", "--replay", "-1"], "For example: --replay 0."),
+        (["show", "abc"], "run_id must be a run id"),
+        (["show", NOBODY], "which is not there"),
+        (["run", "-P", "max_depth"], "expected -P name=value, found -P max_depth"),
+        (["run", "-P", "a=1", "-P", "a=2"], "expected 'a' once, found it twice"),
+        (["run", "-e", "nosuch"], "nosuch"),
+        (["run", "--experiment-name", "a", "--experiment-id", "1"], "found both"),
+        (["run", "--env-manager", "conda"], "'conda' is not one of"),
+        (["run", "runs:/abc"], "run_id must be a run id"),
+        (["run", f"runs:/{NOBODY}", "-e", "train_dt"], "Leave -e out"),
+        (["run", f"runs:/{NOBODY}"], "which is not there"),
+        (["run", "-P", "u=https://me:s3cret@host/p"], "must be without a user and a password"),
+        (["sweep", "--nosuch", "1"], "No such option '--nosuch'"),
+        (["sweep", "--models", "all", "-P", "models=best"], "expected 'models' once"),
+        (["doctor", "--size-mb", "0"], "0 is not in the range x>=1"),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_refused_in_a_line_and_leaves_no_run(
+    reprise, store, monkeypatch, words, text
+):
+    monkeypatch.chdir(ROOT)
+
+    code, out, err = reprise(*words)
+
+    assert code == 2
+    assert out == ""
+    assert text in err
+    assert err.count("\n") == 1
+    assert err.startswith(("reprise", f"{words[0]}: ", "reproduce: "))
+    assert "s3cret" not in err
+    assert store.runs() == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (DifferentError("expected x, found y."), 1, "expected x, found y."),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (click.Abort(), 130, "interrupted"),
+    ],
+)
+def test_how_a_verb_ends_is_the_exit_code(reprise, monkeypatch, error, code, line):
+    def start(*_, **__):
+        raise error
+
+    monkeypatch.setattr(reproduce, "start", start)
+
+    assert reprise("reproduce", NOBODY) == (code, "", f"reprise reproduce: {line}\n")
+
+
+def test_a_defect_keeps_its_traceback(reprise, monkeypatch):
+    def start(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(reproduce, "start", start)
+
+    with pytest.raises(ZeroDivisionError):
+        reprise("reproduce", NOBODY)
+
+
+# Completion
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_shell_gets_its_script(reprise, monkeypatch, shell):
+    monkeypatch.setenv("_REPRISE_COMPLETE", f"{shell}_source")
+
+    code, out, _ = reprise()
+
+    assert code == 0
+    assert "_REPRISE_COMPLETE" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("reprise re", ["reproduce"]),
+        ("reprise reproduce --t", ["--tolerance"]),
+        ("reprise sweep --grid", ["--grid"]),
+    ],
+)
+def test_verbs_and_options_complete(reprise, monkeypatch, words, expected):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("_REPRISE_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+
+    _, out, _ = reprise()
+
+    assert [line.partition(",")[2] for line in out.splitlines()] == expected
+
+
+def test_the_list_of_verbs_is_that_of_their_modules():
+    assert [name for name in cli.VERBS if callable(getattr(verbs, name))] == list(cli.VERBS)

@@ -1,0 +1,258 @@
+"""A step that makes its own run: when that is possible, what it gets, and what its end means."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from repositories import commit_all, git, make_repository
+
+from reprise import capture_ahead, code, tracking
+from reprise.commands import handover
+from reprise.commands.run import How, ordered, run
+from reprise.errors import CodeError, NotBegunError, RunFailedError
+from reprise.mlproject import Command
+from reprise.project_run import ProjectRun
+
+MLPROJECT = """
+name: tiny
+entry_points:
+  main:
+    parameters:
+      how: {type: string, default: good}
+      allow_untracked: {type: string, default: ""}
+    command: "python -m tiny.step --how {how} --allow_untracked {allow_untracked}"
+"""
+SETTINGS = '[tool.reprise]\nsteps = "tiny"\n'
+# Makes its run without MLflow, whose import takes seconds: as a name in a file.
+STEP = """
+import json, os, signal, sys
+from pathlib import Path
+
+how = sys.argv[2]
+order = json.loads(os.environ["REPRISE_ORDERED"])
+Path("found.json").write_text(json.dumps(order))
+if how == "refuse":
+    sys.exit(2)
+if how == "crash":
+    sys.exit(1)
+Path(os.environ["REPRISE_REPORT"]).write_text(json.dumps({"run_id": os.environ["MADE"]}))
+if how == "killed":
+    os.kill(os.getpid(), signal.SIGKILL)
+if how == "interrupt":
+    os.kill(int(os.environ["PARENT"]), signal.SIGTERM)
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def project(plain_git, tmp_path, monkeypatch):
+    """A project with a step of its own, which is the current folder."""
+    folder = make_repository(tmp_path / "project")
+    (folder / "tiny").mkdir()
+    (folder / "tiny" / "__init__.py").write_text("")
+    (folder / "tiny" / "step.py").write_text(STEP)
+    (folder / "MLproject").write_text(MLPROJECT)
+    (folder / "pyproject.toml").write_text(SETTINGS)
+    (folder / ".gitignore").write_text("__pycache__/\nfound.json\n")
+    commit_all(folder, "project")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def made(store, monkeypatch):
+    """The run that the step reports."""
+    run_id = store.make_run(status="RUNNING")
+    monkeypatch.setenv("MADE", run_id)
+    monkeypatch.setenv("PARENT", str(os.getpid()))
+    return run_id
+
+
+def run_step(how="good"):
+    order = ordered(".", "main", {"how": how}, None)
+    return run(order, How(backend="local", manager="local", hands_over=True))
+
+
+def test_a_step_gets_the_run_that_it_is_to_make(project, made):
+    run_step()
+
+    order = ProjectRun(**json.loads((project / "found.json").read_text()))
+    assert order == ProjectRun(
+        entry_point="main",
+        raw_parameters={"how": "good", "allow_untracked": "''"},
+        source=f"file://{project}",
+        backend="local",
+    )
+
+
+def test_the_run_that_a_step_reports_is_the_commands_and_is_its_to_end(store, project, made):
+    assert run_step() == made
+    assert store.status(made) == "RUNNING"
+
+
+def test_a_step_that_refuses_leaves_no_run(store, project, made):
+    with pytest.raises(NotBegunError):
+        run_step("refuse")
+
+    assert [each.info.run_id for each in store.runs()] == [made]
+
+
+def test_a_step_that_is_gone_before_it_has_a_run_gets_one_that_failed(store, project, made):
+    with pytest.raises(RunFailedError, match="exit code 1"):
+        run_step("crash")
+
+    (failed,) = (each for each in store.runs() if each.info.run_id != made)
+    assert failed.info.status == "FAILED"
+    assert failed.data.tags["mlflow.project.entryPoint"] == "main"
+    assert failed.data.params == {"how": "crash", "allow_untracked": "''"}
+
+
+def test_the_run_of_a_step_that_is_killed_has_failed(store, project, made):
+    with pytest.raises(RunFailedError, match=f"run {made} failed: .* signal 9"):
+        run_step("killed")
+
+    assert store.status(made) == "FAILED"
+
+
+def test_a_command_that_is_told_to_stop_kills_the_run_and_leaves_nothing(
+    store, project, made, temporary
+):
+    from reprise.interrupts import interruptible
+
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        run_step("interrupt")
+
+    assert store.status(made) == "KILLED"
+    assert list(temporary.iterdir()) == []
+
+
+# Where it is possible
+
+STEP_COMMAND = Command(["python", "-m", "tiny.step", "--how", "good"], {})
+HERE = Path(sys.executable)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["python", "-m", "other.step"], ["python", "-m", "tiny"], ["bash", "-c", "python -m tiny.x"]],
+)
+def test_another_command_cannot_make_its_run(project, words):
+    assert handover.is_possible(project, STEP_COMMAND, HERE)
+    assert not handover.is_possible(project, Command(words, {}), HERE)
+
+
+def test_a_step_in_another_environment_cannot_make_its_run(project):
+    assert not handover.is_possible(project, STEP_COMMAND, Path("/usr/bin/python3"))
+
+
+def test_a_project_that_names_no_steps_has_none(project):
+    (project / "pyproject.toml").unlink()
+
+    assert not handover.is_possible(project, STEP_COMMAND, HERE)
+
+
+@pytest.mark.parametrize(
+    ("uri", "possible"),
+    [
+        ("", False),
+        ("sqlite:///mlflow.db", False),
+        ("mlruns", False),
+        ("sqlite:////tmp/mlflow.db", True),
+        ("https://example.org", True),
+    ],
+)
+def test_in_another_folder_the_store_must_be_the_same(
+    project, tmp_path, monkeypatch, uri, possible
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+
+    assert handover.is_possible(project, STEP_COMMAND, HERE) == possible
+
+
+# The source, captured ahead
+
+
+@pytest.fixture
+def ahead(tmp_path, monkeypatch):
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    monkeypatch.setenv(capture_ahead.FOLDER, str(folder))
+    return folder
+
+
+def test_a_step_has_the_source_that_was_captured_for_it(project, ahead, tmp_path):
+    (project / "train.py").write_text("depth = 4\n")
+
+    with (
+        capture_ahead.awaited(ahead) as pipe,
+        capture_ahead.captured(project, ahead, pipe, allow_untracked=[]),
+    ):
+        (project / "train.py").write_text("depth = 5\n")
+        with capture_ahead.source(project, allow_untracked=[]) as found:
+            found.write_bundle(tmp_path / "bundle")
+            assert git(tmp_path / "project", "bundle", "list-heads", str(tmp_path / "bundle"))
+            assert found.holds("depth = 4")
+            assert found.carried
+            assert found.code.dirty
+            assert "+depth = 4" in found.patch()
+
+
+def test_the_folder_of_the_source_is_not_passed_on(project, ahead):
+    with (
+        capture_ahead.awaited(ahead) as pipe,
+        capture_ahead.captured(project, ahead, pipe, allow_untracked=[]),
+        capture_ahead.source(project, allow_untracked=[]),
+    ):
+        assert capture_ahead.FOLDER not in os.environ
+
+
+@pytest.mark.parametrize("allowed", [[], None])
+def test_where_nothing_was_captured_a_step_captures_for_itself(project, ahead, allowed):
+    if allowed is not None:
+        (project / ".env").write_text("PASSWORD=1\n")  # what may not be carried
+
+    with (
+        capture_ahead.awaited(ahead) as pipe,
+        capture_ahead.captured(project, ahead, pipe, allow_untracked=allowed),
+    ):
+        if allowed is None:
+            with capture_ahead.source(project, allow_untracked=[]) as found:
+                assert found.code == code.describe(project)
+        else:
+            with (
+                pytest.raises(CodeError, match=r"\.env"),
+                capture_ahead.source(project, allow_untracked=[]),
+            ):
+                pass
+
+
+def test_without_a_command_a_step_captures_for_itself(project):
+    with capture_ahead.source(project, allow_untracked=[]) as found:
+        assert found.code == code.describe(project)
+
+
+# The step's side
+
+
+def test_a_step_makes_the_run_that_was_ordered_and_enters_it(store, monkeypatch):
+    planned = ProjectRun(
+        entry_point="train",
+        raw_parameters={"C": "2"},
+        source="file:///project",
+        backend="local",
+        name="mine",
+    )
+    monkeypatch.setenv("REPRISE_ORDERED", planned.to_json())
+
+    run, origin = tracking.open_run()
+
+    assert origin == tracking.Origin.GIVEN
+    assert "REPRISE_ORDERED" not in os.environ
+    assert os.environ["MLFLOW_RUN_ID"] == run.info.run_id
+    assert store.run(run.info.run_id).data.params == {"C": "2"}
+    assert run.info.run_name == "mine"
+    assert run.info.experiment_id == store.experiment_id
+    assert store.tags(run.info.run_id)["mlflow.source.name"] == "file:///project"
