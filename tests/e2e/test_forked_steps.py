@@ -1,0 +1,153 @@
+"""A step in a fork of the warm process does what it does in a process of its own.
+
+Most tests of this folder rest on it: `Project.execute` runs `python -m …` in forks. Here each entry
+point runs both ways, on a store of its own, in the same clone; and nothing may differ but ids,
+times, and the places that were given.
+"""
+
+import json
+import re
+import shutil
+from dataclasses import dataclass, field, replace
+
+import pytest
+from driving import Ended, Project
+
+EXPERIMENT = {
+    "data": {"source": "iris"},
+    "steps": [{"step": "train_dt", "parameters": {"max_depth": [2, 3], "cv": 2}}],
+    "evaluation": {},
+}
+GRID = "data: iris\nparams: {max_depth: [1, 2], cv: 2}\n"
+# How each entry point is called, where {…} is the run of an earlier call.
+CALLS = {
+    "load_data": ("load_data", {"source": "iris"}),
+    "train_lr": ("train_lr", {"data": "{load_data}", "cv": "2"}),
+    "train_dt": ("train_dt", {"data": "{load_data}", "cv": "2", "max_depth": "2"}),
+    "evaluate": ("evaluate", {"run_id": "{train_dt}", "register_as": "{name}"}),
+    "compare": ("compare", {"run_id": "{train_lr}", "other": "{train_dt}"}),
+    "reproduce": ("reproduce", {"run_id": "{train_dt}"}),
+    "main": ("main", {"params": "{folder}/experiment.json"}),
+    "sweep": ("sweep", {"grid": "{folder}/grid.yaml", "workers": "1"}),
+    "audit": ("audit", {"experiment": "{name}"}),
+    "a refusal": ("train_dt", {"max_depth": "banana"}),
+}
+NAME = "both-ways"
+_ID = re.compile(r"\b[0-9a-f]{32}\b|\bm-[0-9a-f]{32}\b")
+_TIMES = (
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|\+\d\d:?\d\d)?"), "<date>"),
+    (re.compile(r"\b\d+(\.\d+)? ?(s|ms|seconds|min)\b"), "<seconds>"),
+    (re.compile(r"\b1[0-9]{12}\b"), "<milliseconds>"),
+)
+# Logged by the clock; of the store or the machine's moment.
+_TIMED_TAGS = {"mlflow.log-model.history", "e2e.call"}
+
+
+@dataclass
+class Way:
+    """One way to run steps, and how each call ended."""
+
+    project: Project
+    places: dict[str, str]  # what differs by place, and a name for it
+    ended: dict[str, Ended] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def call(self, name, folder):
+        entry_point, parameters = CALLS[name]
+        known = {key: done.run_id for key, done in self.ended.items()}
+        given = {
+            key: value.format(**known, folder=folder, name=NAME)
+            for key, value in parameters.items()
+        }
+        self.ended[name] = self.project.step(entry_point, **given)
+
+    def plain(self, text):
+        """Return a text with ids by order of appearance, and without times and places."""
+        for place, word in self.places.items():
+            text = text.replace(place, word)
+        text = _ID.sub(lambda found: self.ids.setdefault(found[0], f"<id {len(self.ids)}>"), text)
+        for pattern, word in _TIMES:
+            text = pattern.sub(word, text)
+        return text
+
+    def run(self, run_id):
+        """Return what a run has: status, parameters, metrics, tags, artifacts, record, models."""
+        run = self.project.client.get_run(run_id)
+        tags = {n: v for n, v in run.data.tags.items() if n not in _TIMED_TAGS}
+        seconds = {n for n in run.data.metrics if n.endswith("seconds")}
+        found = {
+            "status": run.info.status,
+            "params": dict(sorted(run.data.params.items())),
+            "metrics": {n: v for n, v in sorted(run.data.metrics.items()) if n not in seconds},
+            "timed": sorted(seconds),
+            "tags": dict(sorted(tags.items())),
+            "artifacts": self.project.artifacts(run_id),
+            "record": self.project.record(run_id),
+            "models": len(run.outputs.model_outputs),
+            "children": [
+                {"status": child.info.status, "name": child.info.run_name}
+                for child in self.project.children(run_id)
+            ],
+        }
+        return json.loads(self.plain(json.dumps(found, ensure_ascii=False)))
+
+
+def way(project, folder, migrated):
+    """Return the project with a store of its own, and an experiment that is called the same."""
+    shutil.copy(migrated, folder / "mlflow.db")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    own = replace(project.with_variables({"MLFLOW_TRACKING_URI": uri}), store=uri)
+    experiment_id = own.client.create_experiment(NAME, artifact_location=str(folder / "artifacts"))
+    own = own.with_variables({"MLFLOW_EXPERIMENT_ID": experiment_id})
+    return Way(replace(own, experiment_id=experiment_id), {str(folder): "<folder>"})
+
+
+@pytest.fixture(scope="module")
+def ways(clone, migrated, tmp_path_factory):
+    """The same calls in forks, and in true processes."""
+    words = tmp_path_factory.mktemp("words")
+    (words / "experiment.json").write_text(json.dumps(EXPERIMENT))
+    (words / "grid.yaml").write_text(GRID)
+    forked = way(clone, tmp_path_factory.mktemp("forked"), migrated)
+    true = way(clone.in_true_processes(), tmp_path_factory.mktemp("true"), migrated)
+    for name in CALLS:
+        for each in (forked, true):
+            each.call(name, words)
+    return forked, true
+
+
+def test_every_entry_point_is_called(project):
+    text = (project.folder / "MLproject").read_text(encoding="utf-8")
+    declared = re.findall(r"^  (\w+):$", text.partition("entry_points:\n")[2], re.MULTILINE)
+
+    assert {entry_point for entry_point, _ in CALLS.values()} == set(declared)
+
+
+def test_the_calls_were_made_in_forks_and_in_processes(clone):
+    variables = clone.environment
+
+    assert clone.warm.can_run(["python", "-m", "steps.train_dt"], variables)
+    assert clone.in_true_processes().warm is None
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_exit_code_is_the_same(ways, name):
+    forked, true = (each.ended[name] for each in ways)
+
+    assert forked.exit_code == true.exit_code == (2 if name == "a refusal" else 0), forked.stderr
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_is_printed_is_the_same(ways, name):
+    forked, true = ((each.plain(each.ended[name].stdout)) for each in ways)
+    errors = [each.plain(each.ended[name].stderr) for each in ways]
+
+    assert forked == true
+    assert errors[0] == errors[1]
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_run_and_its_record_are_the_same(ways, name):
+    forked, true = (each.run(each.ended[name].run_id) for each in ways)
+
+    assert forked == true

@@ -1,0 +1,335 @@
+"""The warm process of `forking`: imports the libraries, then is forked for each command.
+
+A command that starts Python itself (a replay's step, a sweep's warm process) would import all over
+again. Each command therefore has spare forks, which have run nothing yet: one of them becomes the
+first process that the command starts with this Python, with the descriptors, folder, variables and
+session that were asked for.
+"""
+
+import array
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
+import inspect
+import json
+import os
+import re
+import runpy
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+# skops first, as it searches all modules loaded so far.
+LIBRARIES = (
+    *("skops.io", "mlflow.sklearn", "mlflow.pyfunc", "sklearn.pipeline", "sklearn.tree"),
+    *("sklearn.model_selection", "sklearn.linear_model", "pyarrow.parquet", "pyarrow.csv", "git"),
+    *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.tracking.rest_store"),
+    *(
+        "mlflow.cli",
+        "mlflow.projects",
+        "mlflow.store.artifact.mlflow_artifacts_repo",
+        "rich.console",
+    ),
+    *("mlflow.tracking.request_header.registry", "scipy.stats", "matplotlib.figure"),
+    "mlflow.cli",
+)
+# Variables that Python or a library reads as it starts; a fork cannot make up for another value.
+READ_AT_START = re.compile(
+    r"PYTHON(?!PATH$|DONTWRITEBYTECODE$).*|.*_NUM_THREADS|OPENBLAS_.*|NPY_.*"
+    r"|GLIBC_TUNABLES|SCIPY_ARRAY_API"
+)
+_SPARES = 2  # for each command; the third process that it starts is an ordinary one
+_SCRIPTS = Path(sys.executable).parent
+_DESCRIPTORS = 3
+_CLOSED_TO = 4096
+
+
+@dataclass
+class Command:
+    """A command that runs, and who waits for it."""
+
+    connection: socket.socket
+    pid: int
+    ended: int  # file descriptor that tells of its end
+    deadline: float
+    late: bool = False
+
+
+class Server:
+    """Forks this process for each command that is asked for, several at a time."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        self._listening = listening
+        self._commands: list[Command] = []
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listening, selectors.EVENT_READ, self._accept)
+        self._selector.register(sys.stdin, selectors.EVENT_READ, self._end)
+
+    def serve(self) -> NoReturn:
+        """Do as asked until standard input ends."""
+        while True:
+            deadlines = [c.deadline for c in self._commands if not c.late]
+            wait = max(0, min(deadlines) - time.monotonic()) if deadlines else None
+            for key, _ in self._selector.select(wait):
+                if key.fd in self._selector.get_map():  # an earlier one may have closed it
+                    key.data()
+            for command in self._commands:
+                if time.monotonic() >= command.deadline and not command.late:
+                    command.late = True
+                    self._kill(command)
+
+    def _accept(self) -> None:
+        connection, _ = self._listening.accept()
+        with connection.makefile("rb") as lines:
+            line = lines.readline()
+        if not line:
+            connection.close()
+            return
+        order = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            self._listening.close()
+            connection.close()
+            _be_command(order)
+        deadline = time.monotonic() + order["timeout"]
+        command = Command(connection, pid, os.pidfd_open(pid), deadline)
+        self._commands.append(command)
+        for descriptor, act in ((command.ended, self._reap), (connection, self._kill)):
+            act_on_it = functools.partial(act, command)
+            self._selector.register(descriptor, selectors.EVENT_READ, act_on_it)
+
+    def _reap(self, command: Command) -> None:
+        """Answer how a command ended, and end what it has left in its process group."""
+        _, status = os.waitpid(command.pid, 0)
+        left = _living_in_group(command.pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(command.pid, signal.SIGKILL)
+        answer = {
+            "exit_code": os.waitstatus_to_exitcode(status),
+            "late": command.late,
+            "left": left,
+        }
+        with contextlib.suppress(ConnectionError):
+            command.connection.sendall(json.dumps(answer).encode() + b"\n")
+        for descriptor in (command.ended, command.connection):
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(descriptor)
+        command.connection.close()
+        os.close(command.ended)
+        self._commands.remove(command)
+
+    def _kill(self, command: Command) -> None:
+        """End a command that is late, or that nobody waits for any more."""
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(command.connection)
+        with contextlib.suppress(ProcessLookupError):  # it is about to lead its group
+            os.kill(command.pid, signal.SIGKILL)
+            os.killpg(command.pid, signal.SIGKILL)
+
+    def _end(self) -> NoReturn:
+        for command in self._commands:
+            self._kill(command)
+        os._exit(0)
+
+
+def _living_in_group(group: int) -> list[str]:
+    """Names of the processes of a group that have not ended."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # "pid (name) state parent group …"; a name may hold spaces
+            before, _, after = path.read_text(encoding="utf-8", errors="replace").rpartition(")")
+            state, _, of = after.split()[:3]
+            if int(of) == group and state not in "ZX":
+                found.append(before.partition("(")[2])
+    return found
+
+
+def _be_command(order: Mapping[str, Any]) -> NoReturn:
+    """Be the process of one command, as `python -m` or the script `mlflow` starts it."""
+    os.setsid()
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        path = f"{order['output']}/{name}"
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    words = order["words"]
+    _run(words if words[0] == "mlflow" else words[1:], order["folder"], order["environment"])
+
+
+def _run(words: list[str], folder: str, environment: Mapping[str, str]) -> NoReturn:
+    """Do what Python does with `-m module …` or `-c code …`, or `mlflow` with `run …`; and end."""
+    exit_code = 1
+    spares: list[Spare] = []
+    try:
+        spares += (Spare() for _ in range(_SPARES))
+        # as in a process that a terminal starts
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(folder)
+        tempfile.tempdir = None  # a library may have asked for it before
+        sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
+        found = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+        first = {"-m": str(Path.cwd()), "-c": "", "mlflow": str(_SCRIPTS)}[words[0]]
+        sys.path[:1] = [first, *found]
+        _fork_instead_of_exec(spares)
+        exit_code = _exit_code_of(functools.partial(_execute, *words))
+    except BaseException:  # noqa: BLE001 - a fork must not go on as the warm process
+        traceback.print_exc()
+    finally:
+        for spare in spares:
+            spare.end()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(exit_code)
+
+
+def _execute(option: str, what: str, *arguments: str) -> None:
+    if option == "mlflow":
+        sys.argv = [str(_SCRIPTS / "mlflow"), what, *arguments]
+        sys.orig_argv = [sys.executable, *sys.argv]
+        importlib.import_module("mlflow.cli").cli()
+    sys.argv = [option, *arguments]
+    sys.orig_argv = [sys.executable, option, what, *arguments]
+    if option == "-m":
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
+        return
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    exec(compile(what, "<string>", "exec"), main.__dict__)
+
+
+def _exit_code_of(execute: Callable[[], None]) -> int:
+    """Execute, and return the exit code with which Python would end."""
+    code = 0
+    try:
+        execute()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if not isinstance(end.code, int | None):
+            print(end.code, file=sys.stderr)
+    except BaseException:  # noqa: BLE001 - as Python ends with any error
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    return code
+
+
+class Spare:
+    """A fork that has run nothing yet, and may become a process that this one starts."""
+
+    def __init__(self) -> None:
+        self._channel, theirs = socket.socketpair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._channel.close()
+            _wait_for_order(theirs)
+        theirs.close()
+        self.is_used = False
+
+    def become(self, words: list[str], descriptors: tuple[int, ...], **order: Any) -> None:
+        """Let it be the process of a command line, with what is given as 0, 1 and 2."""
+        self.is_used = True
+        text = json.dumps({"words": words, **order}).encode() + b"\n"
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
+        self._channel.sendmsg([text[:1]], [rights])
+        self._channel.sendall(text[1:])
+        self._channel.close()
+
+    def end(self) -> None:
+        """End it if it has not become anything."""
+        if not self.is_used:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+def _wait_for_order(channel: socket.socket) -> NoReturn:
+    """Be a spare process: wait until it is needed, or nobody is left who could need it."""
+    first, descriptors, _, _ = socket.recv_fds(channel, 1, _DESCRIPTORS)
+    if not first:
+        os._exit(0)
+    with channel.makefile("rb") as lines:
+        order = json.loads(first + lines.readline())
+    kept = [os.dup(descriptor) for descriptor in descriptors]  # above those to be replaced
+    for number, descriptor in enumerate(kept):
+        os.dup2(descriptor, number)
+    os.closerange(_DESCRIPTORS, _CLOSED_TO)
+    if order["session"]:
+        os.setsid()
+    _run(order["words"], order["folder"], order["environment"])
+
+
+def _fork_instead_of_exec(spares: list[Spare]) -> None:
+    """Let `subprocess` take a spare process where it is asked to start this very Python."""
+    execute_child = subprocess.Popen._execute_child
+    names = inspect.signature(execute_child)
+
+    def execute_or_become(*arguments: Any) -> None:
+        given = names.bind(*arguments).arguments
+        spare = next((spare for spare in spares if not spare.is_used), None)
+        if spare is None or not _is_this_python(given):
+            execute_child(*arguments)
+            return
+        process = given["self"]
+        asked = enumerate((given["p2cread"], given["c2pwrite"], given["errwrite"]))
+        spare.become(
+            list(map(os.fspath, given["args"]))[1:],
+            tuple(number if pipe == -1 else pipe for number, pipe in asked),
+            folder=os.fspath(given["cwd"] or Path.cwd()),
+            environment=dict(os.environ if given["env"] is None else given["env"]),
+            session=given["start_new_session"],
+        )
+        process._child_created = True
+        process.pid = spare.pid
+        ends = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+        process._close_pipe_fds(*(given[end] for end in ends))
+
+    subprocess.Popen._execute_child = execute_or_become
+
+
+def _is_this_python(given: Mapping[str, Any]) -> bool:
+    """Tell whether a process to be started is one that a spare fork can be."""
+    words = given["args"]
+    if given["shell"] or isinstance(words, str | bytes) or given["pass_fds"]:
+        return False
+    words = list(map(os.fspath, words))
+    environment = os.environ if given["env"] is None else given["env"]
+    names = {n for n in {*environment, *_AT_START} if re.fullmatch(READ_AT_START, n)}
+    return (
+        words[0] == sys.executable
+        and words[1] in ("-c", "-m")
+        and all(environment.get(name) == _AT_START.get(name) for name in names)
+    )
+
+
+_AT_START = dict(os.environ)
+
+
+def main() -> None:
+    """Import the libraries, then serve."""
+    for library in LIBRARIES:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(library)
+    gc.collect()
+    gc.freeze()  # forks share these objects; collecting them would copy their pages
+    listening = socket.socket(fileno=int(os.environ.pop("FORK_SERVER")))
+    Server(listening).serve()
+
+
+if __name__ == "__main__":
+    main()
