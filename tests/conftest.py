@@ -86,6 +86,13 @@ def warm_process():
     warm.close()
 
 
+@pytest.fixture
+def warm_processes(warm_process):
+    """Let what the test starts with this Python be forks of the warm process."""
+    with warm_process.starting_processes():
+        yield
+
+
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory):
     """An empty store: migrating one takes seconds, copying its file does not."""

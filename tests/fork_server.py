@@ -6,16 +6,14 @@ first process that the command starts with this Python, with the descriptors, fo
 session that were asked for.
 """
 
-import array
 import atexit
 import contextlib
+import ctypes
 import functools
 import gc
 import importlib
-import inspect
 import json
 import os
-import re
 import runpy
 import selectors
 import signal
@@ -32,6 +30,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from becoming import DESCRIPTORS, execute_child, receive, send
+
 # skops first, as it searches all modules loaded so far.
 LIBRARIES = (
     *("skops.io", "mlflow.sklearn", "mlflow.pyfunc", "sklearn.pipeline", "sklearn.tree"),
@@ -46,15 +46,11 @@ LIBRARIES = (
     *("mlflow.tracking.request_header.registry", "scipy.stats", "matplotlib.figure"),
     "mlflow.cli",
 )
-# Variables that Python or a library reads as it starts; a fork cannot make up for another value.
-READ_AT_START = re.compile(
-    r"PYTHON(?!PATH$|DONTWRITEBYTECODE$).*|.*_NUM_THREADS|OPENBLAS_.*|NPY_.*"
-    r"|GLIBC_TUNABLES|SCIPY_ARRAY_API"
-)
 _SPARES = 2  # for each command; the third process that it starts is an ordinary one
 _SCRIPTS = Path(sys.executable).parent
-_DESCRIPTORS = 3
 _CLOSED_TO = 4096
+_AT_START = dict(os.environ)
+_SYS_CLONE, _CLONE_PARENT = 56, 0x8000  # of x86-64
 
 
 @dataclass
@@ -93,12 +89,28 @@ class Server:
 
     def _accept(self) -> None:
         connection, _ = self._listening.accept()
-        with connection.makefile("rb") as lines:
-            line = lines.readline()
-        if not line:
+        order, descriptors = receive(connection)
+        if order is None:
             connection.close()
-            return
-        order = json.loads(line)
+        elif descriptors:
+            self._spawn(connection, order, descriptors)
+        else:
+            self._start(connection, order)
+
+    def _spawn(
+        self, connection: socket.socket, order: Mapping[str, Any], descriptors: list[int]
+    ) -> None:
+        """Give who asks a child of its own: it has started this process, so it is our parent."""
+        pid = _fork_into_parent()
+        if pid == 0:
+            _become(order, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        with connection:
+            connection.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+
+    def _start(self, connection: socket.socket, order: Mapping[str, Any]) -> None:
+        """Start a command, whose end is answered."""
         pid = os.fork()
         if pid == 0:
             self._listening.close()
@@ -183,6 +195,7 @@ def _run(words: list[str], folder: str, environment: Mapping[str, str]) -> NoRet
         os.chdir(folder)
         tempfile.tempdir = None  # a library may have asked for it before
         sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
+        sys.stdout.reconfigure(write_through=bool(environment.get("PYTHONUNBUFFERED")))
         found = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
         first = {"-m": str(Path.cwd()), "-c": "", "mlflow": str(_SCRIPTS)}[words[0]]
         sys.path[:1] = [first, *found]
@@ -238,18 +251,19 @@ class Spare:
         self.pid = os.fork()
         if self.pid == 0:
             self._channel.close()
-            _wait_for_order(theirs)
+            order, descriptors = receive(theirs)
+            if order is None:
+                os._exit(0)
+            _become(order, descriptors)
         theirs.close()
         self.is_used = False
 
-    def become(self, words: list[str], descriptors: tuple[int, ...], **order: Any) -> None:
-        """Let it be the process of a command line, with what is given as 0, 1 and 2."""
+    def become(self, order: Mapping[str, Any], descriptors: tuple[int, ...]) -> int:
+        """Let it be a process with what is given as 0, 1 and 2, and return its id."""
         self.is_used = True
-        text = json.dumps({"words": words, **order}).encode() + b"\n"
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
-        self._channel.sendmsg([text[:1]], [rights])
-        self._channel.sendall(text[1:])
-        self._channel.close()
+        with self._channel:
+            send(self._channel, order, descriptors)
+        return self.pid
 
     def end(self) -> None:
         """End it if it has not become anything."""
@@ -258,66 +272,37 @@ class Spare:
             os.waitpid(self.pid, 0)
 
 
-def _wait_for_order(channel: socket.socket) -> NoReturn:
-    """Be a spare process: wait until it is needed, or nobody is left who could need it."""
-    first, descriptors, _, _ = socket.recv_fds(channel, 1, _DESCRIPTORS)
-    if not first:
-        os._exit(0)
-    with channel.makefile("rb") as lines:
-        order = json.loads(first + lines.readline())
+def _become(order: Mapping[str, Any], descriptors: list[int]) -> NoReturn:
+    """Be a process as `subprocess` starts it: with these three descriptors, and no others."""
     kept = [os.dup(descriptor) for descriptor in descriptors]  # above those to be replaced
     for number, descriptor in enumerate(kept):
         os.dup2(descriptor, number)
-    os.closerange(_DESCRIPTORS, _CLOSED_TO)
+    os.closerange(DESCRIPTORS, _CLOSED_TO)
     if order["session"]:
         os.setsid()
     _run(order["words"], order["folder"], order["environment"])
 
 
+def _fork_into_parent() -> int:
+    """Fork as `os.fork`, but let the new process be a child of this one's parent."""
+    python = ctypes.PyDLL(None)  # holds Python's lock
+    python.PyOS_BeforeFork()
+    pid = python.syscall(_SYS_CLONE, _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
+    if pid == 0:
+        python.PyOS_AfterFork_Child()
+    else:
+        python.PyOS_AfterFork_Parent()
+    return pid
+
+
 def _fork_instead_of_exec(spares: list[Spare]) -> None:
     """Let `subprocess` take a spare process where it is asked to start this very Python."""
-    execute_child = subprocess.Popen._execute_child
-    names = inspect.signature(execute_child)
 
-    def execute_or_become(*arguments: Any) -> None:
-        given = names.bind(*arguments).arguments
+    def become(order: dict[str, Any], descriptors: tuple[int, ...]) -> int | None:
         spare = next((spare for spare in spares if not spare.is_used), None)
-        if spare is None or not _is_this_python(given):
-            execute_child(*arguments)
-            return
-        process = given["self"]
-        asked = enumerate((given["p2cread"], given["c2pwrite"], given["errwrite"]))
-        spare.become(
-            list(map(os.fspath, given["args"]))[1:],
-            tuple(number if pipe == -1 else pipe for number, pipe in asked),
-            folder=os.fspath(given["cwd"] or Path.cwd()),
-            environment=dict(os.environ if given["env"] is None else given["env"]),
-            session=given["start_new_session"],
-        )
-        process._child_created = True
-        process.pid = spare.pid
-        ends = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
-        process._close_pipe_fds(*(given[end] for end in ends))
+        return spare.become(order, descriptors) if spare else None
 
-    subprocess.Popen._execute_child = execute_or_become
-
-
-def _is_this_python(given: Mapping[str, Any]) -> bool:
-    """Tell whether a process to be started is one that a spare fork can be."""
-    words = given["args"]
-    if given["shell"] or isinstance(words, str | bytes) or given["pass_fds"]:
-        return False
-    words = list(map(os.fspath, words))
-    environment = os.environ if given["env"] is None else given["env"]
-    names = {n for n in {*environment, *_AT_START} if re.fullmatch(READ_AT_START, n)}
-    return (
-        words[0] == sys.executable
-        and words[1] in ("-c", "-m")
-        and all(environment.get(name) == _AT_START.get(name) for name in names)
-    )
-
-
-_AT_START = dict(os.environ)
+    subprocess.Popen._execute_child = execute_child(become, _AT_START)
 
 
 def main() -> None:

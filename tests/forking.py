@@ -7,21 +7,23 @@ a process group, and the modules of its own project, none of which the warm proc
 true processes.
 """
 
+import contextlib
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from fork_server import READ_AT_START
+from becoming import READ_AT_START, execute_child, send
 
 _COMMANDS = (["python", "-m"], ["mlflow", "run"])
+_SERVER = Path(__file__).with_name("fork_server.py")
 _GRACE_SECONDS = 10
 
 
@@ -42,10 +44,13 @@ class WarmProcess:
     ----------
     environment : mapping of str to str
         Variables that libraries read as they load: the numerics pins among them.
+    prefix : sequence of str
+        What its command line starts with, to run it somewhere else.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], *, prefix: Sequence[str] = ()) -> None:
         self.environment = dict(environment)
+        self.prefix = tuple(prefix)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="warm-")
@@ -59,7 +64,7 @@ class WarmProcess:
         return list(words[:2]) in _COMMANDS and all(
             value == self.environment.get(name)
             for name, value in environment.items()
-            if re.fullmatch(READ_AT_START, name)
+            if READ_AT_START.fullmatch(name)
         )
 
     def run(
@@ -83,7 +88,6 @@ class WarmProcess:
             Seconds after which it is killed, and the test fails.
         """
         assert self.can_run(words, environment), words
-        self._start()
         with tempfile.TemporaryDirectory() as output, socket.socket(socket.AF_UNIX) as channel:
             order = {
                 "words": list(words),
@@ -92,16 +96,40 @@ class WarmProcess:
                 "output": output,
                 "timeout": timeout,
             }
-            channel.connect(self._address)
-            channel.sendall(json.dumps(order).encode() + b"\n")
-            with channel.makefile("rb") as answers:
-                answer = json.loads(answers.readline())
+            answer = self._ask(channel, order)
             stdout, stderr = (
                 Path(output, name).read_bytes().decode("utf-8", "replace")
                 for name in ("stdout", "stderr")
             )
         assert not answer["late"], f"{words} did not end in {timeout} s:\n{stdout}\n{stderr}"
         return Finished(answer["exit_code"], stdout, stderr, answer["left"])
+
+    @contextlib.contextmanager
+    def starting_processes(self) -> Iterator[None]:
+        """Let `subprocess` take forks where it is asked to start this Python, in the block.
+
+        They are children of this process like any other.
+        """
+
+        def become(order: dict[str, Any], descriptors: tuple[int, ...]) -> int:
+            with socket.socket(socket.AF_UNIX) as channel:
+                return self._ask(channel, order, descriptors)["pid"]
+
+        before = subprocess.Popen._execute_child
+        subprocess.Popen._execute_child = execute_child(become, self.environment)
+        try:
+            yield
+        finally:
+            subprocess.Popen._execute_child = before
+
+    def _ask(
+        self, channel: socket.socket, order: dict[str, Any], descriptors: tuple[int, ...] = ()
+    ) -> dict[str, Any]:
+        self._start()
+        channel.connect(self._address)
+        send(channel, order, descriptors)
+        with channel.makefile("rb") as answers:
+            return json.loads(answers.readline())
 
     def _start(self) -> None:
         with self._lock:
@@ -111,7 +139,7 @@ class WarmProcess:
                 listening.bind(self._address)
                 listening.listen()  # commands may connect while the process imports
                 self._process = subprocess.Popen(
-                    [sys.executable, str(Path(__file__).with_name("fork_server.py"))],
+                    [*self.prefix, sys.executable, str(_SERVER)],
                     stdin=subprocess.PIPE,  # its end is the sign to end
                     env={**self.environment, "FORK_SERVER": str(listening.fileno())},
                     pass_fds=[listening.fileno()],
@@ -126,7 +154,7 @@ class WarmProcess:
         self._folder.cleanup()
 
 
-def new_warm_process() -> WarmProcess:
+def new_warm_process(*, prefix: Sequence[str] = ()) -> WarmProcess:
     """Return a warm process on the numerics baseline, free of what this process's shell has set."""
     from reprise import numerics
 
@@ -135,4 +163,5 @@ def new_warm_process() -> WarmProcess:
         for name, value in os.environ.items()
         if not name.startswith(("MLFLOW_", "GIT_", "REPRISE_", "PYTHON", "PYTEST"))
     }
-    return WarmProcess({**numerics.baseline(kept), "MLFLOW_DISABLE_TELEMETRY": "true"})
+    pinned = {**numerics.baseline(kept), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return WarmProcess(pinned, prefix=prefix)

@@ -98,12 +98,12 @@ class Project:
     ) -> Ended:
         """Run a command to its end, in a fork of the warm process where that does the same.
 
-        What a process reads as it starts (pins of numerics, say) is given to a true one, as is
-        what is to be started somewhere else.
+        What a process reads as it starts (pins of numerics, say) is given to a true one.
         """
         variables = self.environment | (environment or {})
-        if self.warm and not self.prefix and self.warm.can_run(command, variables):
-            done = self.warm.run(
+        warm = self.warm
+        if warm and warm.prefix == self.prefix and warm.can_run(command, variables):
+            done = warm.run(
                 command,
                 folder=cwd or self.folder,
                 environment=variables,

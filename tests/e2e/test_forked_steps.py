@@ -9,9 +9,10 @@ import json
 import re
 import shutil
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
-from driving import Ended, Project
+from driving import Ended, Project, at_once
 
 EXPERIMENT = {
     "data": {"source": "iris"},
@@ -48,18 +49,21 @@ class Way:
     """One way to run steps, and how each call ended."""
 
     project: Project
+    folder: Path  # of experiment.json and grid.yaml
     places: dict[str, str]  # what differs by place, and a name for it
-    ended: dict[str, Ended] = field(default_factory=dict)
+    done: dict[str, Ended] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
 
-    def call(self, name, folder):
-        entry_point, parameters = CALLS[name]
-        known = {key: done.run_id for key, done in self.ended.items()}
-        given = {
-            key: value.format(**known, folder=folder, name=NAME)
-            for key, value in parameters.items()
-        }
-        self.ended[name] = self.project.step(entry_point, **given)
+    def ended(self, name):
+        """Return how a call ended; the first time, make it, and those whose runs it is about."""
+        if name not in self.done:
+            entry_point, parameters = CALLS[name]
+            known = {"folder": self.folder, "name": NAME}
+            words = set(re.findall(r"\{(\w+)\}", " ".join(parameters.values())))
+            known |= {earlier: self.ended(earlier).run_id for earlier in words - known.keys()}
+            given = {key: value.format(**known) for key, value in parameters.items()}
+            self.done[name] = self.project.step(entry_point, **given)
+        return self.done[name]
 
     def plain(self, text):
         """Return a text with ids by order of appearance, and without times and places."""
@@ -92,28 +96,29 @@ class Way:
         return json.loads(self.plain(json.dumps(found, ensure_ascii=False)))
 
 
-def way(project, folder, migrated):
-    """Return the project with a store of its own, and an experiment that is called the same."""
-    shutil.copy(migrated, folder / "mlflow.db")
-    uri = f"sqlite:///{folder}/mlflow.db"
-    own = replace(project.with_variables({"MLFLOW_TRACKING_URI": uri}), store=uri)
-    experiment_id = own.client.create_experiment(NAME, artifact_location=str(folder / "artifacts"))
-    own = own.with_variables({"MLFLOW_EXPERIMENT_ID": experiment_id})
-    return Way(replace(own, experiment_id=experiment_id), {str(folder): "<folder>"})
-
-
 @pytest.fixture(scope="module")
 def ways(clone, migrated, tmp_path_factory):
-    """The same calls in forks, and in true processes."""
+    """The same calls in forks, and in true processes, each with a store of its own."""
     words = tmp_path_factory.mktemp("words")
     (words / "experiment.json").write_text(json.dumps(EXPERIMENT))
     (words / "grid.yaml").write_text(GRID)
-    forked = way(clone, tmp_path_factory.mktemp("forked"), migrated)
-    true = way(clone.in_true_processes(), tmp_path_factory.mktemp("true"), migrated)
-    for name in CALLS:
-        for each in (forked, true):
-            each.call(name, words)
-    return forked, true
+
+    def way(project, name):
+        folder = tmp_path_factory.mktemp(name)
+        shutil.copy(migrated, folder / "mlflow.db")
+        uri = f"sqlite:///{folder}/mlflow.db"
+        own = replace(project.with_variables({"MLFLOW_TRACKING_URI": uri}), store=uri)
+        artifacts = str(folder / "artifacts")
+        experiment_id = own.client.create_experiment(NAME, artifact_location=artifacts)
+        own = own.with_variables({"MLFLOW_EXPERIMENT_ID": experiment_id})
+        own = replace(own, experiment_id=experiment_id)
+        return Way(own, words, {str(folder): "<folder>"})
+
+    return way(clone, "forked"), way(clone.in_true_processes(), "true")
+
+
+def ended(ways, name):
+    return at_once(*(lambda way=way: way.ended(name) for way in ways))
 
 
 def test_every_entry_point_is_called(project):
@@ -132,22 +137,21 @@ def test_the_calls_were_made_in_forks_and_in_processes(clone):
 
 @pytest.mark.parametrize("name", CALLS)
 def test_the_exit_code_is_the_same(ways, name):
-    forked, true = (each.ended[name] for each in ways)
+    forked, true = ended(ways, name)
 
     assert forked.exit_code == true.exit_code == (2 if name == "a refusal" else 0), forked.stderr
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_what_is_printed_is_the_same(ways, name):
-    forked, true = ((each.plain(each.ended[name].stdout)) for each in ways)
-    errors = [each.plain(each.ended[name].stderr) for each in ways]
+    forked, true = ended(ways, name)
 
-    assert forked == true
-    assert errors[0] == errors[1]
+    assert ways[0].plain(forked.stdout) == ways[1].plain(true.stdout)
+    assert ways[0].plain(forked.stderr) == ways[1].plain(true.stderr)
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_the_run_and_its_record_are_the_same(ways, name):
-    forked, true = (each.run(each.ended[name].run_id) for each in ways)
+    forked, true = ended(ways, name)
 
-    assert forked == true
+    assert ways[0].run(forked.run_id) == ways[1].run(true.run_id)

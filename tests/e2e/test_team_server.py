@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from forking import new_warm_process
 from isolation import isolated
 from stacks import new_account
 from sweeping import results, trainings, write_grid
@@ -27,7 +28,8 @@ def team(stack, project, cut_off):
         for name, value in account.variables.items():
             patch.setenv(name, value)
         user = replace(project.with_variables(account.variables), store=stack.address)
-        yield replace(user.within("team"), prefix=tuple(cut_off))
+        with contextlib.closing(new_warm_process(prefix=cut_off)) as warm:
+            yield replace(user.within("team"), prefix=tuple(cut_off), warm=warm)
 
 
 @pytest.fixture(scope="module")
