@@ -11,6 +11,8 @@ import pytest
 SERVERS = ("stack", "tracking_server")
 # Session fixtures that start any server, or a process that imports the libraries.
 PROCESSES = {*SERVERS, "git_server", "warm_process"}
+# And fixtures that make a tracking store or git repositories for each test.
+SLOW = {*PROCESSES, "store", "plain_git"}
 
 
 def distribute(items):
@@ -21,7 +23,7 @@ def distribute(items):
     for item in items:
         server = next((name for name in SERVERS if name in used[item.path]), None)
         item.add_marker(pytest.mark.xdist_group(server or str(item.path)))
-        if PROCESSES & set(item.fixturenames):
+        if SLOW & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: _rank(used[item.path]))  # stable: else as they were
 

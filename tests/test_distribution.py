@@ -1,4 +1,4 @@
-"""Tests that share a server run in one worker, and those that need a process are slow."""
+"""Tests that share a server run in one worker; those that need one are not in the fast ones."""
 
 from pathlib import Path
 
@@ -55,8 +55,9 @@ def test_servers_come_first_then_processes_and_else_the_order_is_kept():
     ]
 
 
-def test_what_needs_a_server_or_a_warm_process_is_slow():
-    needing = [Item(f"{name}.py::one", name) for name in ("stack", "git_server", "warm_process")]
+def test_what_needs_a_server_a_process_a_store_or_a_repository_is_slow():
+    fixtures = ("stack", "tracking_server", "git_server", "warm_process", "store", "plain_git")
+    needing = [Item(f"{name}.py::one", name) for name in fixtures]
     other = Item("other.py::one", "tmp_path")
 
     distribute([*needing, other])
