@@ -15,7 +15,7 @@ import importlib
 import json
 import os
 import runpy
-import selectors
+import select
 import signal
 import socket
 import subprocess
@@ -26,7 +26,6 @@ import time
 import traceback
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -51,122 +50,91 @@ _SCRIPTS = Path(sys.executable).parent
 _CLOSED_TO = 4096
 _AT_START = dict(os.environ)
 _SYS_CLONE, _CLONE_PARENT = 56, 0x8000  # of x86-64
+_SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36  # of prctl(2)
+_GRACE_SECONDS = 2  # for what a command has left to end by itself
 
 
-@dataclass
-class Command:
-    """A command that runs, and who waits for it."""
-
-    connection: socket.socket
-    pid: int
-    ended: int  # file descriptor that tells of its end
-    deadline: float
-    late: bool = False
-
-
-class Server:
-    """Forks this process for each command that is asked for, several at a time."""
-
-    def __init__(self, listening: socket.socket) -> None:
-        self._listening = listening
-        self._commands: list[Command] = []
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(listening, selectors.EVENT_READ, self._accept)
-        self._selector.register(sys.stdin, selectors.EVENT_READ, self._end)
-
-    def serve(self) -> NoReturn:
-        """Do as asked until standard input ends."""
-        while True:
-            deadlines = [c.deadline for c in self._commands if not c.late]
-            wait = max(0, min(deadlines) - time.monotonic()) if deadlines else None
-            for key, _ in self._selector.select(wait):
-                if key.fd in self._selector.get_map():  # an earlier one may have closed it
-                    key.data()
-            for command in self._commands:
-                if time.monotonic() >= command.deadline and not command.late:
-                    command.late = True
-                    self._kill(command)
-
-    def _accept(self) -> None:
-        connection, _ = self._listening.accept()
+def serve(listening: socket.socket) -> NoReturn:
+    """Fork this process for each order, until standard input ends."""
+    keepers: list[int] = []
+    while True:
+        ready, _, _ = select.select([listening, sys.stdin], [], [])
+        if sys.stdin in ready:
+            for keeper in keepers:
+                os.kill(keeper, signal.SIGKILL)
+            os._exit(0)
+        connection, _ = listening.accept()
         order, descriptors = receive(connection)
-        if order is None:
-            connection.close()
-        elif descriptors:
-            self._spawn(connection, order, descriptors)
-        else:
-            self._start(connection, order)
+        if descriptors:
+            _spawn(connection, order, descriptors)
+        elif order is not None:
+            pid = os.fork()
+            if pid == 0:
+                listening.close()
+                _keep(connection, order)
+            keepers.append(pid)
+        connection.close()
+        keepers = [pid for pid in keepers if os.waitpid(pid, os.WNOHANG) == (0, 0)]
 
-    def _spawn(
-        self, connection: socket.socket, order: Mapping[str, Any], descriptors: list[int]
-    ) -> None:
-        """Give who asks a child of its own: it has started this process, so it is our parent."""
-        pid = _fork_into_parent()
-        if pid == 0:
-            _become(order, descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        with connection:
-            connection.sendall(json.dumps({"pid": pid}).encode() + b"\n")
 
-    def _start(self, connection: socket.socket, order: Mapping[str, Any]) -> None:
-        """Start a command, whose end is answered."""
-        pid = os.fork()
-        if pid == 0:
-            self._listening.close()
-            connection.close()
-            _be_command(order)
-        deadline = time.monotonic() + order["timeout"]
-        command = Command(connection, pid, os.pidfd_open(pid), deadline)
-        self._commands.append(command)
-        for descriptor, act in ((command.ended, self._reap), (connection, self._kill)):
-            act_on_it = functools.partial(act, command)
-            self._selector.register(descriptor, selectors.EVENT_READ, act_on_it)
+def _spawn(connection: socket.socket, order: Mapping[str, Any], descriptors: list[int]) -> None:
+    """Give who asks a child of its own: it has started this process, so it is our parent."""
+    pid = _fork_into_parent()
+    if pid == 0:
+        _become(order, descriptors)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    connection.sendall(json.dumps({"pid": pid}).encode() + b"\n")
 
-    def _reap(self, command: Command) -> None:
-        """Answer how a command ended, and end what it has left in its process group."""
-        _, status = os.waitpid(command.pid, 0)
-        left = _living_in_group(command.pid)
+
+def _keep(connection: socket.socket, order: Mapping[str, Any]) -> NoReturn:
+    """Fork a command, wait for its end, answer how it was, and end all that it has left.
+
+    What it leaves in whatever group or session becomes a child of this process.
+    """
+    libc = ctypes.CDLL(None)
+    libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    pid = os.fork()
+    if pid == 0:
+        libc.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        connection.close()
+        _be_command(order)
+    ended = os.pidfd_open(pid)
+    ready, _, _ = select.select([ended, connection], [], [], order["timeout"])
+    if ended not in ready:  # it is late, or nobody waits for it any more
+        os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    left = _end_children()
+    answer = {"exit_code": os.waitstatus_to_exitcode(status), "late": not ready, "left": left}
+    with contextlib.suppress(ConnectionError):
+        connection.sendall(json.dumps(answer).encode() + b"\n")
+    os._exit(0)
+
+
+def _end_children() -> list[str]:
+    """Kill what a command has left; return the names of what did not end by itself."""
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while (left := _children()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for pid in left:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(command.pid, signal.SIGKILL)
-        answer = {
-            "exit_code": os.waitstatus_to_exitcode(status),
-            "late": command.late,
-            "left": left,
-        }
-        with contextlib.suppress(ConnectionError):
-            command.connection.sendall(json.dumps(answer).encode() + b"\n")
-        for descriptor in (command.ended, command.connection):
-            with contextlib.suppress(KeyError):
-                self._selector.unregister(descriptor)
-        command.connection.close()
-        os.close(command.ended)
-        self._commands.remove(command)
-
-    def _kill(self, command: Command) -> None:
-        """End a command that is late, or that nobody waits for any more."""
-        with contextlib.suppress(KeyError):
-            self._selector.unregister(command.connection)
-        with contextlib.suppress(ProcessLookupError):  # it is about to lead its group
-            os.kill(command.pid, signal.SIGKILL)
-            os.killpg(command.pid, signal.SIGKILL)
-
-    def _end(self) -> NoReturn:
-        for command in self._commands:
-            self._kill(command)
-        os._exit(0)
+            os.kill(pid, signal.SIGKILL)
+    while children := _children():  # theirs, who are ours now
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    return list(left.values())
 
 
-def _living_in_group(group: int) -> list[str]:
-    """Names of the processes of a group that have not ended."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
+def _children() -> dict[int, str]:
+    """Return ids and names of this process's children that have not ended; forget the others."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+    found = {}
+    for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
         with contextlib.suppress(OSError):
-            # "pid (name) state parent group …"; a name may hold spaces
-            before, _, after = path.read_text(encoding="utf-8", errors="replace").rpartition(")")
-            state, _, of = after.split()[:3]
-            if int(of) == group and state not in "ZX":
-                found.append(before.partition("(")[2])
+            found[int(pid)] = Path(f"/proc/{pid}/comm").read_text().strip()
     return found
 
 
@@ -313,7 +281,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # forks share these objects; collecting them would copy their pages
     listening = socket.socket(fileno=int(os.environ.pop("FORK_SERVER")))
-    Server(listening).serve()
+    serve(listening)
 
 
 if __name__ == "__main__":
