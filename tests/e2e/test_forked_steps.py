@@ -1,8 +1,8 @@
 """A step in a fork of the warm process does what it does in a process of its own.
 
-Most tests of this folder rest on it: `Project.execute` runs `python -m …` in forks. Here each entry
-point runs both ways, on a store of its own, in the same clone; and nothing may differ but ids,
-times, and the places that were given.
+Most tests of this folder rest on it: `Project.execute` runs `python -m …` and `mlflow run …` in
+forks. Here each entry point runs both ways, on a store of its own, in the same clone; and nothing
+may differ but ids, times, and the places that were given.
 """
 
 import json
@@ -32,13 +32,15 @@ CALLS = {
     "sweep": ("sweep", {"grid": "{folder}/grid.yaml", "workers": "1"}),
     "audit": ("audit", {"experiment": "{name}"}),
     "a refusal": ("train_dt", {"max_depth": "banana"}),
+    "mlflow run": ("train_dt", {"data": "{load_data}", "max_depth": "it's $(x)"}),
 }
+EXIT_CODES = {"a refusal": 2, "mlflow run": 1}
 NAME = "both-ways"
 _ID = re.compile(r"\b[0-9a-f]{32}\b|\bm-[0-9a-f]{32}\b")
 # What MLflow or a clock makes up.
 _MADE_UP = (
     (re.compile(r"\b[a-z]+-[a-z]+-\d{1,3}\b"), "<name>"),
-    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|\+\d\d:?\d\d)?"), "<date>"),
+    (re.compile(r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|\+\d\d:?\d\d)?"), "<date>"),
     (re.compile(r"\b\d+(\.\d+)? ?(s|ms|seconds|min)\b"), "<seconds>"),
     (re.compile(r"\b1[0-9]{12}\b"), "<milliseconds>"),
 )
@@ -64,7 +66,11 @@ class Way:
             words = set(re.findall(r"\{(\w+)\}", " ".join(parameters.values())))
             known |= {earlier: self.ended(earlier).run_id for earlier in words - known.keys()}
             given = {key: value.format(**known) for key, value in parameters.items()}
-            self.done[name] = self.project.step(entry_point, **given)
+            if name == "mlflow run":
+                given = [word for pair in given.items() for word in ("-P", "=".join(pair))]
+                self.done[name] = self.project.mlflow_run("-e", entry_point, *given)
+            else:
+                self.done[name] = self.project.step(entry_point, **given)
         return self.done[name]
 
     def plain(self, text):
@@ -154,7 +160,7 @@ def test_the_calls_were_made_in_forks_and_in_processes(clone):
 def test_the_exit_code_is_the_same(ways, name):
     forked, true = ended(ways, name)
 
-    assert forked.exit_code == true.exit_code == (2 if name == "a refusal" else 0), forked.stderr
+    assert forked.exit_code == true.exit_code == EXIT_CODES.get(name, 0), forked.stderr
 
 
 @pytest.mark.parametrize("name", CALLS)
