@@ -43,9 +43,10 @@ _MADE_UP = (
     (re.compile(r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|\+\d\d:?\d\d)?"), "<date>"),
     (re.compile(r"\b\d+(\.\d+)? ?(s|ms|seconds|min)\b"), "<seconds>"),
     (re.compile(r"\b1[0-9]{12}\b"), "<milliseconds>"),
+    (re.compile(r"/tmp\w{8}\b"), "/<temporary>"),
 )
 # Logged by the clock; of the store or the machine's moment.
-_TIMED_TAGS = {"mlflow.log-model.history", "e2e.call"}
+_TIMED_TAGS = {"mlflow.log-model.history", "e2e.call", "reprise.driver", "reprise.driver_seen"}
 
 
 @dataclass
@@ -95,7 +96,10 @@ class Way:
     def run(self, run_id):
         """Return what a run has: status, parameters, metrics, tags, artifacts, record, models."""
         run = self.project.client.get_run(run_id)
-        tags = {n: v for n, v in run.data.tags.items() if n not in _TIMED_TAGS}
+        kept = run.data.tags.keys() - _TIMED_TAGS
+        if run.data.tags["mlflow.project.entryPoint"] in ("compare", "reproduce"):
+            kept -= {"reprise.key"}  # of the ids that they are about
+        tags = {name: run.data.tags[name] for name in kept}
         seconds = {n for n in run.data.metrics if n.endswith("seconds")}
         found = {
             "status": run.info.status,
