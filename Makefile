@@ -1,8 +1,8 @@
 # make            build .venv and run the main experiment
-# make test       the whole test suite       make lint    style and types
+# make test       the test suite             make lint    style and types
+# make test-fast  what needs no server       make drills  what takes minutes: losses, kills, thefts
+# make check      lint and test              make bench   speed, side by side
 # make ui         the MLflow UI              make lock    new locks from requirements*.in
-# make bench      speed, side by side        make check   lint and test
-# make drills     search for ten minutes for what the loaders cannot take
 # make server     the team's server, whole, on loopback
 # make aws-check  its AWS template: linted, checked, emulated
 
@@ -21,7 +21,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 UI_PORT ?= 5000
 
 .DELETE_ON_ERROR:
-.PHONY: run env test lint check lock ui bench drills server aws-check clean
+.PHONY: run env test test-fast drills drill-tests fuzz lint check lock ui bench server aws-check clean
 
 run: $(VENV)/.installed
 	mlflow run . --env-manager local
@@ -57,8 +57,20 @@ $(AWS_VENV)/.installed: $(BIN)/uv deploy/aws/requirements.txt
 	uv pip sync --quiet --python $(AWS_VENV)/bin/python --require-hashes --compile-bytecode deploy/aws/requirements.txt
 	touch $@
 
-test: $(VENV)/.installed-dev $(SERVER_VENV)/.installed $(AWS_VENV)/.installed
-	python -m pytest -n 2 --dist loadfile $(TESTS)
+# The order of the tests is that of tests/distribution.py: a server starts once, and first.
+PYTEST := python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+test: $(VENV)/.installed-dev $(SERVER_VENV)/.installed
+	$(PYTEST) $(TESTS)
+
+test-fast: $(VENV)/.installed-dev
+	$(PYTEST) -m "not drill and not slow" $(TESTS)
+
+drills: drill-tests fuzz
+
+# With SINCE=origin/main, those that are about files which changed since then.
+drill-tests: $(VENV)/.installed-dev $(SERVER_VENV)/.installed $(AWS_VENV)/.installed
+	$(PYTEST) -m drill $(if $(SINCE),--since $(SINCE)) $(TESTS) || [ $$? = 5 ]
 
 lint: $(VENV)/.installed-dev
 	ruff check .
@@ -81,7 +93,8 @@ $(FUZZER)/.installed: $(VENV)/.installed-dev tests/hostile/requirements-fuzz.txt
 	uv pip install --quiet --python $(BIN)/python --target $(FUZZER) --no-deps --require-hashes --requirement tests/hostile/requirements-fuzz.txt
 	touch $@
 
-drills: $(FUZZER)/.installed
+# Search for ten minutes for what the loaders cannot take.
+fuzz: $(FUZZER)/.installed
 	PYTHONPATH=$(FUZZER) python tests/hostile/fuzz.py $(FUZZ_SECONDS)
 
 bench: $(VENV)/.installed

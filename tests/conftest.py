@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import distribution
+import drills
 import pytest
+from forking import new_warm_process
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -18,6 +21,16 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 settings.register_profile("exploring", deadline=None)
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+
+def pytest_addoption(parser):
+    drills.add_option(parser)
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist's own reads the groups
+def pytest_collection_modifyitems(config, items):
+    drills.deselect(config, items)
+    distribution.distribute(items)
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,21 @@ class Store:
         """Names of a run's artifacts, those in folders too."""
         folder = self.artifacts(run_id)
         return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+@pytest.fixture(scope="session")
+def warm_process():
+    """One warm process for all commands of a worker; it starts with the first."""
+    warm = new_warm_process()
+    yield warm
+    warm.close()
+
+
+@pytest.fixture
+def warm_processes(warm_process):
+    """Let what the test starts with this Python be forks of the warm process."""
+    with warm_process.starting_processes():
+        yield
 
 
 @pytest.fixture(scope="session")

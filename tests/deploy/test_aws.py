@@ -14,6 +14,7 @@ from deploy.aws.assertions import ASSERTIONS, findings, title
 from deploy.aws.template import TEMPLATE, read
 
 ROOT = Path(__file__).parents[2]
+NAMES = {assertion.__name__ for assertion in ASSERTIONS}
 EVERYWHERE = "0.0.0.0/0"
 WAY_IN = {"Description": "A fault", "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
 
@@ -333,6 +334,10 @@ def good():
     return copy.deepcopy(GOOD)
 
 
+# They take half a minute, and the emulator another.
+other_peoples_tools = pytest.mark.drill("deploy/aws")
+
+
 def mutant(name):
     template = good()
     (FAULTS | VARIATIONS)[name][0](template)
@@ -370,11 +375,21 @@ def rules(found):
     return {fault.rule for fault in found}
 
 
-def test_the_shipped_template_has_no_fault_that_a_checker_finds(linted):
+def test_the_shipped_template_has_no_fault_that_an_assertion_finds():
     assert findings(good()) == {}
+
+
+@other_peoples_tools
+def test_the_shipped_template_has_no_fault_that_a_checker_finds(linted):
     assert linted["good"] == []
 
 
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found_by_the_assertions_that_are_about_it(name):
+    assert set(findings(mutant(name))) == FAULTS[name][1] & NAMES
+
+
+@other_peoples_tools
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_found_by(name, linted):
     found = set(findings(mutant(name))) | rules(linted[name])
@@ -468,6 +483,7 @@ def check(tools, path):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@other_peoples_tools
 def test_the_whole_check_fails_by_what_is_wrong_and_nothing_else(tools, tmp_path):
     template = good()
     own(template, "Bucket")["VersioningConfiguration"]["Status"] = "Suspended"
@@ -491,6 +507,7 @@ def test_the_whole_check_fails_by_what_is_wrong_and_nothing_else(tools, tmp_path
     assert "a branch for a commit is refused" in failed[-1]
 
 
+@other_peoples_tools
 def test_a_template_that_cannot_be_read_is_a_line_not_a_traceback(tools, tmp_path):
     (tmp_path / "broken.yaml").write_text("Resources: [")
 

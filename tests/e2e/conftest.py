@@ -73,7 +73,7 @@ def git_server(git_folder, environment):
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory, environment, git_server):
+def project(tmp_path_factory, environment, git_server, warm_process):
     """The working tree as it is, in one commit that `origin` has, with a SQLite store."""
     folder = tmp_path_factory.mktemp("project")
     listed = subprocess.run(
@@ -86,7 +86,8 @@ def project(tmp_path_factory, environment, git_server):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    project = Project(folder, environment, f"sqlite:///{folder}/mlflow.db")
+    store = f"sqlite:///{folder}/mlflow.db"
+    project = Project(folder, environment, store, warm=warm_process)
     project.git("init", "--quiet", "--initial-branch=main")
     project.git("remote", "add", "origin", f"{git_server}/project")
     project.git("add", "--all")

@@ -17,10 +17,12 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from forking import WarmProcess
 
 from deploy.dev.processes import HOST
 
@@ -63,6 +65,7 @@ class Project:
     store: str
     experiment_id: str = "0"
     prefix: tuple[str, ...] = ()  # of every command, to run it somewhere else
+    warm: WarmProcess | None = field(default=None, repr=False, compare=False)
 
     @functools.cached_property
     def client(self):
@@ -78,6 +81,10 @@ class Project:
         added = {"MLFLOW_EXPERIMENT_ID": experiment_id}
         return replace(self.with_variables(added), experiment_id=experiment_id)
 
+    def in_true_processes(self) -> "Project":
+        """Return this project with a process of its own for each command."""
+        return replace(self, warm=None)
+
     def with_variables(self, variables: Mapping[str, str]) -> "Project":
         """Return this project with more environment variables."""
         return replace(self, environment=Variables(self.environment | variables))
@@ -89,7 +96,20 @@ class Project:
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> Ended:
-        """Run a command to its end."""
+        """Run a command to its end, in a fork of the warm process where that does the same.
+
+        What a process reads as it starts (pins of numerics, say) is given to a true one.
+        """
+        variables = self.environment | (environment or {})
+        warm = self.warm
+        if warm and warm.prefix == self.prefix and warm.can_run(command, variables):
+            done = warm.run(
+                command,
+                folder=cwd or self.folder,
+                environment=variables,
+                timeout=LIMIT_SECONDS,
+            )
+            return Ended(done.exit_code, done.stdout, done.stderr)
         with self.started(command, environment=environment, cwd=cwd) as process:
             stdout, stderr = process.communicate(timeout=LIMIT_SECONDS)
         return Ended(process.returncode, stdout, stderr)

@@ -2,12 +2,14 @@
 
 import contextlib
 import fcntl
+import functools
 import secrets
 import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 
 import pytest
@@ -57,17 +59,19 @@ class Account:
         return self.name, self.password
 
 
+@functools.cache
+def _session(authority: str, credentials: tuple[str, str] | None) -> requests.Session:
+    """Return the connection of somebody, or of nobody, which keeps nothing of the answers."""
+    session = requests.Session()
+    session.verify, session.auth = authority, credentials
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
 def ask(stack, credentials: tuple[str, str] | None, method: str, path: str, **words):
     """Send one request to the server, as somebody or (with None) as nobody."""
-    return requests.request(
-        method,
-        stack.address + path,
-        auth=credentials,
-        verify=str(stack.tls.authority),
-        allow_redirects=False,
-        timeout=60,
-        **words,
-    )
+    session = _session(str(stack.tls.authority), credentials)
+    return session.request(method, stack.address + path, allow_redirects=False, timeout=60, **words)
 
 
 def admin_of(stack) -> tuple[str, str]:

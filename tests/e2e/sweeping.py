@@ -1,28 +1,74 @@
 """What the tests of sweeps share: grid files, what a sweep made, and its processes."""
 
+import contextlib
+import math
 import re
+import threading
 from collections import Counter
 from pathlib import Path
 
-from driving import LIMIT_SECONDS, children_of, until
+from driving import LIMIT_SECONDS, answer, children_of, until, web_server
+from replaying import cloned, edit
 
-FORTY = """\
+EIGHT = """\
 data: iris
 params:
-  max_depth: {from: 1, to: 10, step: 1}
-  min_samples_leaf: [1, 2]
+  max_depth: {from: 1, to: 4, step: 1}
   criterion: [gini, entropy]
 """
-# Each takes about a second: long enough to be in the middle of.
-SLOW = """\
-data: digits
+POINTS = 4  # of HELD
+HELD = """\
+data: iris
 params:
-  max_depth: {from: 3, to: 8}
-  cv: 25
+  max_depth: {from: 3, to: 6}
+  cv: 0
+metric: train_accuracy
 """
 
 
-POINTS = 6  # of SLOW
+class Gate:
+    """A served address at which each training of a sweep waits until it is let through."""
+
+    def __init__(self) -> None:
+        self.arrived = 0
+        self._passes = 0.0
+        self._changed = threading.Condition()
+
+    def handle(self, request, _):
+        with self._changed:
+            self.arrived += 1
+            self._changed.wait_for(lambda: self._passes > 0)
+            self._passes -= 1
+        answer(request, b"1")
+
+    def let_through(self, trainings: float) -> None:
+        with self._changed:
+            self._passes += trainings
+            self._changed.notify_all()
+
+    def open(self) -> None:
+        self.let_through(math.inf)
+
+    def close(self) -> None:
+        """Hold who comes from now on."""
+        self.arrived, self._passes = 0, 0.0
+
+
+@contextlib.contextmanager
+def gate_of(team, origin, folder):
+    """Let every training of a new clone wait at a gate; yield the clone and the gate."""
+    gate = Gate()
+    with web_server(gate.handle) as url:
+        clone = cloned(team, origin, folder)
+        waits = f"int(urllib.request.urlopen({url!r}, timeout={LIMIT_SECONDS}).read())"
+        value = f'{waits} if "train_dt" in sys.argv[0] else 1'
+        edit(clone, "first.py", f"import sys\nimport urllib.request\n\nVALUE = {value}\n")
+        clone.git("commit", "--quiet", "--all", "--message", "Wait")
+        clone.git("push", "--quiet", "origin", "HEAD")
+        try:
+            yield clone, gate
+        finally:
+            gate.open()
 
 
 def write_grid(folder: Path, text: str) -> Path:

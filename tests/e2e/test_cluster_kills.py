@@ -8,21 +8,40 @@ import pytest
 from clusters import certified, cluster
 from driving import LIMIT_SECONDS, Variables, children_of, until
 from sweeping import (
+    HELD,
     POINTS,
-    SLOW,
     alive,
     complete,
     ended,
     finished_runs,
+    gate_of,
     results,
     statuses,
     write_grid,
 )
 
+pytestmark = pytest.mark.drill("reprise/sweeps", "steps/sweep.py", "tests/e2e/clusters.py")
+
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory):
-    return write_grid(tmp_path_factory.mktemp("slow"), SLOW)
+    return write_grid(tmp_path_factory.mktemp("held"), HELD)
+
+
+@pytest.fixture(scope="module")
+def held(served, new_origin, tmp_path_factory):
+    """A clone whose trainings wait at a gate, and that gate."""
+    folder = tmp_path_factory.mktemp("cluster") / "project"
+    with gate_of(served, new_origin("cluster-kills"), folder) as held:
+        yield held
+
+
+@pytest.fixture
+def gate(held):
+    _, gate = held
+    gate.close()
+    yield gate
+    gate.open()
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +50,9 @@ def tls(tmp_path_factory):
 
 
 @pytest.fixture
-def user(served, tls, request):
-    name = request.node.name.replace("[", "-").strip("]")
-    return served.within(name).with_variables(tls)
+def user(held, tls, request):
+    project, _ = held
+    return project.within(request.node.name).with_variables(tls)
 
 
 @pytest.fixture
@@ -43,8 +62,9 @@ def running(environment, tls, tmp_path):
         yield started
 
 
-def a_run_of(running, worker):
-    """A run's process below a worker of a cluster."""
+def a_run_of(running, worker, gate):
+    """A training's process below a worker of a cluster, when each worker has one."""
+    until(lambda: gate.arrived >= len(running.workers), what="a run on each worker")
     found = []
 
     def begun():
@@ -61,11 +81,12 @@ def a_run_of(running, worker):
     return found[0]
 
 
-def test_what_a_killed_worker_was_doing_is_done_by_another(user, running, grid):
+def test_what_a_killed_worker_was_doing_is_done_by_another(user, running, gate, grid):
     command, _ = user.step_command("sweep", grid=grid, models="none", scheduler=running.address)
     with user.started(command) as sweep:
-        run = a_run_of(running, 0)
+        run = a_run_of(running, 0, gate)
         os.killpg(running.workers[0].pid, signal.SIGKILL)
+        gate.open()
         exit_code, stdout, stderr = ended(sweep)
         until(lambda: not alive(run), what="the orphan to end")
 
@@ -74,11 +95,14 @@ def test_what_a_killed_worker_was_doing_is_done_by_another(user, running, grid):
     assert "RUNNING" not in statuses(user)
 
 
-def test_a_killed_scheduler_ends_the_sweep_in_one_line_and_it_is_taken_up_here(user, running, grid):
+def test_a_killed_scheduler_ends_the_sweep_in_one_line_and_it_is_taken_up_here(
+    user, running, gate, grid
+):
     command, _ = user.step_command("sweep", grid=grid, models="none", scheduler=running.address)
     with user.started(command) as sweep:
-        run = a_run_of(running, 0)
+        run = a_run_of(running, 0, gate)
         os.killpg(running.scheduler.pid, signal.SIGKILL)
+        gate.open()
         exit_code, _, stderr = ended(sweep)
         until(lambda: not alive(run), what="the orphan to end")
 
@@ -87,12 +111,13 @@ def test_a_killed_scheduler_ends_the_sweep_in_one_line_and_it_is_taken_up_here(u
     complete(user, grid)
 
 
-def test_a_killed_driver_of_a_cluster_is_taken_up_again(user, running, grid):
+def test_a_killed_driver_of_a_cluster_is_taken_up_again(user, running, gate, grid):
     command, _ = user.step_command("sweep", grid=grid, models="none", scheduler=running.address)
     with user.started(command) as sweep:
-        run = a_run_of(running, 0)
+        run = a_run_of(running, 0, gate)
         os.kill(sweep.pid, signal.SIGKILL)
         sweep.wait(LIMIT_SECONDS)
         until(lambda: not alive(run), what="the run to end")
+    gate.open()
 
     complete(user, grid, scheduler=running.address)

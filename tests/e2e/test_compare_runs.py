@@ -100,6 +100,6 @@ def test_the_terminal_shows_what_differs_and_counts_the_rest(compared):
 
 
 def test_an_unknown_run_is_refused_in_one_line(clone, two_runs):
-    done = clone.mlflow_run("-e", "compare", "-P", f"run_id={two_runs[0]}", "-P", f"other={NOBODY}")
+    done = clone.step("compare", run_id=two_runs[0], other=NOBODY)
 
     assert NOBODY in refusal(done, "compare")

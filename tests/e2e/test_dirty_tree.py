@@ -33,7 +33,7 @@ def before(edited):
 
 @pytest.fixture(scope="module")
 def done(edited, before):
-    done = edited.mlflow_run("-e", "train_dt", "-P", "max_depth=2")
+    done = edited.step("train_dt", max_depth=2)
     assert done.exit_code == 0, done.stderr
     return done
 

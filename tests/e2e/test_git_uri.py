@@ -41,17 +41,22 @@ def team(served, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def runs(team, origin, commits):
-    """What two runs of each commit ended as."""
+def runs(team, origin, commits, tmp_path_factory):
+    """What two runs of each commit ended as: by URI, and by URI or in a clone."""
 
-    def run(sha):
-        words = ["--version", sha, "-e", "train_dt", "-P", "max_depth=5"]
+    def run(age):
+        words = ["--version", commits[age], "-e", "train_dt", "-P", "max_depth=5"]
         return team.mlflow_run(*words, uri=origin.url)
 
-    first = run(commits["oldest"])  # has stored the data when the others come
+    def run_in_clone(age):
+        clone = cloned(team, origin, tmp_path_factory.mktemp("again") / "project")
+        clone.git("checkout", "--quiet", commits[age])
+        return clone.step("train_dt", max_depth=5)
+
+    first = run("oldest")  # has stored the data when the others come
     ended = at_once(
-        lambda: (first, run(commits["oldest"])),
-        *(lambda age=age: (run(commits[age]), run(commits[age])) for age in AGES[1:]),
+        lambda: (first, run("oldest")),
+        *(lambda age=age: (run(age), run_in_clone(age)) for age in AGES[1:]),
     )
     for done in (done for pair in ended for done in pair):
         assert done.exit_code == 0, done.stderr

@@ -45,7 +45,7 @@ def clone(team, origin, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stopped(clone):
-    return clone.mlflow_run("-e", "train_dt", "-P", "cv=0")
+    return clone.step("train_dt", cv=0)
 
 
 def test_a_run_with_such_files_stops_before_it_starts(clone, stopped):
@@ -143,7 +143,7 @@ def replays(team, people, private):
     author, colleague = people
     commit(author, "pushed")
     author.git("push", "--quiet", "origin", "main")
-    pushed = author.mlflow_run("-e", "train_dt", "-P", "cv=0")
+    pushed = author.step("train_dt", cv=0)
     edit(author, "first.py", "VALUE = 8\n")
     edited, by_url = at_once(
         lambda: author.step("train_dt", cv=0, max_depth=2),

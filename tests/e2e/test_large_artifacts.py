@@ -18,6 +18,8 @@ from driving import HOST, until
 from mlflow import MlflowClient
 from stacks import admin_of, ask
 
+pytestmark = pytest.mark.drill("deploy/server", "deploy/dev", "tests/e2e/stacks.py")
+
 MB = 1_000_000
 SIZE = 200 * MB
 GROWTH = 150 * MB  # less than the file

@@ -6,6 +6,7 @@ import pytest
 from driving import at_once, unquoted
 
 ENTRY_POINT = "mlflow.project.entryPoint"
+DEPTHS = ["2", "3"]
 STEPS = ["load_data", "train_lr", "train_lr", "train_dt", "train_dt", "evaluate"]
 
 
@@ -13,7 +14,7 @@ STEPS = ["load_data", "train_lr", "train_lr", "train_dt", "train_dt", "evaluate"
 def main(clone, tmp_path_factory):
     """`mlflow run .`, in a clone where nothing has run before."""
     temporary = tmp_path_factory.mktemp("t")
-    done = clone.mlflow_run(environment={"TMPDIR": str(temporary)})
+    done = clone.in_true_processes().mlflow_run(environment={"TMPDIR": str(temporary)})
     assert done.exit_code == 0, done.stderr
     assert not list(temporary.glob("reprise-*"))
     return done
@@ -31,15 +32,11 @@ def trainings(children):
 
 @pytest.fixture(scope="module")
 def looped(clone, children):
-    """What the issue's shell loop makes, by depth."""
-    data = f"runs:/{children[0].info.run_id}"
-    done = clone.shell(
-        f"set -e; for d in 2 3; do mlflow run . --env-manager local -e train_dt -P data={data} "
-        "-P max_depth=$d; done"
-    )
-    assert done.exit_code == 0, done.stderr
-    ids = re.findall(r"in run with ID '([0-9a-f]{32})'", done.stderr)
-    return {clone.client.get_run(run_id).data.params["max_depth"]: run_id for run_id in ids}
+    """What a loop over `mlflow run` makes, by depth."""
+    words = ("-e", "train_dt", "-P", f"data=runs:/{children[0].info.run_id}", "-P")
+    ended = at_once(*(lambda d=d: clone.mlflow_run(*words, f"max_depth={d}") for d in DEPTHS))
+    assert [done.exit_code for done in ended] == [0, 0], ended
+    return {depth: done.run_id for depth, done in zip(DEPTHS, ended, strict=True)}
 
 
 def next_commands(stdout):
@@ -215,8 +212,8 @@ def test_the_best_run_made_again_has_the_same_outputs(clone, followed, children,
     assert made["outputs"] == wanted["outputs"]
 
 
-@pytest.mark.parametrize("depth", ["2", "3"])
-def test_a_shell_loop_of_mlflow_runs_gives_the_digests_of_main(clone, looped, trainings, depth):
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_loop_of_mlflow_runs_gives_the_digests_of_main(clone, looped, trainings, depth):
     (planned,) = [run for run in trainings if run.data.params.get("max_depth") == depth]
 
     outputs = clone.record(looped[depth])["outputs"]
@@ -224,7 +221,7 @@ def test_a_shell_loop_of_mlflow_runs_gives_the_digests_of_main(clone, looped, tr
     assert outputs == clone.record(planned.info.run_id)["outputs"]
 
 
-@pytest.mark.parametrize("depth", ["2", "3"])
+@pytest.mark.parametrize("depth", DEPTHS)
 def test_main_logs_the_parameters_that_mlflow_run_logs(clone, looped, trainings, depth):
     (planned,) = [run for run in trainings if run.data.params.get("max_depth") == depth]
 

@@ -14,6 +14,8 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from stacks import new_account, new_stack
 
+pytestmark = pytest.mark.drill("deploy/server", "deploy/dev", "tests/e2e/stacks.py")
+
 RUNS = 200
 THREADS = 8
 LARGE = 12_000_000  # more than one part of an upload

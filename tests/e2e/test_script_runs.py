@@ -4,7 +4,7 @@ import re
 import textwrap
 
 import pytest
-from driving import refusal
+from driving import at_once, refusal
 
 # Reads a table that git ignores, from the folder it is started in, and two modules: one beside it,
 # one that Python finds by its path. Makes one run for each number that it is given.
@@ -111,11 +111,16 @@ def first(scripts):
     return run(scripts, "fit.py", "first", "0.5", "2", folder="analysis")
 
 
-@pytest.mark.parametrize("number", [1, 2])
-def test_each_run_of_a_script_is_made_again_identically(scripts, first, number):
-    run_id = first[number - 1]
+@pytest.fixture(scope="module")
+def remade(scripts, first):
+    """How the replays of both runs ended, and the runs that they made."""
+    return at_once(*(lambda run_id=run_id: replays(scripts, run_id) for run_id in first))
 
-    done, (made,) = replays(scripts, run_id)
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_each_run_of_a_script_is_made_again_identically(scripts, first, remade, number):
+    run_id = first[number - 1]
+    done, (made,) = remade[number - 1]
 
     assert "Verdict: identical (6 of 6 equal)" in done.stdout
     assert scripts.tags(made)["reprise.verdict"] == "identical"
@@ -127,16 +132,17 @@ def test_each_run_of_a_script_is_made_again_identically(scripts, first, number):
     assert (old["step"]["folder"], old["step"]["number"]) == ("analysis", number)
 
 
-def test_the_other_runs_of_a_replayed_script_are_made_below_the_run_that_asked(scripts, first):
-    before = scripts.client.search_runs([scripts.client.get_run(first[0]).info.experiment_id])
-
-    done, (made,) = replays(scripts, first[0])
+def test_the_other_runs_of_a_replayed_script_are_made_below_the_run_that_asked(
+    scripts, first, remade
+):
+    done, (made,) = remade[0]
 
     names = {child.info.run_id: child.info.run_name for child in scripts.children(done.run_id)}
     names.pop(made)
     assert list(names.values()) == ["C=2"]
-    after = scripts.client.search_runs([scripts.client.get_run(first[0]).info.experiment_id])
-    assert len(after) == len(before) == 2
+    experiment_id = scripts.client.get_run(first[0]).info.experiment_id
+    of_the_script = {run.info.run_id for run in scripts.client.search_runs([experiment_id])}
+    assert of_the_script == set(first)
 
 
 def test_edits_that_are_gone_are_made_again_wherever_python_finds_them(restored):

@@ -13,6 +13,8 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+pytestmark = pytest.mark.drill("deploy/server", "deploy/dev", "tests/e2e/stacks.py")
+
 BUCKET = "mlflow"
 OTHER_BUCKET = "backups"
 FOLDER = f"artifacts/stolen-{secrets.token_hex(4)}"

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import requests
+from forking import new_warm_process
 from isolation import isolated
 from stacks import new_account
+from sweeping import results, trainings, write_grid
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,8 @@ def team(stack, project, cut_off):
         for name, value in account.variables.items():
             patch.setenv(name, value)
         user = replace(project.with_variables(account.variables), store=stack.address)
-        yield replace(user.within("team"), prefix=tuple(cut_off))
+        with contextlib.closing(new_warm_process(prefix=cut_off)) as warm:
+            yield replace(user.within("team"), prefix=tuple(cut_off), warm=warm)
 
 
 @pytest.fixture(scope="module")
@@ -55,28 +58,43 @@ def test_a_runs_artifacts_are_in_the_bucket(team, stack, trained):
 
 
 def test_a_run_is_reproduced_bit_for_bit(team, trained):
-    done = team.mlflow_run("-e", "reproduce", "-P", f"run_id={trained.run_id}")
+    done = team.step("reproduce", run_id=trained.run_id)
 
     assert done.exit_code == 0, done.stderr
     assert team.tags(done.run_id)["reprise.verdict"] == "identical"
 
 
-def test_a_sweep_makes_all_its_runs(team, tmp_path):
-    grid = tmp_path / "grid.yaml"
-    grid.write_text("data: iris\nparams: {max_depth: [5, 6, 7, 8]}\nmetric: cv_accuracy_mean\n")
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    text = "data: iris\nparams: {max_depth: [5, 6, 7, 8]}\nmetric: cv_accuracy_mean\n"
+    return write_grid(tmp_path_factory.mktemp("grid"), text)
 
-    done = team.mlflow_run(
-        *("-e", "sweep", "-P", "step=train_dt", "-P", f"grid={grid}", "-P", "models=all")
-    )
+
+@pytest.fixture(scope="module")
+def swept(team, trained, grid):
+    done = team.step("sweep", step="train_dt", grid=grid, models="all")
+    assert done.exit_code == 0, done.stderr
+    return team.children(done.run_id)
+
+
+def test_a_sweep_makes_all_its_runs(swept):
+    assert len(swept) == 4
+    assert {run.info.status for run in swept} == {"FINISHED"}
+
+
+def test_a_sweep_gives_the_results_that_it_gives_without_a_server(team, project, swept, grid):
+    here = project.within("here")
+
+    done = here.step("sweep", grid=grid, models="none")
 
     assert done.exit_code == 0, done.stderr
-    runs = team.children(done.run_id)
-    assert len(runs) == 4
-    assert {run.info.status for run in runs} == {"FINISHED"}
+    found = results(here, trainings(here))
+    assert len(found) == 4
+    assert results(team, swept) == found
 
 
 def test_main_runs_its_experiment(team):
-    done = team.mlflow_run()
+    done = team.step("main")
 
     assert done.exit_code == 0, done.stderr
     assert {run.info.status for run in team.children(done.run_id)} == {"FINISHED"}

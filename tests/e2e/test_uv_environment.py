@@ -15,7 +15,7 @@ def runs(experiment, tmp_path_factory):
     words = ["-e", "train_dt", "-P", f"data={loaded.run_id}", "-P", "max_depth=3"]
     uv, local = at_once(
         lambda: experiment.mlflow_run(*words, manager="uv", environment=variables),
-        lambda: experiment.mlflow_run(*words),
+        lambda: experiment.step("train_dt", data=loaded.run_id, max_depth=3),
     )
     assert (uv.exit_code, local.exit_code) == (0, 0), uv.stderr + local.stderr
     assert list(environments.rglob("site-packages/mlflow")) != []

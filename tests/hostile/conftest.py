@@ -19,11 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from forking import Finished, WarmProcess
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-
-from forking import Finished, WarmProcess  # noqa: E402
 
 HOSTILE = Path(__file__).parent.name
 _ENDED = {"passed": "stopped", "failed": "GOT THROUGH", "error": "NOT TRIED"}
@@ -209,18 +207,6 @@ def _has(pid, mark):
         return mark in (pid / "environ").read_bytes().split(b"\0")
     except OSError:
         return False
-
-
-@pytest.fixture(scope="session")
-def warm_process():
-    """One warm process for all attacks of a worker."""
-    from reprise import numerics
-
-    pins = numerics.pins(numerics.cpu_flags(numerics.read_cpuinfo()))
-    kept = {n: v for n, v in os.environ.items() if not n.startswith(("MLFLOW_", "GIT_"))}
-    warm = WarmProcess({**kept, **pins, "MLFLOW_DISABLE_TELEMETRY": "true"})
-    yield warm
-    warm.close()
 
 
 @pytest.fixture(scope="session")

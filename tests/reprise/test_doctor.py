@@ -35,6 +35,8 @@ from reprise.doctor.checks import CHECKS, examine, leave
 from reprise.doctor.finding import Status, failed, line, ok, quoted
 from reprise.doctor.visit import _LIMITS, _QUIET, Visit, be_brief_and_quiet
 
+pytestmark = pytest.mark.slow  # starts processes
+
 ROOT = Path(__file__).resolve().parents[2]
 SERVER_VENV = ROOT / ".venv-server" / "bin" / "python"
 HOST = "127.0.0.1"

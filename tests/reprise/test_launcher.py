@@ -25,6 +25,8 @@ print(json.dumps({
 # Says that it runs through a pipe with a name; the pipe's end tells that it is gone.
 WAITS = """\
 import os, signal, sys
+
+pytestmark = pytest.mark.slow  # starts processes
 pipe = os.open("pipe", os.O_WRONLY)
 def ended(*_):
     os.write(pipe, b"asked to end\\n")

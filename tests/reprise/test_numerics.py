@@ -12,6 +12,8 @@ from reprise import numerics
 from reprise.numerics import cpu_flags, cpu_name, pin, pinned, pins
 from reprise.record import Numerics
 
+pytestmark = pytest.mark.slow  # starts processes
+
 ROOT = Path(__file__).parents[2]
 HASWELL = frozenset({"avx2", "fma", "sse4_2"})
 PINNED_HERE = pins(cpu_flags(numerics.read_cpuinfo()))

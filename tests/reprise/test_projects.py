@@ -15,6 +15,8 @@ from mlflow.projects.utils import get_entry_point_command, load_project
 from reprise import entry_points, environment, projects
 from reprise.errors import EnvironmentMismatchError, ProjectError
 
+pytestmark = pytest.mark.slow  # starts processes
+
 ROOT = Path(__file__).parents[2]
 HERE = Path(sys.executable)
 MLPROJECT = """\

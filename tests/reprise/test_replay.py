@@ -15,7 +15,7 @@ from reprise.record import InputData, Outputs
 from reprise.replay import Replay, Request, reproduce
 from reprise.verdict import Difference, Judgement, Verdict
 
-pytestmark = pytest.mark.usefixtures("plain_git")
+pytestmark = pytest.mark.usefixtures("plain_git", "warm_processes")
 
 MLPROJECT = """\
 name: tiny

@@ -335,3 +335,21 @@ class TestWarm:
 
     def test_is_not_started_for_a_cluster_that_is_named_in_one_word(self, warm):
         assert warm("--scheduler=tls://example.org:8786") is None
+
+
+def test_shows_the_best_twenty_and_says_how_many_more_there_are(
+    recording, tmp_path, monkeypatch, capsys
+):
+    made = [outcome(f"{number:032x}", cv_accuracy_mean=number / 100) for number in range(25, 0, -1)]
+    monkeypatch.setattr(sweep, "executor", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(sweep, "make", lambda *_: made)
+    (tmp_path / "grid.yaml").write_text("params: {max_depth: 1}\n")
+    parameters = SweepParameters(grid=str(tmp_path / "grid.yaml"))
+
+    with recording(parameters) as run:
+        sweep.main(parameters, run, warm=None)
+
+    printed = capsys.readouterr().out
+    shown = [each.run_id in printed.partition("Next:")[0] for each in made]
+    assert shown == [True] * 20 + [False] * 5
+    assert "and 5 more" in printed

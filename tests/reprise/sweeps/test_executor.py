@@ -19,8 +19,11 @@ print(json.dumps({
     "variables": {n: v for n, v in os.environ.items() if n[:5] == "TEST_"},
 }))
 """
+pytestmark = pytest.mark.slow  # starts processes
+
 BLOCK = """\
 import signal
+
 with open("pipe", "w") as pipe:
     print("started", file=pipe, flush=True)
     signal.pause()

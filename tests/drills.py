@@ -1,0 +1,74 @@
+"""Which drills run: tests that take minutes, each about some files of the repository.
+
+`pytest -m drill` runs all of them. With `--since origin/main` those run whose test, whose paths, or
+whose environment (a lock) changed since then; and all of them where git cannot tell.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+_LOCKS = "requirements*.txt"  # in any folder
+
+
+def add_option(parser):
+    text = "of the drills, only those that are about files which changed since this commit"
+    parser.addoption("--since", metavar="COMMIT", help=text)
+
+
+def deselect(config, items):
+    """Leave out the drills that are about nothing that changed, if a commit is given."""
+    for item in items:
+        missing = [path for path in paths_of(item) if not (ROOT / path).exists()]
+        if missing:
+            raise pytest.UsageError(
+                f"{item.nodeid}: expected files of its drill, found no {missing}"
+            )
+    since = config.getoption("--since")
+    changed = changed_since(since, ROOT) if since else None
+    if changed is None:
+        return
+    left = [item for item in items if is_drill(item) and not is_about(paths_of(item), changed)]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
+
+
+def is_drill(item):
+    return item.get_closest_marker("drill") is not None
+
+
+def paths_of(item):
+    """Return the files and folders that a drill is about, its own file among them."""
+    named = {path for mark in item.iter_markers("drill") for path in mark.args}
+    return {item.path.relative_to(ROOT).as_posix(), *named}
+
+
+def changed_since(commit, folder):
+    """Return the paths that differ from where a commit's history and this one part; None: unknown.
+
+    What is edited, staged or not yet known to git is among them.
+    """
+    base = ["git", "merge-base", commit, "HEAD"]
+    found = subprocess.run(base, cwd=folder, capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        return None
+    listings = (
+        ["git", "diff", "--name-only", "--no-renames", "-z", found.stdout.strip()],
+        ["git", "ls-files", "--others", "--exclude-standard", "-z"],
+    )
+    listed = (
+        subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout
+        for words in listings
+    )
+    return {name for names in listed for name in names.split("\0") if name}
+
+
+def is_about(paths, changed):
+    """Tell whether something changed that is one of the paths, in one of them, or a lock."""
+    return any(
+        Path(name).match(_LOCKS) or name == path or name.startswith(f"{path}/")
+        for name in changed
+        for path in paths
+    )

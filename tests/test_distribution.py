@@ -1,0 +1,67 @@
+"""Tests that share a server run in one worker; those that need one are not in the fast ones."""
+
+from pathlib import Path
+
+from distribution import distribute
+
+
+class Item:
+    """A test that was collected."""
+
+    def __init__(self, name, *fixtures):
+        self.path = Path(name.partition("::")[0])
+        self.name = name
+        self.fixturenames = fixtures
+        self.marks = {}
+
+    def add_marker(self, mark):
+        self.marks[mark.name] = mark.args
+
+
+def grouped(*items):
+    given = list(items)
+    distribute(given)
+    return {item.name: item.marks["xdist_group"][0] for item in given}
+
+
+def test_a_files_tests_stay_together():
+    groups = grouped(Item("a.py::one"), Item("b.py::one"), Item("a.py::two"))
+
+    assert groups == {"a.py::one": "a.py", "a.py::two": "a.py", "b.py::one": "b.py"}
+
+
+def test_files_of_one_server_stay_together_with_all_of_their_tests():
+    groups = grouped(
+        Item("a.py::one", "stack"), Item("a.py::two"), Item("b.py::one", "tmp_path", "stack")
+    )
+
+    assert set(groups.values()) == {"stack"}
+
+
+def test_servers_come_first_then_processes_and_else_the_order_is_kept():
+    items = [
+        Item("a.py::one"),
+        Item("b.py::one", "warm_process"),
+        Item("c.py::one", "tracking_server"),
+        Item("a.py::two"),
+        Item("d.py::one"),
+        Item("d.py::two", "stack"),
+    ]
+
+    distribute(items)
+
+    assert [item.name for item in items] == [
+        *("d.py::one", "d.py::two", "c.py::one", "b.py::one", "a.py::one", "a.py::two"),
+    ]
+
+
+def test_what_needs_a_server_a_process_a_store_or_a_repository_is_slow():
+    fixtures = ("stack", "tracking_server", "git_server", "warm_process", "store", "plain_git")
+    needing = [Item(f"{name}.py::one", name) for name in fixtures]
+    other = Item("other.py::one", "tmp_path")
+
+    distribute([*needing, other])
+
+    assert [item.name for item in [*needing, other] if "slow" in item.marks] == [
+        item.name for item in needing
+    ]
