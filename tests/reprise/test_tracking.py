@@ -572,8 +572,8 @@ class TestAddress:
         [
             ("https://ada:s3cr3t@mlflow.example.org/team", "https://mlflow.example.org/team"),
             ("https://mlflow.example.org/@team", "https://mlflow.example.org/@team"),
-            ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
-            ("/home/a@b/mlruns", "/home/a@b/mlruns"),
+            ("sqlite:////data/a@b/mlflow.db", "sqlite:////data/a@b/mlflow.db"),
+            ("/data/a@b/mlruns", "/data/a@b/mlruns"),
         ],
     )
     def test_is_shown_whole_but_for_the_login(self, uri, shown):
