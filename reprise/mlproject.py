@@ -19,7 +19,7 @@ from reprise.errors import ProjectError
 FILE_NAME = "MLproject"
 PLAIN_MODULE = re.compile(r"python -m [\w.]+( --[\w-]+ \{\w+\})*")
 _NAME = re.compile(r"\w[\w-]*")
-_TYPES = frozenset({"string", "float"})
+_TYPES = ("string", "float")
 _ELSEWHERE = ("docker_env", "databricks_spark_job")
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reprise import documents, limits
 from reprise.errors import ProjectError
 
 FILE_NAME = "pyproject.toml"
@@ -49,15 +50,16 @@ def of(project: Path) -> Settings:
         If the file is no TOML, or a setting is of another type.
     """
     try:
-        text = (project / FILE_NAME).read_text(encoding="utf-8")
+        text = documents.read_text(project / FILE_NAME, largest=limits.YAML_BYTES)
+        table = tomllib.loads(text).get("tool", {}).get("reprise", {})
     except FileNotFoundError:
         return Settings()
-    try:
-        table = tomllib.loads(text).get("tool", {}).get("reprise", {})
-    except ValueError as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ProjectError(
             f"expected TOML in {FILE_NAME}, found otherwise: {error}. Fix the file."
         ) from None
+    if not isinstance(table, dict):
+        raise ProjectError(f"expected the table [tool.reprise] in {FILE_NAME}. Fix the file.")
     steps, preload = table.get("steps", ""), table.get("preload", [])
     names = [*([steps] if steps != "" else []), *(preload if isinstance(preload, list) else [])]
     if not isinstance(preload, list) or not all(map(_is_module, names)):

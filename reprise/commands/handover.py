@@ -58,7 +58,9 @@ def run_step(planned: ProjectRun, command: Command, folder: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="reprise-") as name:
         report = Path(name, "report.json")
         variables = {**os.environ, ORDERED: planned.to_json(), REPORT: str(report)}
-        variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        variables["PATH"] = (
+            f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        )
         try:
             ended = _ended(command.words, folder, Path(name), variables)
         except BaseException:

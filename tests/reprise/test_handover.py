@@ -13,6 +13,7 @@ from reprise.commands import handover
 from reprise.commands.run import How, ordered, run
 from reprise.errors import CodeError, NotBegunError, RunFailedError
 from reprise.mlproject import Command
+from reprise.outcome import REPORT, Reporter
 from reprise.project_run import ProjectRun
 
 MLPROJECT = """
@@ -235,6 +236,17 @@ def test_without_a_command_a_step_captures_for_itself(project):
 
 
 # The step's side
+
+
+def test_a_step_reports_and_the_processes_below_it_do_not(monkeypatch, tmp_path):
+    monkeypatch.setenv(REPORT, str(tmp_path / "report"))
+    reporter, below = Reporter(), Reporter()
+
+    reporter.report(run_id="a")
+    below.report(run_id="b")
+
+    assert json.loads((tmp_path / "report").read_text()) == {"run_id": "a"}
+    assert REPORT not in os.environ
 
 
 def test_a_step_makes_the_run_that_was_ordered_and_enters_it(store, monkeypatch):

@@ -35,6 +35,10 @@ def test_a_project_without_the_file_has_none(tmp_path):
     "text",
     [
         "[tool",
+        "tool = 3",
+        "[tool]\nreprise = 3\n",
+        f"x = {'[' * 100_000}",
+        f"x = '{'a' * 2**21}'",
         "[tool.reprise]\nsteps = 3\n",
         '[tool.reprise]\nsteps = "a b"\n',
         '[tool.reprise]\nsteps = "-c"\n',
@@ -47,6 +51,13 @@ def test_wrong_settings_are_refused_in_a_line(tmp_path, text):
     (tmp_path / "pyproject.toml").write_text(text)
 
     with pytest.raises(ProjectError, match=r"pyproject\.toml"):
+        settings.of(tmp_path)
+
+
+def test_a_file_that_is_no_text_is_refused_in_a_line(tmp_path):
+    (tmp_path / "pyproject.toml").write_bytes(b'name = "\xff"')
+
+    with pytest.raises(ProjectError, match="expected TOML"):
         settings.of(tmp_path)
 
 
