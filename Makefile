@@ -80,7 +80,7 @@ lint: $(VENV)/.installed-dev
 check: lint test
 
 lock: $(VENV)/.installed
-	python -m reprise.lock
+	python -m tools.lock
 
 ui: $(VENV)/.installed
 	@case "$$MLFLOW_TRACKING_URI" in \

@@ -31,10 +31,10 @@ process, `trusted_types` what a model file may hold, and `errors` are what the u
 import sys
 from typing import TYPE_CHECKING, Any
 
-from reprise import numerics
+from reprise.capture import numerics
 
 if TYPE_CHECKING:
-    from reprise.scripts import Experiment as Experiment
+    from reprise.scripts.experiment import Experiment as Experiment
 
 __all__ = ["Experiment"]
 
@@ -45,6 +45,6 @@ if sys.argv[:1] != ["-m"]:  # a step, whose package may start its process again
 def __getattr__(name: str) -> Any:
     if name != "Experiment":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from reprise.scripts import Experiment
+    from reprise.scripts.experiment import Experiment
 
     return Experiment

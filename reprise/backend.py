@@ -71,7 +71,7 @@ class Backend(AbstractBackend):  # type: ignore[misc]
             configuration=backend_config,
         )
         try:
-            with tracking.one_line_errors(), interruptible():
+            with tracking.translating_errors(), interruptible():
                 raw = {name: str(value) for name, value in (params or {}).items()}
                 return EndedRun(run(ordered(project_uri, entry_point, raw, version), how))
         except RepriseError as error:

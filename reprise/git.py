@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from reprise import transfer
 from reprise.errors import CodeError
+from reprise.process import transfer
 from reprise.urls import SCHEMES, without_credentials_within
 
 # Settings that would write into .git, run a program, trust what was sent, or change a commit id.

@@ -3,6 +3,6 @@
 Importing the package pins what decides the bits of a result, before NumPy can be imported.
 """
 
-from reprise import startup
+from reprise.runtime import startup
 
 startup.prepare()

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import skops.io  # noqa: F401 - first, as it searches all modules loaded so far: half a second
 
-from reprise import console, data, registry, tracking
+from reprise import console, tracking
+from reprise.data import splits
 from reprise.errors import BelowMinimumError, TrackingError
-from reprise.models import has_model, load_model, model_id_of, predict
-from reprise.record import InputData, run_in
-from reprise.run import RecordedRun, launch
+from reprise.models import registry
+from reprise.models.model_store import has_model, load_model, model_id_of, predict
+from reprise.record.schema import InputData, run_in
+from reprise.runtime import summary
+from reprise.runtime.launch import launch
+from reprise.runtime.recorder import RunRecorder
 from reprise.visible import option
 from steps import canvas, dataset, metrics, model_plots, models, plots
 from steps.parameters import TRAINING_STEPS, EvaluateParameters
@@ -34,7 +38,7 @@ class Judged:
     probabilities: "np.ndarray[Any, Any]"
 
 
-def main(parameters: EvaluateParameters, run: RecordedRun) -> None:
+def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
     """Score the model, log to both runs, and register it where asked."""
     trained = training_run(parameters, run)
     judged, test_digest = judge(trained, run, allow_large=parameters.allow_large)
@@ -64,10 +68,10 @@ def main(parameters: EvaluateParameters, run: RecordedRun) -> None:
             test_digest=test_digest,
         )
     again = f"{console.RUN} evaluate {option('run_id', trained)} -P register_as=NAME"
-    console.done(run, {again: "register the model", "make ui": "see its plots"})
+    summary.done(run, {again: "register the model", "make ui": "see its plots"})
 
 
-def training_run(parameters: EvaluateParameters, run: RecordedRun) -> str:
+def training_run(parameters: EvaluateParameters, run: RunRecorder) -> str:
     """Return the id of the run to judge: as named, as judged before, or the experiment's best."""
     recorded = run.recorded_uri("model")
     if parameters.run_id:
@@ -77,11 +81,11 @@ def training_run(parameters: EvaluateParameters, run: RecordedRun) -> str:
     return best_run(run.experiment_id, parameters.metric)
 
 
-def judge(trained: str, run: RecordedRun, *, allow_large: bool = False) -> tuple[Judged, str]:
+def judge(trained: str, run: RunRecorder, *, allow_large: bool = False) -> tuple[Judged, str]:
     """Load and verify the model and the test part that belongs to its training part; predict."""
     tracking.get_run(trained)  # says so if there is no such run, or no server
     record = tracking.read_record(trained)
-    training = [item for item in record.inputs if item.name == data.TRAIN]
+    training = [item for item in record.inputs if item.name == splits.TRAIN]
     if not training or record.outputs is None or record.outputs.model is None:
         raise TrackingError(
             f"expected a finished training run, found run {trained} ({record.step.entry_point}). "
@@ -92,7 +96,7 @@ def judge(trained: str, run: RecordedRun, *, allow_large: bool = False) -> tuple
         InputData(name="model", uri=f"runs:/{trained}/model", sha256=record.outputs.model),
         context="model",
     )
-    test = data.read(run, run_in(training[0].uri), data.TEST, allow_large=allow_large)
+    test = splits.read(run, run_in(training[0].uri), splits.TEST, allow_large=allow_large)
     X, y = dataset.features_and_labels(test)
     labels, probabilities = predict(model, X)
     judged = Judged(model, truth=y, labels=labels, probabilities=probabilities)
@@ -156,7 +160,7 @@ def check_minimum(scores: dict[str, float], parameters: EvaluateParameters, trai
         )
 
 
-def log_plots(judged: Judged, run: RecordedRun) -> None:
+def log_plots(judged: Judged, run: RunRecorder) -> None:
     """Draw what explains the model and its mistakes, and log it as PNG files."""
     y, probabilities, classes = judged.truth, judged.probabilities, list(judged.model.classes_)
     figures: dict[str, Figure] = {

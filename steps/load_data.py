@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reprise import console, data, sources, tables, tracking
-from reprise.digest import sha256_table
+from reprise import console, tracking
+from reprise.data import sources, splits, tables
 from reprise.errors import DataError
-from reprise.fields import RUN_ID
-from reprise.record import InputData, run_in
-from reprise.run import RecordedRun, launch
+from reprise.record.digest import sha256_table
+from reprise.record.schema import InputData, run_in
+from reprise.runtime import summary
+from reprise.runtime.fields import RUN_ID
+from reprise.runtime.launch import launch
+from reprise.runtime.recorder import RunRecorder
 from reprise.visible import option
 from steps import dataset
 from steps.parameters import LoadDataParameters
@@ -40,13 +43,13 @@ class Opened:
         return table
 
 
-def main(parameters: LoadDataParameters, run: RecordedRun) -> None:
+def main(parameters: LoadDataParameters, run: RunRecorder) -> None:
     """Load a source into this run."""
     source_of = partial(opened, verify=run.verify_input, allow_large=parameters.allow_large)
     with source_of(where(parameters, run)) as source:
         load(parameters, run, source)
     data_run = f"runs:/{run.run_id}"
-    console.done(
+    summary.done(
         run,
         {
             f"{console.RUN} train_lr {option('data', data_run)}": "a logistic regression on it",
@@ -55,13 +58,13 @@ def main(parameters: LoadDataParameters, run: RecordedRun) -> None:
     )
 
 
-def where(parameters: LoadDataParameters, run: RecordedRun) -> str:
+def where(parameters: LoadDataParameters, run: RunRecorder) -> str:
     """Return where to read from: of an object in S3 that is read again, the version of then."""
     recorded = run.recorded_uri(_SOURCE) or ""
     return recorded if recorded.startswith("s3://") else parameters.source
 
 
-def load(parameters: LoadDataParameters, run: RecordedRun, source: Opened) -> None:
+def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> None:
     """Check, split and store a source; what is stored already is referred to."""
     run.add_input(source.description, context="source")
     table = dataset.prepare(
@@ -72,16 +75,16 @@ def load(parameters: LoadDataParameters, run: RecordedRun, source: Opened) -> No
     parts = dataset.split(
         table, test_size=parameters.test_size, stratify=parameters.stratify, seed=parameters.seed
     )
-    named_parts = zip((data.TRAIN, data.TEST), parts, strict=True)
-    data.store(run, named_parts, dataset.profile(table), private=source.private)
+    named_parts = zip((splits.TRAIN, splits.TEST), parts, strict=True)
+    splits.store(run, named_parts, dataset.profile(table), private=source.private)
     run.log_metrics({"features": table.num_columns - 1})
 
 
-def ensure_loaded(named: str, run: RecordedRun, *, allow_large: bool = False) -> str:
+def ensure_loaded(named: str, run: RunRecorder, *, allow_large: bool = False) -> str:
     """Return the id of a load_data run: as named, done already, or made now below `run`."""
     if re.match(RUN_ID, named):
         return run_in(named)
-    recorded = run.recorded_uri(data.TRAIN)
+    recorded = run.recorded_uri(splits.TRAIN)
     if recorded:  # whatever has become of the source since
         return run_in(recorded)
     parameters = LoadDataParameters(source=named, allow_large=allow_large)
@@ -90,7 +93,7 @@ def ensure_loaded(named: str, run: RecordedRun, *, allow_large: bool = False) ->
         tags = {tracking.KEY: key or ""}
         done = tracking.find_runs(run.experiment_id, tags=tags, limit=_MOST_LOADS) if key else []
         for earlier in done:
-            if data.is_loaded(earlier.info.run_id):
+            if splits.is_loaded(earlier.info.run_id):
                 return str(earlier.info.run_id)
         if source.private:
             raise DataError(

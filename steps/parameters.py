@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from reprise.commands.parameters import AuditParameters, CompareParameters, ReproduceParameters
-from reprise.fields import EXAMPLE_ID, RUN_ID, Address, AllowLarge, AllowUntracked, Seed
-from reprise.parameters import Parameters
+from reprise.runtime.fields import EXAMPLE_ID, RUN_ID, Address, AllowLarge, AllowUntracked, Seed
+from reprise.runtime.parameters import Parameters
 
 
 def _none_or_two(folds: int) -> int:

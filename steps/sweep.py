@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reprise import libraries
 from reprise.errors import ExperimentFileError, ParameterError, RunFailedError
-from reprise.fields import RUN_ID
-from reprise.parameters import parse_argv
-from reprise.sweeps import experiment, grid
+from reprise.projects import libraries
+from reprise.runtime.fields import RUN_ID
+from reprise.runtime.parameters import parse_argv
+from reprise.sweeps import experiment_file, grid
 from reprise.sweeps.executor import Executor, WarmExecutor
 from steps.main import succeeded
 from steps.parameters import TRAINING_STEPS, LoadDataParameters, SweepParameters
@@ -21,10 +21,10 @@ from steps.parameters import TRAINING_STEPS, LoadDataParameters, SweepParameters
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from reprise.parameters import Parameters
-    from reprise.run import RecordedRun
-    from reprise.sweeps.cluster import ClusterExecutor
-    from reprise.sweeps.plan import Outcome
+    from reprise.runtime.parameters import Parameters
+    from reprise.runtime.recorder import RunRecorder
+    from reprise.sweeps.dask_executor import ClusterExecutor
+    from reprise.sweeps.outcome import Outcome
     from reprise.sweeps.progress import Clock
 
 DEFAULT_METRIC = "cv_accuracy_mean"
@@ -42,13 +42,13 @@ class Sweep:
     allow_large: bool = False
 
 
-def main(parameters: SweepParameters, run: "RecordedRun", *, warm: WarmExecutor | None) -> None:
+def main(parameters: SweepParameters, run: "RunRecorder", *, warm: WarmExecutor | None) -> None:
     """Check every point, make those that no finished run has, and keep the best one's model."""
-    from reprise import console, permissions
-    from reprise.digest import sha256_file
-    from reprise.record import InputData
-    from reprise.sweeps import driver
+    from reprise.record.digest import sha256_file
+    from reprise.record.schema import InputData
+    from reprise.sweeps import heartbeat, leaderboard
     from reprise.sweeps.progress import Clock
+    from reprise.trust import permissions
     from steps import sweep_report
 
     clock = Clock()
@@ -59,11 +59,11 @@ def main(parameters: SweepParameters, run: "RecordedRun", *, warm: WarmExecutor 
         InputData(name="grid", uri=parameters.grid, sha256=sha256_file(path)), context="grid"
     )
     run.log_text("grid.yaml", path.read_text(encoding="utf-8"))
-    with executor(parameters, warm) as at_work, driver.driving(run.run_id):
+    with executor(parameters, warm) as at_work, heartbeat.heartbeat(run.run_id):
         outcomes = make(sweep, parameters.models, run, at_work, clock)
     sweep_report.log(run, outcomes, sweep.metric, ascending=sweep.ascending)
     clock.lap("the report")
-    console.leaderboard(
+    leaderboard.leaderboard(
         f"Runs of {run.run_id}",
         outcomes,
         metric=sweep.metric,
@@ -75,14 +75,14 @@ def main(parameters: SweepParameters, run: "RecordedRun", *, warm: WarmExecutor 
 
 
 def make(
-    sweep: Sweep, keep: str, run: "RecordedRun", at_work: "Executor", clock: "Clock"
+    sweep: Sweep, keep: str, run: "RunRecorder", at_work: "Executor", clock: "Clock"
 ) -> "list[Outcome]":
     """Make the runs, and the models that are to be kept; return the runs, best first."""
-    from reprise import console, models
-    from reprise.sweeps import plan
+    from reprise import env
+    from reprise.sweeps import leaderboard, runner
     from reprise.sweeps.progress import Progress
 
-    plan.bring_code(run, at_work)
+    runner.check_out_for(run, at_work)
     loaded = load(sweep.data, run, at_work, allow_large=sweep.allow_large)
     clock.lap("before the first run")
     runs = [
@@ -90,19 +90,19 @@ def make(
         for p in sweep.runs
     ]
     with Progress(len(runs), sweep.metric, ascending=sweep.ascending) as progress:
-        outcomes = plan.resume(
+        outcomes = runner.run_missing(
             run,
             at_work,
             runs,
             keys=keys(run, runs, loaded),
-            variables={models.KEEP: models.ALL if keep == "all" else models.NONE},
+            variables={env.KEEP: env.ALL if keep == "all" else env.NONE},
             on_end=progress.ended,
         )
     clock.lap("the runs")
-    outcomes = console.ranked(outcomes, sweep.metric, ascending=sweep.ascending)
+    outcomes = leaderboard.ranked(outcomes, sweep.metric, ascending=sweep.ascending)
     without = lacking(keep, outcomes, best_of(outcomes, sweep.metric))
     if without and not run.replays:
-        plan.materialize(run, at_work, without)
+        runner.materialize(run, at_work, without)
         clock.lap("models made again")
     return outcomes
 
@@ -121,7 +121,7 @@ def planned(parameters: SweepParameters) -> Sweep:
     ExperimentFileError, ParameterError
         With every mistake.
     """
-    model = experiment.check_name(parameters.step, TRAINING_STEPS)
+    model = experiment_file.check_name(parameters.step, TRAINING_STEPS)
     file = grid.read(Path(parameters.grid))
     if "data" in file.params:
         raise ExperimentFileError(
@@ -142,7 +142,7 @@ def planned(parameters: SweepParameters) -> Sweep:
         samples=parameters.samples,
         seed=parameters.seed,
     )
-    runs = experiment.check_all(parameters.step, values, TRAINING_STEPS, data=file.data)
+    runs = experiment_file.check_all(parameters.step, values, TRAINING_STEPS, data=file.data)
     return Sweep(
         runs,
         file.data,
@@ -187,7 +187,7 @@ def executor(
     """Return what makes the runs: the warm process of this machine, or a cluster."""
     if warm is not None:
         return warm
-    from reprise.sweeps.cluster import ClusterExecutor
+    from reprise.sweeps.dask_executor import ClusterExecutor
 
     return ClusterExecutor(
         str(parameters.scheduler),
@@ -198,16 +198,16 @@ def executor(
 
 def preload(keep: str) -> list[str]:
     """Return the modules that runs need, by which models they keep."""
-    return ["steps.warm", *(["steps.warm_models"] if keep == "all" else [])]
+    return ["steps.preload", *(["steps.preload_models"] if keep == "all" else [])]
 
 
-def load(source: str, run: "RecordedRun", at_work: "Executor", *, allow_large: bool = False) -> str:
+def load(source: str, run: "RunRecorder", at_work: "Executor", *, allow_large: bool = False) -> str:
     """Return the id of the load_data run that all points read: named, found, or made now."""
-    from reprise.sweeps import plan
+    from reprise.sweeps import runner
     from steps.load_data import ensure_loaded
 
     if run.replays and not re.match(RUN_ID, source):
-        again = plan.again(
+        again = runner.replay_children(
             run, at_work, [LoadDataParameters(source=source, allow_large=allow_large)]
         )
         if again:
@@ -215,17 +215,17 @@ def load(source: str, run: "RecordedRun", at_work: "Executor", *, allow_large: b
     return ensure_loaded(source, run, allow_large=allow_large)
 
 
-def keys(run: "RecordedRun", runs: Sequence["Parameters"], loaded: str) -> list[str | None]:
+def keys(run: "RunRecorder", runs: Sequence["Parameters"], loaded: str) -> list[str | None]:
     """Name each run by what decides its results; None where that is not all known."""
-    from reprise import data
-    from reprise.record import InputData
+    from reprise.data import splits
+    from reprise.record.schema import InputData
 
-    _, digest = data.located(loaded, data.TRAIN)
-    train = InputData(name=data.TRAIN, uri="", sha256=digest)
+    _, digest = splits.located(loaded, splits.TRAIN)
+    train = InputData(name=splits.TRAIN, uri="", sha256=digest)
     return [run.key(parameters, [train]) for parameters in runs]
 
 
-def conclude(run: "RecordedRun", outcomes: "Sequence[Outcome]", metric: str) -> None:
+def conclude(run: "RunRecorder", outcomes: "Sequence[Outcome]", metric: str) -> None:
     """Put what the sweep found on the record, and say what to run next.
 
     Raises
@@ -234,6 +234,7 @@ def conclude(run: "RecordedRun", outcomes: "Sequence[Outcome]", metric: str) -> 
         If a point failed, or none has the metric.
     """
     from reprise import console
+    from reprise.runtime import summary
     from reprise.visible import option
 
     best = best_of(outcomes, metric)
@@ -251,7 +252,7 @@ def conclude(run: "RecordedRun", outcomes: "Sequence[Outcome]", metric: str) -> 
         )
     if failed:
         for outcome in failed:
-            console.warn(f"{outcome.run_id} {console.command(outcome.parameters)}: {outcome.error}")
+            console.warn(f"{outcome.run_id} {summary.command(outcome.parameters)}: {outcome.error}")
         raise RunFailedError(
             f"{len(failed)} of {len(outcomes)} runs failed, as listed above. Mend what they say, "
             "and run the sweep again: what is finished is not made again."
@@ -282,6 +283,6 @@ def _warm() -> WarmExecutor | None:
 if __name__ == "__main__":
     _executor = _warm()
 
-    from reprise.run import launch
+    from reprise.runtime.launch import launch
 
     launch(SweepParameters, partial(main, warm=_executor))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reprise import console
+from reprise.sweeps import leaderboard
 from reprise.visible import cell
 from steps.canvas import MUTED, canvas, save_all, short
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from reprise.run import RecordedRun
-    from reprise.sweeps.plan import Outcome
+    from reprise.runtime.recorder import RunRecorder
+    from reprise.sweeps.outcome import Outcome
 
 TABLE = "runs.csv"
 PICTURE = "parameters"
@@ -24,11 +24,11 @@ _LABEL = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1}
 _COLORS = "viridis"  # even in lightness, so that it reads in grey too
 
 
-def log(run: "RecordedRun", outcomes: "Sequence[Outcome]", metric: str, *, ascending: bool) -> None:
+def log(run: "RunRecorder", outcomes: "Sequence[Outcome]", metric: str, *, ascending: bool) -> None:
     """Log the table of a sweep's runs, and the picture, where parameters vary."""
     runs = table(outcomes)
     run.log_text(TABLE, as_csv(runs))
-    varying = console.varying_parameters(outcomes)
+    varying = leaderboard.varying_parameters(outcomes)
     shown = runs.dropna(subset=[metric]) if metric in runs else runs.iloc[:0]
     if len(shown) and varying:
         with tempfile.TemporaryDirectory(prefix="reprise-") as folder:

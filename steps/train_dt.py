@@ -2,13 +2,14 @@
 
 import skops.io  # noqa: F401 - first, as it searches all modules loaded so far: half a second
 
-from reprise.run import RecordedRun, launch
+from reprise.runtime.launch import launch
+from reprise.runtime.recorder import RunRecorder
 from steps import models
 from steps.parameters import TrainDecisionTreeParameters
 from steps.training import train
 
 
-def main(parameters: TrainDecisionTreeParameters, run: RecordedRun) -> None:
+def main(parameters: TrainDecisionTreeParameters, run: RunRecorder) -> None:
     """Fit the tree and log it."""
     train(parameters, run, build=models.decision_tree)
 

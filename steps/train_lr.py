@@ -2,13 +2,14 @@
 
 import skops.io  # noqa: F401 - first, as it searches all modules loaded so far: half a second
 
-from reprise.run import RecordedRun, launch
+from reprise.runtime.launch import launch
+from reprise.runtime.recorder import RunRecorder
 from steps import models
 from steps.parameters import TrainLogisticRegressionParameters
 from steps.training import train
 
 
-def main(parameters: TrainLogisticRegressionParameters, run: RecordedRun) -> None:
+def main(parameters: TrainLogisticRegressionParameters, run: RunRecorder) -> None:
     """Fit the regression and log it."""
     train(parameters, run, build=models.logistic_regression)
 

@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from reprise import console, data, tables
-from reprise.models import log_model
-from reprise.run import RecordedRun
+from reprise import console
+from reprise.data import splits, tables
+from reprise.models.model_store import log_model
+from reprise.runtime import summary
+from reprise.runtime.recorder import RunRecorder
 from reprise.visible import option
 from steps import dataset, metrics
 from steps.load_data import ensure_loaded
@@ -22,7 +24,7 @@ _EXAMPLE_ROWS = 5
 
 def train(
     parameters: "TrainLogisticRegressionParameters | TrainDecisionTreeParameters",
-    run: RecordedRun,
+    run: RunRecorder,
     *,
     build: "Callable[[Any, pd.DataFrame], Pipeline]",
 ) -> None:
@@ -32,13 +34,13 @@ def train(
     ----------
     parameters : Parameters
         Of the step: the data, the folds, the seed, and what `build` needs.
-    run : RecordedRun
+    run : RunRecorder
     build : callable
         Makes the pipeline from the parameters and a frame of shape (n_samples, n_features).
     """
     load_run_id = ensure_loaded(parameters.data, run, allow_large=parameters.allow_large)
     X, y = dataset.features_and_labels(
-        data.read(run, load_run_id, data.TRAIN, allow_large=parameters.allow_large)
+        splits.read(run, load_run_id, splits.TRAIN, allow_large=parameters.allow_large)
     )
     tables.give_memory_back()
     model = build(parameters, X)
@@ -52,7 +54,7 @@ def train(
     run.log_predictions(labels, probabilities)
     scores = metrics.score(y, labels, probabilities, model.classes_)
     run.log_metrics({f"train_{name}": value for name, value in scores.items()})
-    console.done(
+    summary.done(
         run,
         {f"{console.RUN} evaluate {option('run_id', run.run_id)}": "judge it on the test split"},
     )

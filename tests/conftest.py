@@ -127,8 +127,8 @@ def store(migrated, tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def record_of():
     """Make the record that a step begins with, in a clean tree and a locked environment."""
-    from reprise import numerics
-    from reprise.record import Code, Environment, Numerics, RunRecord, Step
+    from reprise.capture import numerics
+    from reprise.record.schema import Code, Environment, Numerics, RunRecord, Step
 
     measured = Numerics.model_validate(numerics.describe())
 
@@ -168,14 +168,14 @@ def recording(store, record_of):
     """Record a run as a step's process does, in this one."""
     import mlflow
 
-    from reprise import run as frame
     from reprise import tracking
+    from reprise.runtime import recorder
 
     @contextlib.contextmanager
     def recording(parameters, **changes):
         run = mlflow.start_run(nested=True)  # one may read below another that has stored
-        with frame.ended_truthfully(run):
-            recorded = frame.RecordedRun(
+        with recorder.finalizing_run(run):
+            recorded = recorder.RunRecorder(
                 run,
                 record_of(parameters, **changes),
                 parameters=parameters,

@@ -157,7 +157,7 @@ class WarmProcess:
 
 def new_warm_process(*, prefix: Sequence[str] = ()) -> WarmProcess:
     """Return a warm process on the numerics baseline, free of what this process's shell has set."""
-    from reprise import numerics
+    from reprise.capture import numerics
 
     kept = {
         name: value

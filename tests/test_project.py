@@ -10,9 +10,10 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from reprise.environment import locked_packages, normalised
-from reprise.lock import python_version
-from reprise.parameters import as_text, mlproject_type
+from reprise.capture.environment import locked_packages, normalised
+from reprise.projects.environments import python_version
+from reprise.record.schema import as_text
+from reprise.runtime.parameters import mlproject_type
 from steps.parameters import ENTRY_POINTS
 
 ROOT = Path(__file__).parents[1]

@@ -7,8 +7,9 @@ import pytest
 from click import Context
 
 from reprise.cli import VERBS, cli
-from reprise.parameters import as_text, expected
-from reprise.sweeps import experiment
+from reprise.record.schema import as_text
+from reprise.runtime.parameters import expected
+from reprise.sweeps import experiment_file
 from steps import sweep
 from steps.main import planned
 from steps.parameters import ENTRY_POINTS, SweepParameters
@@ -111,7 +112,7 @@ def test_the_files_that_the_readme_names_are_those_of_the_folder():
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_can_be_planned(name):
-    loading, trainings, evaluation = planned(experiment.read(ROOT / name))
+    loading, trainings, evaluation = planned(experiment_file.read(ROOT / name))
 
     assert loading.source == "iris"
     assert len(trainings) >= 1

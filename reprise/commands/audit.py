@@ -7,21 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from reprise import libraries
 from reprise.commands.parameters import MODELS, AuditParameters
-from reprise.launcher import Launcher
+from reprise.process.launcher import Launcher
+from reprise.projects import libraries
 
 if TYPE_CHECKING:
-    from reprise.run import RecordedRun
+    from reprise.runtime.recorder import RunRecorder
 
 # Their runs are about other runs, and make no results of their own.
 LEFT_OUT = frozenset(MODELS)
 
 
-def main(parameters: AuditParameters, run: "RecordedRun") -> None:
+def main(parameters: AuditParameters, run: "RunRecorder") -> None:
     """Check every run, make some again, and tell."""
-    from reprise import audit, audit_report, console, permissions, tracking
-    from reprise.replay import Request
+    from reprise import console, tracking
+    from reprise.replay import audit, audit_report
+    from reprise.replay.prepare import Request
+    from reprise.trust import permissions
 
     experiment = parameters.experiment or tracking.experiment_name(run.experiment_id)
     allowed = parameters.allow_repository
@@ -68,6 +70,6 @@ def check(parameters: AuditParameters) -> None:
 
 def start(arguments: Sequence[str] | None = None, *, checked: bool = False) -> NoReturn:
     """Be the process of this command; see `launch`."""
-    from reprise.run import launch
+    from reprise.runtime.launch import launch
 
     launch(AuditParameters, main, arguments, check=check if checked else None)

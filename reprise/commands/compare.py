@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from reprise import checkout, console, documents, limits, past, tracking
+from reprise import console, tracking
 from reprise.commands.parameters import CompareParameters
-from reprise.comparison import (
+from reprise.data.splits import FOLDER, SCHEMA
+from reprise.errors import CheckoutError, CodeError, TrackingError
+from reprise.projects import checkout
+from reprise.record.comparison import (
     JSON_NAME,
     PAGE_NAME,
     Comparison,
@@ -18,12 +21,13 @@ from reprise.comparison import (
     compare,
     shown,
 )
-from reprise.data import FOLDER, SCHEMA
-from reprise.digest import sha256_text
-from reprise.errors import CheckoutError, CodeError, TrackingError
-from reprise.patch import CodeDifference
-from reprise.record import Code, InputData, run_in
-from reprise.run import RecordedRun, launch
+from reprise.record.digest import sha256_text
+from reprise.record.patch import CodeDifference
+from reprise.record.schema import Code, InputData, run_in
+from reprise.replay import original_run
+from reprise.runtime.launch import launch
+from reprise.runtime.recorder import RunRecorder
+from reprise.trust import documents, limits
 from reprise.visible import option
 
 if TYPE_CHECKING:
@@ -34,9 +38,9 @@ _DIGEST = re.compile(r"[0-9a-f]{40,64}")
 _DIGITS = 12  # of a digest, on a terminal
 
 
-def main(parameters: CompareParameters, run: RecordedRun) -> None:
+def main(parameters: CompareParameters, run: RunRecorder) -> None:
     """Gather what is known of both runs, compare, show and log."""
-    a, b = past.past_run(parameters.run_id), past.past_run(parameters.other)
+    a, b = original_run.read(parameters.run_id), original_run.read(parameters.other)
     for name, each in (("run", a), ("other", b)):
         digest = sha256_text(each.record.to_json())
         data = InputData(name=name, uri=f"runs:/{each.run_id}", sha256=digest)
@@ -55,7 +59,7 @@ def main(parameters: CompareParameters, run: RecordedRun) -> None:
     console.next_commands(commands)
 
 
-def subject(run: past.PastRun) -> Subject:
+def subject(run: original_run.OriginalRun) -> Subject:
     """Return what a comparison is given of a run."""
     info = run.run.info
     side = Side(
@@ -70,7 +74,7 @@ def subject(run: past.PastRun) -> Subject:
     return Subject(side=side, record=run.record, data_schema=data_schema(run))
 
 
-def data_schema(run: past.PastRun) -> dict[str, Any] | None:
+def data_schema(run: original_run.OriginalRun) -> dict[str, Any] | None:
     """Return the schema of the split that a run read or stored; None: it cannot be had."""
     tags = run.run.data.tags
     read = [data.uri for data in run.record.inputs if _STORED.match(data.uri)]

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reprise import settings
-from reprise.capture_ahead import FOLDER, awaited, captured
+from reprise import env
+from reprise.capture.ahead import awaited, captured
 from reprise.errors import NotBegunError, ParameterError, RunFailedError
-from reprise.launcher import Ended, Launcher
-from reprise.mlproject import Command
-from reprise.outcome import REPORT
-from reprise.project_run import ORDERED, ProjectRun
+from reprise.process.launcher import Ended, Launcher
+from reprise.projects import settings
+from reprise.projects.mlproject import Command
+from reprise.tracking.project_run import ProjectRun
 
 _COULD_NOT_BEGIN = 2  # exit code
 _ANYWHERE = ("http://", "https://", "sqlite:////")  # stores that mean the same in any folder
@@ -57,7 +57,7 @@ def run_step(planned: ProjectRun, command: Command, folder: Path) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="reprise-") as name:
         report = Path(name, "report.json")
-        variables = {**os.environ, ORDERED: planned.to_json(), REPORT: str(report)}
+        variables = {**os.environ, env.ORDERED: planned.to_json(), env.REPORT: str(report)}
         variables["PATH"] = (
             f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         )
@@ -79,7 +79,7 @@ def _ended(words: Sequence[str], folder: Path, shared: Path, variables: Mapping[
     """Run a step to its end, and capture its source as it starts, where it is one to carry."""
     python = Path(sys.executable)
     with awaited(shared) as pipe:
-        variables = {**variables, FOLDER: str(shared)}
+        variables = {**variables, env.CAPTURED: str(shared)}
         with Launcher(python, (), variables, shown=True) as launcher:
             launcher.begin(words, folder=folder, environment=variables)
             with captured(folder, shared, pipe, allow_untracked=_allowed(words)):
@@ -88,14 +88,15 @@ def _ended(words: Sequence[str], folder: Path, shared: Path, variables: Mapping[
 
 def _allowed(words: Sequence[str]) -> list[str] | None:
     """Return the untracked files that a step may carry; None: it is not said."""
-    from reprise import guards
-    from reprise.parameters import ALLOW_UNTRACKED, parse_argv
+    from reprise.capture import untracked
+    from reprise.record.schema import ALLOW_UNTRACKED
+    from reprise.runtime.parameters import parse_argv
 
     try:
         value = parse_argv(words[3:]).get(ALLOW_UNTRACKED)
     except ParameterError:  # the step will say so
         return None
-    return None if value is None else guards.names(value)
+    return None if value is None else untracked.names(value)
 
 
 def _reported(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 from pydantic.fields import FieldInfo
 
-from reprise.parameters import Parameters, default_text, expected, is_flag
+from reprise.runtime.parameters import Parameters, default_text, expected, is_flag
 
 P = TypeVar("P", bound=Parameters)
 EXIT_CODES = {

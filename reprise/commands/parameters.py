@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from reprise.fields import EXAMPLE_ID, AllowPath, RepositoryAddress, RunId, Seed
-from reprise.parameters import Parameters
+from reprise.runtime.fields import EXAMPLE_ID, AllowPath, RepositoryAddress, RunId, Seed
+from reprise.runtime.parameters import Parameters
 
 
 def _pairs(words: str) -> dict[str, str]:
@@ -76,7 +76,7 @@ class ReproduceParameters(Parameters):
     allow_large: bool = Field(
         False,
         description="true: also a source, or a bundle of code, that is larger than "
-        "reprise/limits.py allows",
+        "reprise/trust/limits.py allows",
     )
 
     def packages_to_build(self) -> tuple[str, ...]:

@@ -7,21 +7,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from reprise import libraries
 from reprise.commands.parameters import ReproduceParameters
-from reprise.launcher import Launcher
+from reprise.process.launcher import Launcher
+from reprise.projects import libraries
 
 if TYPE_CHECKING:
-    from reprise.run import RecordedRun
+    from reprise.runtime.recorder import RunRecorder
 
 
-def main(parameters: ReproduceParameters, run: "RecordedRun", *, warm: Launcher) -> None:
+def main(parameters: ReproduceParameters, run: "RunRecorder", *, warm: Launcher) -> None:
     """Make the run again below this one, and end in its verdict."""
-    from reprise import console, past, permissions, replay, report
-    from reprise.digest import sha256_text
-    from reprise.record import InputData
+    from reprise import console
+    from reprise.record.digest import sha256_text
+    from reprise.record.schema import InputData
+    from reprise.replay import original_run, prepare, replay, report, verdicts
+    from reprise.trust import permissions
 
-    earlier = past.past_run(parameters.run_id)
+    earlier = original_run.read(parameters.run_id)
     run.add_input(
         InputData(
             name="run",
@@ -30,7 +32,7 @@ def main(parameters: ReproduceParameters, run: "RecordedRun", *, warm: Launcher)
         ),
         context="run",
     )
-    request = replay.Request(
+    request = prepare.Request(
         changes=parameters.changes(),
         current_code=parameters.code == "current",
         tolerance=parameters.tolerance,
@@ -42,7 +44,7 @@ def main(parameters: ReproduceParameters, run: "RecordedRun", *, warm: Launcher)
     with console.working() as on_stage:
         found = replay.reproduce(run, earlier, request, warm=warm, on_stage=on_stage)
     if parameters.materialize:
-        replay.keep_model(found)
+        verdicts.restore_model(found)
     report.log(run, found, request)
     report.show(found, request)
     report.raise_unless_good(found, request)
@@ -56,16 +58,16 @@ def check(parameters: ReproduceParameters) -> None:
     TrackingError, RecordError
         If there is no such run, or its record cannot be read.
     """
-    from reprise import past
+    from reprise.replay import original_run
 
-    past.past_run(parameters.run_id)
+    original_run.read(parameters.run_id)
 
 
 def start(arguments: Sequence[str] | None = None, *, checked: bool = False) -> NoReturn:
     """Be the process of this command; see `launch`."""
     # Libraries load while this process looks for the run's code.
     with Launcher(Path(sys.executable), libraries.needed(), os.environ) as warm:
-        from reprise.run import launch
+        from reprise.runtime.launch import launch
 
         first = check if checked else None
         launch(ReproduceParameters, partial(main, warm=warm), arguments, check=first)

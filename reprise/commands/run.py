@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from reprise import address, entry_points, projects
-from reprise.address import Address
 from reprise.commands import handover
 from reprise.console import warn
 from reprise.errors import CodeError, ParameterError, ProjectError, RepriseError
 from reprise.git import git
-from reprise.launcher import Ended, Launcher
-from reprise.mlproject import Command
-from reprise.project_run import ProjectRun
+from reprise.process.launcher import Ended, Launcher
+from reprise.projects import address, entry_points, environments
+from reprise.projects.address import Address
+from reprise.projects.mlproject import Command
+from reprise.tracking.project_run import ProjectRun
 from reprise.urls import without_credentials
 
 REPRODUCE = "reproduce"
@@ -174,7 +174,8 @@ def _run_step(
     planned: ProjectRun, command: Command, folder: Path, python: Path, how: How
 ) -> tuple[str, Ended]:
     """Make a run, and do its step, which may be any command."""
-    from reprise import code, tracking
+    from reprise import tracking
+    from reprise.capture import code
 
     experiment_id = how.experiment_id or tracking.current_experiment_id()
     source = code.describe(folder)
@@ -185,9 +186,9 @@ def _run_step(
     warn(f"=== Running {planned.entry_point} in run with ID '{run_id}' ===")
     try:
         if _SCHEDULER in how.configuration:
-            from reprise.sweeps import single
+            from reprise.sweeps import cluster_run
 
-            return run_id, single.make(run_id, command.words, folder, how.configuration)
+            return run_id, cluster_run.make(run_id, command.words, folder, how.configuration)
         return run_id, _make(run_id, command.words, folder, python, experiment_id)
     except RepriseError as error:
         tracking.close(run_id, "FAILED", str(error))
@@ -223,7 +224,7 @@ def _interpreter(order: Order, folder: Path, how: How) -> Path:
     if how.manager == "local" or order.replays:
         return Path(sys.executable)
     allowed = str(how.configuration.get(_ALLOW_BUILD, "")).split(",")
-    return projects.locked_interpreter(folder, allow_build=tuple(filter(None, allowed)))
+    return environments.locked_interpreter(folder, allow_build=tuple(filter(None, allowed)))
 
 
 def _source(project: Address, folder: Path) -> str:

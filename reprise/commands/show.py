@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from reprise import console, past, tracking
+from reprise import console, tracking
 from reprise.commands.parameters import ShowParameters
-from reprise.record import Code, Environment, InputData, Numerics, Outputs
-from reprise.verdict import Verdict
+from reprise.record.schema import Code, Environment, InputData, Numerics, Outputs
+from reprise.record.verdict import Verdict
+from reprise.replay import original_run
 from reprise.visible import visible
 
 if TYPE_CHECKING:
@@ -24,20 +25,20 @@ _MOST_REPLAYS = 3
 
 def start(parameters: ShowParameters) -> None:
     """Print a run, and the command to run next; see `lines`."""
-    with tracking.one_line_errors():
-        original = past.past_run(parameters.run_id)
+    with tracking.translating_errors():
+        original = original_run.read(parameters.run_id)
         replays = tracking.replays_of(original.run_id)
     for line in lines(original, replays):
         console.say(line)
     console.next_commands(next_command(original, replays))
 
 
-def lines(original: past.PastRun, replays: "list[Run]") -> Iterator[str]:
+def lines(original: original_run.OriginalRun, replays: "list[Run]") -> Iterator[str]:
     """Return the lines that describe a run, none longer than a screen is wide.
 
     Parameters
     ----------
-    original : PastRun
+    original : OriginalRun
     replays : list of Run
         The runs that reproduce it.
     """
@@ -62,7 +63,7 @@ def lines(original: past.PastRun, replays: "list[Run]") -> Iterator[str]:
     yield from _replays(original, replays)
 
 
-def next_command(original: past.PastRun, replays: "list[Run]") -> dict[str, str]:
+def next_command(original: original_run.OriginalRun, replays: "list[Run]") -> dict[str, str]:
     """Return the command that makes sense next, with what it is for."""
     run_id = original.run_id
     good = (Verdict.IDENTICAL, Verdict.EQUIVALENT, None)
@@ -120,7 +121,7 @@ def pairs(values: Mapping[str, object]) -> str:
     return " ".join(f"{name}={value}" for name, value in values.items())
 
 
-def _identity(original: past.PastRun) -> tuple[str, str]:
+def _identity(original: original_run.OriginalRun) -> tuple[str, str]:
     info = original.run.info
     started = f"{datetime.fromtimestamp(info.start_time / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
     took = f", {(info.end_time - info.start_time) / 1000:.1f} s" if info.end_time else ""
@@ -147,7 +148,7 @@ def _outputs(of: Outputs | None) -> Iterator[str]:
             yield from _row(label, pairs(short))
 
 
-def _replays(original: past.PastRun, replays: "list[Run]") -> Iterator[str]:
+def _replays(original: original_run.OriginalRun, replays: "list[Run]") -> Iterator[str]:
     tags = original.run.data.tags
     if tracking.VERDICT in tags:
         yield from _row("verdict", tags[tracking.VERDICT])

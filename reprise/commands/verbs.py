@@ -10,7 +10,7 @@ import click
 
 from reprise.commands.options import epilog, of_model, words
 from reprise.errors import ParameterError
-from reprise.parameters import Parameters
+from reprise.runtime.parameters import Parameters
 
 
 def reproduce() -> click.Command:
@@ -81,7 +81,7 @@ def sweep() -> click.Command:
     """Return the verb that runs the entry point `sweep` of the project in this folder."""
     from pathlib import Path
 
-    from reprise.mlproject import plain_entry_point
+    from reprise.projects.mlproject import plain_entry_point
 
     entry_point = plain_entry_point(Path.cwd(), "sweep")
     defaults = entry_point.defaults if entry_point else {}

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from reprise.console import RUN, next_commands, say, warn, working
 from reprise.doctor.checks import WIDTH, examine, leave
-from reprise.doctor.finding import Finding, Status, line
-from reprise.doctor.visit import Visit, be_brief_and_quiet, of_environment
+from reprise.doctor.context import Context, be_brief_and_quiet, of_environment
+from reprise.doctor.result import CheckResult, Status, line
 from reprise.process import interrupts
 
 _COLOURS = {
@@ -68,9 +68,9 @@ def _size_mb() -> int:
     return size
 
 
-def _examined(visit: Visit) -> list[Finding]:
+def _examined(visit: Context) -> list[CheckResult]:
     """Print what each check finds, as it does; leave nothing on the server, come what may."""
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     checking = examine(visit)
     try:
         while finding := _shown(visit, lambda: next(checking, None)):
@@ -80,7 +80,7 @@ def _examined(visit: Visit) -> list[Finding]:
     return [*findings, left] if left else findings
 
 
-def _shown(visit: Visit, look: Callable[[], Finding | None]) -> Finding | None:
+def _shown(visit: Context, look: Callable[[], CheckResult | None]) -> CheckResult | None:
     """Print what is found, once the line that says what is being done is gone."""
     with working() as show:
         visit.show = show
@@ -90,7 +90,7 @@ def _shown(visit: Visit, look: Callable[[], Finding | None]) -> Finding | None:
     return finding
 
 
-def _print(finding: Finding) -> None:
+def _print(finding: CheckResult) -> None:
     """Print a finding; on a terminal, its status has a colour."""
     text = line(finding, width=WIDTH)
     console = Console()
@@ -102,7 +102,7 @@ def _print(finding: Finding) -> None:
     console.print(shown, soft_wrap=True)
 
 
-def _ended(visit: Visit, code: int) -> int:
+def _ended(visit: Context, code: int) -> int:
     """Return the exit code; or go at once, where threads of what was given up may never end."""
     if visit.abandoned:
         sys.stdout.flush()

@@ -13,8 +13,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import read_mlflow_creds
 from packaging.version import InvalidVersion, Version
 
-from reprise.doctor.finding import Finding, failed, ok, quoted, warning
-from reprise.doctor.visit import TRACKING_URI, Visit, status_of
+from reprise.doctor.context import TRACKING_URI, Context, status_of
+from reprise.doctor.result import CheckResult, failed, ok, quoted, warning
 from reprise.errors import TrackingError
 
 FLOOR = Version("3.16.1")  # CVE-2026-2635 and others
@@ -28,7 +28,7 @@ _OTHER_LOGINS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKI
 _SET_LOGIN = "Do: export MLFLOW_TRACKING_USERNAME=… MLFLOW_TRACKING_PASSWORD=…"
 
 
-def login(visit: Visit) -> Finding:
+def login(visit: Context) -> CheckResult:
     """Check that there is a login, that it works, and that the server wants one."""
     name = "login"
     try:
@@ -55,7 +55,7 @@ def login(visit: Visit) -> Finding:
     return ok(name, f"{given} is let in, and nobody without a login")
 
 
-def _login(visit: Visit) -> str:
+def _login(visit: Context) -> str:
     """Name the login that MLflow's client uses; "": none."""
     credentials = read_mlflow_creds()
     if visit.parts.username:
@@ -71,7 +71,7 @@ def _is_mlflow(text: str) -> bool:
     return text.lstrip().startswith("{")
 
 
-def _refused(status: int, text: str, given: str, visit: Visit) -> tuple[str, str]:
+def _refused(status: int, text: str, given: str, visit: Context) -> tuple[str, str]:
     """Return why a request was not answered, and what to do."""
     if status in (_OK, _NOT_FOUND):
         found = f"expected MLflow, found something else (HTTP {status})"
@@ -91,7 +91,7 @@ def _refused(status: int, text: str, given: str, visit: Visit) -> tuple[str, str
     return found, "Ask the administrator to read its log"
 
 
-def _foreign(text: str, visit: Visit) -> tuple[str, str]:
+def _foreign(text: str, visit: Context) -> tuple[str, str]:
     """Return why nobody is answered who comes by this name, or from this network."""
     if FOREIGN_HOST in text:
         found = f"the server does not answer to the name {visit.parts.hostname} (foreign Host"
@@ -102,7 +102,7 @@ def _foreign(text: str, visit: Visit) -> tuple[str, str]:
     return found, "Connect to the VPN, or ask for your network to be added to the allowed ones"
 
 
-def versions(visit: Visit) -> Finding:
+def versions(visit: Context) -> CheckResult:
     """Check the server's version of MLflow, and this machine's against it."""
     name = "versions"
     ours = Version(mlflow.__version__)
@@ -124,7 +124,7 @@ def versions(visit: Visit) -> Finding:
     return ok(name, found)
 
 
-def permission(visit: Visit) -> Finding:
+def permission(visit: Context) -> CheckResult:
     """Check that a run can be made, tagged and read back where runs would go to."""
     client = MlflowClient(tracking_uri=visit.uri)
     try:
@@ -136,7 +136,7 @@ def permission(visit: Visit) -> Finding:
         return failed("permission", found, "Ask the administrator to read the server's log")
 
 
-def _try_run(visit: Visit, client: MlflowClient) -> Finding:
+def _try_run(visit: Context, client: MlflowClient) -> CheckResult:
     """Make the run of this visit, tag it, and read it back."""
     name = "permission"
     wanted = _Wanted(client)
@@ -194,7 +194,7 @@ def _by_id(client: MlflowClient, experiment_id: str) -> Experiment | None:
         return None
 
 
-def _in_own_experiment(visit: Visit, client: MlflowClient) -> tuple[Experiment, Run]:
+def _in_own_experiment(visit: Context, client: MlflowClient) -> tuple[Experiment, Run]:
     """Make the run in the doctor's experiment; where another user has that name, in one's own."""
     *shared, own = _names(visit)
     for name in shared:
@@ -205,7 +205,7 @@ def _in_own_experiment(visit: Visit, client: MlflowClient) -> tuple[Experiment, 
     return _made(client, own)
 
 
-def _names(visit: Visit) -> Iterator[str]:
+def _names(visit: Context) -> Iterator[str]:
     yield EXPERIMENT
     if visit.user:
         yield f"{EXPERIMENT}-{visit.user}"
@@ -219,7 +219,7 @@ def _made(client: MlflowClient, name: str) -> tuple[Experiment, Run]:
     return experiment, client.create_run(experiment.experiment_id, run_name=EXPERIMENT)
 
 
-def _forbidden(visit: Visit) -> tuple[str, str]:
+def _forbidden(visit: Context) -> tuple[str, str]:
     """Return what a user who may not make runs should do."""
     named = (os.environ.get(f"MLFLOW_EXPERIMENT_{key}") for key in ("NAME", "ID"))
     where = next(filter(None, named), EXPERIMENT)

@@ -8,10 +8,10 @@ from typing import Any
 
 from reprise.doctor.account import login, permission, versions
 from reprise.doctor.connection import address, certificate, clock
-from reprise.doctor.finding import Finding, Status, failed, obstacles, skipped
-from reprise.doctor.surroundings import pickle, repository
+from reprise.doctor.context import Context
+from reprise.doctor.local import pickle, repository
+from reprise.doctor.result import CheckResult, Status, failed, obstacles, skipped
 from reprise.doctor.transfer import artifacts, clean_up, transfers
-from reprise.doctor.visit import Visit
 
 _SECONDS = 45
 
@@ -21,7 +21,7 @@ class Check:
     """One check: its name, what does it, and the checks without which it makes no sense."""
 
     name: str
-    look: Callable[[Visit], Finding]
+    look: Callable[[Context], CheckResult]
     stands_on: tuple[str, ...] = ()
     is_local: bool = False
 
@@ -45,12 +45,12 @@ class TimeIsUpError(BaseException):
     """A check took too long; no library may take this for an error of its own."""
 
 
-def examine(visit: Visit, *, seconds: float = _SECONDS) -> Iterator[Finding]:
+def examine(visit: Context, *, seconds: float = _SECONDS) -> Iterator[CheckResult]:
     """Make the checks one after the other, and yield what each finds.
 
     Parameters
     ----------
-    visit : Visit
+    visit : Context
         Its run, if one was made, is still there afterwards: `leave` deletes it.
     seconds : float
         Limit of each check; that of artifacts has two seconds more for each MB.
@@ -72,7 +72,7 @@ def examine(visit: Visit, *, seconds: float = _SECONDS) -> Iterator[Finding]:
         yield finding
 
 
-def leave(visit: Visit, *, seconds: float = _SECONDS) -> Finding | None:
+def leave(visit: Context, *, seconds: float = _SECONDS) -> CheckResult | None:
     """Delete what a visit has made on the server; None: nothing."""
     visit.show("clean-up")
     run_id = visit.run.info.run_id if visit.run else ""
@@ -84,7 +84,7 @@ def leave(visit: Visit, *, seconds: float = _SECONDS) -> Finding | None:
         return failed("clean-up", f"no end in {seconds:.0f} s; run {run_id} may be left", advice)
 
 
-def _within(seconds: float, check: Check, visit: Visit) -> Finding:
+def _within(seconds: float, check: Check, visit: Context) -> CheckResult:
     try:
         with at_most(seconds):
             return check.look(visit)

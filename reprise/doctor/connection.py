@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import certifi
 from requests.utils import get_environ_proxies, select_proxy
 
-from reprise.doctor.finding import Finding, failed, ok, quoted, warning
-from reprise.doctor.visit import CONNECT_SECONDS, PORTS, TRACKING_URI, Visit
+from reprise.doctor.context import CONNECT_SECONDS, PORTS, TRACKING_URI, Context
+from reprise.doctor.result import CheckResult, failed, ok, quoted, warning
 from reprise.errors import TrackingError
 
 CERTIFICATE_VARIABLES = (
@@ -36,7 +36,7 @@ _OLD_TLS = ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "VERSION_TOO
 _SET_ADDRESS = f"Do: export {TRACKING_URI}=https://<your server>"
 
 
-def address(visit: Visit) -> Finding:
+def address(visit: Context) -> CheckResult:
     """Check that the address is set and safe, that its name resolves and its port answers."""
     name = "address"
     if not visit.has_server:
@@ -58,7 +58,7 @@ def address(visit: Visit) -> Finding:
     return ok(name, f"{visit.bare_uri} answers{by}")
 
 
-def _misset(visit: Visit) -> tuple[str, str] | None:
+def _misset(visit: Context) -> tuple[str, str] | None:
     """Return what is wrong with the address as it is written, and what to do; None: nothing."""
     if not visit.uri:
         return f"expected {TRACKING_URI}, found none: runs would stay here", _SET_ADDRESS
@@ -74,7 +74,7 @@ def _misset(visit: Visit) -> tuple[str, str] | None:
     return None
 
 
-def _way(visit: Visit) -> tuple[str, int, str]:
+def _way(visit: Context) -> tuple[str, int, str]:
     """Return the host and port to connect to: the server's, or those of a proxy, and its name."""
     proxy = select_proxy(visit.bare_uri, get_environ_proxies(visit.bare_uri, no_proxy=None))
     if not proxy:
@@ -122,7 +122,7 @@ def _unreached(host: str, port: int) -> tuple[str, str] | None:
     return None
 
 
-def certificate(visit: Visit) -> Finding:
+def certificate(visit: Context) -> CheckResult:
     """Check the server's certificate, as MLflow's client would."""
     name = "certificate"
     if os.environ.get(INSECURE, "").lower() in _TRUE:
@@ -151,7 +151,7 @@ def trusted() -> tuple[str, str]:
     return "", certifi.where()
 
 
-def _handshake(visit: Visit, bundle: str) -> tuple[str, float]:
+def _handshake(visit: Context, bundle: str) -> tuple[str, float]:
     """Return the version of TLS and the time at which the certificate expires."""
     is_folder = Path(bundle).is_dir()
     context = ssl.create_default_context(
@@ -173,7 +173,7 @@ def _handshake(visit: Visit, bundle: str) -> tuple[str, float]:
         connection.close()
 
 
-def _no_handshake(error: Exception, visit: Visit, by: str) -> tuple[str, str]:
+def _no_handshake(error: Exception, visit: Context, by: str) -> tuple[str, str]:
     """Return why no TLS connection comes about, and what to do."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _untrusted(error, visit, by)
@@ -193,7 +193,7 @@ def _no_handshake(error: Exception, visit: Visit, by: str) -> tuple[str, str]:
     return found, f"Ask the administrator, and check the files of {variables}"
 
 
-def _untrusted(error: ssl.SSLCertVerificationError, visit: Visit, by: str) -> tuple[str, str]:
+def _untrusted(error: ssl.SSLCertVerificationError, visit: Context, by: str) -> tuple[str, str]:
     """Return what is wrong with a certificate, and what to do."""
     if error.verify_code in (_EXPIRED, _NOT_YET):
         state = "has expired" if error.verify_code == _EXPIRED else "is not valid yet"
@@ -207,7 +207,7 @@ def _untrusted(error: ssl.SSLCertVerificationError, visit: Visit, by: str) -> tu
     return found, f"Get the CA's file from the administrator, and do: export {variable}=<file>"
 
 
-def clock(visit: Visit) -> Finding:
+def clock(visit: Context) -> CheckResult:
     """Check this machine's clock against the server's."""
     name = "clock"
     before = time.time()

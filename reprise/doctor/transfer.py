@@ -22,8 +22,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.server_info import SERVER_INFO_ENDPOINT
 
-from reprise.doctor.finding import Finding, failed, ok, warning
-from reprise.doctor.visit import ANSWER_SECONDS, CONNECT_SECONDS, Visit, status_of, variables
+from reprise.doctor.context import ANSWER_SECONDS, CONNECT_SECONDS, Context, status_of, variables
+from reprise.doctor.result import CheckResult, failed, ok, warning
 from reprise.errors import TrackingError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ _UNKNOWN = (_NOT_FOUND, 501)
 _NO_BUCKET = re.compile("NoSuchBucket|bucket does not exist")
 
 
-def transfers(visit: Visit) -> Finding:
+def transfers(visit: Context) -> CheckResult:
     """Check that artifacts can take the way that MLflow's client would send them."""
     name = "transfers"
     scheme = urlsplit(_artifact_uri(visit)).scheme
@@ -88,7 +88,7 @@ class _NotTriedError(Exception):
         self.advice = advice
 
 
-def _ways(visit: Visit) -> tuple[bool, list[str]]:
+def _ways(visit: Context) -> tuple[bool, list[str]]:
     """Return whether the server offers direct transfers, and which of them would be direct."""
     try:
         told = visit.ask(SERVER_INFO_ENDPOINT, anonymous=True).json()
@@ -103,11 +103,11 @@ def _ways(visit: Visit) -> tuple[bool, list[str]]:
     return any(offered.values()), direct
 
 
-def _artifact_uri(visit: Visit) -> str:
+def _artifact_uri(visit: Context) -> str:
     return str(visit.run.info.artifact_uri) if visit.run else ""
 
 
-def _repository(visit: Visit) -> "ArtifactRepository":
+def _repository(visit: Context) -> "ArtifactRepository":
     return get_artifact_repository(_artifact_uri(visit), tracking_uri=visit.uri)
 
 
@@ -123,7 +123,7 @@ def _faults() -> tuple[type[Exception], ...]:
     return kinds
 
 
-def _direct(visit: Visit) -> tuple[str, str]:
+def _direct(visit: Context) -> tuple[str, str]:
     """Fetch a small file by a presigned URL; return the URL's host, and what failed or ""."""
     store = _repository(visit)
     path = f"{FOLDER}/small"
@@ -156,7 +156,7 @@ def _direct(visit: Visit) -> tuple[str, str]:
     return host, ""
 
 
-def _kind(error: Exception, visit: Visit) -> str:
+def _kind(error: Exception, visit: Context) -> str:
     """Name a fault shortly."""
     if isinstance(error, requests.Timeout):
         return f"no answer in {CONNECT_SECONDS} s"
@@ -170,7 +170,7 @@ def _kind(error: Exception, visit: Visit) -> str:
 class _Trip:
     """A large file to the server and back, in a temporary folder."""
 
-    def __init__(self, visit: Visit, folder: Path) -> None:
+    def __init__(self, visit: Context, folder: Path) -> None:
         self.stage = "written"  # what is being tried
         self._visit, self._folder, self._store = visit, folder, _repository(visit)
 
@@ -208,7 +208,7 @@ class _Trip:
         return f"{FOLDER}/large" not in _listed(self._store)
 
 
-def artifacts(visit: Visit) -> Finding:
+def artifacts(visit: Context) -> CheckResult:
     """Check that a large file can be written, read back as it was, and deleted."""
     name, size = "artifacts", visit.size_mb
     with tempfile.TemporaryDirectory() as folder, _patient():
@@ -262,7 +262,7 @@ def _listed(store: "ArtifactRepository") -> list[str]:
     return [info.path for info in store.list_artifacts(FOLDER)]
 
 
-def _not_done(stage: str, error: Exception, visit: Visit) -> Finding:
+def _not_done(stage: str, error: Exception, visit: Context) -> CheckResult:
     """Tell why an artifact was not written, read or deleted, and what to do."""
     status, said = status_of(error), visit.said(error)
     if status == _FORBIDDEN and stage == "deleted":
@@ -292,7 +292,7 @@ def _not_done(stage: str, error: Exception, visit: Visit) -> Finding:
     return failed("artifacts", f"an artifact cannot be {stage} {why}", advice)
 
 
-def _lacks_bucket(visit: Visit) -> bool:
+def _lacks_bucket(visit: Context) -> bool:
     """Tell whether the server says that its bucket is missing: it does when asked for a list."""
     try:
         _listed(_repository(visit))
@@ -301,7 +301,7 @@ def _lacks_bucket(visit: Visit) -> bool:
     return False
 
 
-def clean_up(visit: Visit) -> Finding | None:
+def clean_up(visit: Context) -> CheckResult | None:
     """Delete the run of this visit, and what it has left in its artifacts; None: no run."""
     if visit.run is None:
         return None

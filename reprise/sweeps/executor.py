@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from reprise.launcher import Launcher
+from reprise.process.launcher import Launcher
 
 _LAST_LINES = 20
 _RECEIVED = 1 << 16  # bytes at a time
@@ -162,7 +162,7 @@ class WarmExecutor:
                 running.pop(answer["number"])
 
     def _serve(self) -> socket.socket:
-        words = ("python", "-m", "reprise.sweeps.host", str(self.workers), str(self.folder))
+        words = ("python", "-m", "reprise.process.fork_server", str(self.workers), str(self.folder))
         self._channel = self._launcher.serve(
             [*words, *self._preload],
             folder=self._code,

@@ -20,8 +20,8 @@ from pydantic import (
 )
 
 from reprise.errors import ExperimentFileError, ParameterError
-from reprise.parameters import Parameters, is_integer
-from reprise.sweeps import files
+from reprise.runtime.parameters import Parameters, is_integer
+from reprise.sweeps import yaml_file
 
 MOST_POINTS = 10_000  # that run without being confirmed
 Strategy = Literal["grid", "random"]
@@ -103,7 +103,7 @@ def read(path: Path) -> GridFile:
     ExperimentFileError
         One line that says what in the file is wrong.
     """
-    return files.read(path, GridFile, what="a grid file", example="params/sweep_dt.yaml")
+    return yaml_file.read(path, GridFile, what="a grid file", example="params/sweep_dt.yaml")
 
 
 def understood(name: str, value: Any) -> Any:

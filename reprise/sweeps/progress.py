@@ -11,7 +11,7 @@ from reprise.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reprise.sweeps.plan import Outcome
+    from reprise.sweeps.outcome import Outcome
 
 
 class Progress:

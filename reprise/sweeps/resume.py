@@ -5,21 +5,21 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from reprise import tracking
-from reprise.digest import sha256_json
 from reprise.errors import RunFailedError
-from reprise.sweeps import driver
+from reprise.record.digest import sha256_json
+from reprise.sweeps import heartbeat
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-    from reprise.run import RecordedRun
+    from reprise.runtime.recorder import RunRecorder
 
 PLAN = "reprise.plan"  # names what a sweep makes
 _GRACE_SECONDS = 15  # in which the runs of a process that is gone end by themselves
 _POLL_SECONDS = 0.5
 
 
-def finished(run: "RecordedRun", entry_point: str, keys: Collection[str]) -> "Mapping[str, Run]":
+def finished(run: "RunRecorder", entry_point: str, keys: Collection[str]) -> "Mapping[str, Run]":
     """Return the finished runs of an experiment that have one of these keys, the first of each."""
     tags = {tracking.TREE: run.record.code.tree, tracking.ENTRY_POINT: entry_point}
     wanted = ["attributes.status = 'FINISHED'", *(f"tags.`{n}` = '{v}'" for n, v in tags.items())]
@@ -37,7 +37,7 @@ def plan_digest(keys: Collection[str]) -> str:
     return sha256_json(sorted(keys))
 
 
-def close_dead(run: "RecordedRun", plan: str) -> int:
+def close_dead(run: "RunRecorder", plan: str) -> int:
     """Close what processes that are gone have left open in an experiment, and count it.
 
     Raises
@@ -46,12 +46,12 @@ def close_dead(run: "RecordedRun", plan: str) -> int:
         If another process makes the same plan right now.
     """
     tracking.log(run.run_id, tags={PLAN: plan})
-    open_runs = f"attributes.status = 'RUNNING' AND tags.`{driver.DRIVER}` LIKE '%'"
+    open_runs = f"attributes.status = 'RUNNING' AND tags.`{heartbeat.DRIVER}` LIKE '%'"
     closed = 0
     for other in tracking.all_runs(run.experiment_id, open_runs):
         if other.info.run_id == run.run_id:
             continue
-        if not driver.alive(other):
+        if not heartbeat.is_alive(other):
             closed += _close(other)
         elif other.data.tags.get(PLAN) == plan and _came_first(other, run):
             raise RunFailedError(
@@ -61,7 +61,7 @@ def close_dead(run: "RecordedRun", plan: str) -> int:
     return closed
 
 
-def _came_first(other: "Run", run: "RecordedRun") -> bool:
+def _came_first(other: "Run", run: "RunRecorder") -> bool:
     own = tracking.get_run(run.run_id)
     return (other.info.start_time, other.info.run_id) < (own.info.start_time, run.run_id)
 
@@ -70,8 +70,8 @@ def _close(parent: "Run") -> int:
     """Wait for the runs below a dead process's run to end by themselves, and close the rest."""
     deadline = time.monotonic() + _GRACE_SECONDS
     below = (parent.info.run_id, parent.info.experiment_id)
-    while tracking.open_below(*below) and time.monotonic() < deadline:
+    while tracking.open_children(*below) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
-    closed = tracking.close_below(*below, "KILLED", "its process is gone")
+    closed = tracking.close_children(*below, "KILLED", "its process is gone")
     tracking.close(parent.info.run_id, "KILLED", "its process is gone")
     return closed + 1

@@ -10,7 +10,7 @@ from typing import Any
 
 from driving import Ended, Project
 
-from reprise.verdict import Cause
+from reprise.record.verdict import Cause
 
 IDENTICAL, DIFFERENT, NOT_REPLAYABLE = "identical", "different", "not replayable"
 EXIT_CODES = {IDENTICAL: 0, DIFFERENT: 1, NOT_REPLAYABLE: 2}

@@ -11,7 +11,7 @@ import zlib
 
 from conftest import run_git
 
-from reprise.code import UNKNOWN
+from reprise.capture.code import UNKNOWN
 
 SOME = "f" * 40
 

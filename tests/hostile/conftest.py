@@ -278,7 +278,7 @@ def place(firing_range, monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr("tempfile.tempdir", str(firing_range.temporary))
-    monkeypatch.setattr("reprise.transfer.IDLE_SECONDS", 5)
+    monkeypatch.setattr("reprise.process.transfer.IDLE_SECONDS", 5)
     monkeypatch.chdir(firing_range.clone)
     firing_range.look()
     return firing_range

@@ -5,8 +5,8 @@ import hashlib
 import mlflow
 from conftest import run_git
 
-from reprise import environment, numerics
-from reprise.record import Code, InputData, Numerics, Outputs, RunRecord, Step
+from reprise.capture import environment, numerics
+from reprise.record.schema import Code, InputData, Numerics, Outputs, RunRecord, Step
 
 NO_DIGEST = "0" * 64
 

@@ -12,11 +12,15 @@ from pathlib import Path
 
 from deploy.server import manifest
 from deploy.server.errors import ServerError
-from reprise import address, models, tables, verdict
-from reprise.digest import sha256_text
+from reprise.data import tables
 from reprise.errors import RepriseError
-from reprise.record import RunRecord
-from reprise.sweeps import experiment, grid
+from reprise.models import model_store
+from reprise.projects import address
+from reprise.record import verdict
+from reprise.record.digest import sha256_text
+from reprise.record.schema import RunRecord
+from reprise.sweeps import experiment_file as experiment_files
+from reprise.sweeps import grid
 from steps import main, sweep
 from steps.parameters import SweepParameters
 
@@ -54,7 +58,7 @@ def grid_file(content):
 def experiment_file(content):
     """Read an experiment file, and check its steps as `main` does."""
     with _file(content, "experiment.yaml") as path:
-        file = experiment.read(path)
+        file = experiment_files.read(path)
         if any(grid.size(step.parameters) > 1000 for step in file.steps):
             return None
         return main.planned(file)
@@ -82,8 +86,8 @@ def model_schema(content):
 
 def model_file(content):
     """Load a file as a model."""
-    with _file(content, models.FILE) as path:
-        return models.load_file(path)
+    with _file(content, model_store.FILE) as path:
+        return model_store.load_file(path)
 
 
 def table(content):

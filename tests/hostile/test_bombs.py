@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reprise import code, documents, downloads, limits, project_file, sources, tables, tracking
+from reprise import tracking
+from reprise.capture import code
+from reprise.data import downloads, sources, tables
 from reprise.errors import (
     CodeError,
     DataError,
@@ -22,8 +24,10 @@ from reprise.errors import (
     TrackingError,
 )
 from reprise.git import git
-from reprise.record import RunRecord
-from reprise.sweeps import experiment, grid
+from reprise.projects import project_file
+from reprise.record.schema import RunRecord
+from reprise.sweeps import experiment_file, grid
+from reprise.trust import documents, limits
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(f'*{chr(97 + i)}' for _ in range(9))}]\n"
@@ -64,7 +68,9 @@ DOCUMENTS = {
 
 
 @pytest.mark.parametrize("attack", DOCUMENTS)
-@pytest.mark.parametrize("read", [grid.read, experiment.read], ids=["a grid", "an experiment file"])
+@pytest.mark.parametrize(
+    "read", [grid.read, experiment_file.read], ids=["a grid", "an experiment file"]
+)
 def test_a_file_that_plans_runs_is_refused_with(attack, read, tmp_path):
     path = tmp_path / "file.yaml"
     path.write_text(DOCUMENTS[attack], encoding="utf-8")
@@ -433,13 +439,13 @@ def test_a_step_refuses_a_bomb_in_one_line_and_writes_nothing(firing_range):
 
 
 def test_a_replay_lifts_no_limit_because_a_record_says_so():
-    from reprise import replay
-    from reprise.record import Step
+    from reprise.record.schema import Step
+    from reprise.replay import prepare
 
     step = Step(
         entry_point="load_data", raw_parameters={"allow_large": "true", "seed": "1"}, parameters={}
     )
 
-    raw = replay._raw_parameters(step, replay.Request())
+    raw = prepare._raw_parameters(step, prepare.Request())
 
     assert raw == {"allow_large": "false", "seed": "1"}

@@ -6,8 +6,9 @@ import pytest
 from attackers import SOME, Artifact, commit, hostile_repository, tree_bundle
 from conftest import run_git
 
-from reprise import address, checkout, code
+from reprise.capture import code
 from reprise.errors import CheckoutError, RepriseError
+from reprise.projects import address, checkout
 
 FILE = [(b"100644", b"a.txt", b"hostile\n")]
 # Bytes in place of a bundle.

@@ -6,9 +6,10 @@ import zipfile
 
 import pytest
 
-from reprise import environment, projects, uv
+from reprise.capture import environment
 from reprise.errors import EnvironmentMismatchError
-from reprise.requirements import pins
+from reprise.projects import environments, uv
+from reprise.projects.requirements import pins
 
 DIGEST = "0" * 64
 PIN = f"small==1.0 --hash=sha256:{DIGEST}"
@@ -83,7 +84,7 @@ def build(place, text, *, python=None, allow_build=()):
     lock = commit / "requirements.txt"
     lock.write_text(text)
     place.look()
-    return projects.built(
+    return environments.built(
         lock,
         hashlib.sha256(text.encode()).hexdigest(),
         environment.python_version() if python is None else python,
@@ -192,7 +193,7 @@ def test_a_lock_behind_a_link_is_not_read(user):
     (commit / "requirements.txt").symlink_to(user.secrets / "key.csv")
 
     with pytest.raises(Exception, match=r"expected a file 'requirements\.txt'"):
-        projects.built(commit / "requirements.txt", DIGEST, environment.python_version())
+        environments.built(commit / "requirements.txt", DIGEST, environment.python_version())
 
 
 def test_a_lock_of_wheels_is_installed_and_writes_nothing_but_caches(user):

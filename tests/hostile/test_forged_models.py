@@ -25,8 +25,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from reprise import limits, models
 from reprise.errors import ModelError
+from reprise.models import model_store
+from reprise.trust import limits
 
 X, Y = load_iris(return_X_y=True)
 FAR = 1 << 40  # from any array
@@ -139,7 +140,7 @@ def path(tmp_path):
 def refusal(path):
     """Load a file and return the line that refuses it."""
     with pytest.raises(ModelError) as caught:
-        models.load_file(path)
+        model_store.load_file(path)
     line = str(caught.value)
     assert "\n" not in line
     assert "expected a model" in line
@@ -165,7 +166,7 @@ def test_a_forged_tree_does_end_a_process_that_does_not_look(path):
     forged.write(path)
 
     def predict():
-        skops.io.load(path, trusted=list(models.TRUSTED_TYPES)).predict(X)
+        skops.io.load(path, trusted=list(model_store.TRUSTED_TYPES)).predict(X)
 
     assert ends_by(predict) == signal.SIGSEGV
 
@@ -379,7 +380,7 @@ def test_an_honest_model_is_loaded(kind, path):
     fitted = HONEST[kind].fit(X, Y)
     skops.io.dump(fitted, path)
 
-    loaded = models.load_file(path)
+    loaded = model_store.load_file(path)
 
     np.testing.assert_array_equal(loaded.predict(X), fitted.predict(X))
 
@@ -388,7 +389,7 @@ def test_a_tree_of_many_classes_and_outputs_is_loaded(path):
     fitted = DecisionTreeClassifier().fit(X, np.c_[Y, Y % 2])
     skops.io.dump(fitted, path)
 
-    np.testing.assert_array_equal(models.load_file(path).predict(X), fitted.predict(X))
+    np.testing.assert_array_equal(model_store.load_file(path).predict(X), fitted.predict(X))
 
 
 def test_a_model_that_cannot_predict_ends_in_one_line():
@@ -396,4 +397,4 @@ def test_a_model_that_cannot_predict_ends_in_one_line():
     del model.intercept_
 
     with pytest.raises(ModelError, match="cannot"):
-        models.predict(model, X)
+        model_store.predict(model, X)

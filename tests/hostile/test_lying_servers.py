@@ -8,8 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from reprise import answers, tracking
+from reprise import env, tracking
 from reprise.errors import TrackingError
+from reprise.tracking import answers
 
 RUN = "a" * 32
 MODEL = "m-" + "b" * 32
@@ -108,9 +109,9 @@ def refused(place, lying, call):
     """Return the line by which a call is refused, and check that nothing else has happened."""
     place.look()
     with (
-        tracking.at_server(lying.uri),
+        tracking.using_server(lying.uri),
         pytest.raises(TrackingError) as caught,
-        tracking.one_line_errors(),
+        tracking.translating_errors(),
     ):
         call()
     assert "\n" not in str(caught.value)
@@ -212,7 +213,7 @@ def test_data_are_stored_in_a_run(firing_range, lying, tag):
 def test_files_of_several_processes_are_kept_by_the_id_of_a_run(
     firing_range, lying, run_id, monkeypatch
 ):
-    monkeypatch.setenv(tracking.KEPT, str(firing_range.clone / "kept"))
+    monkeypatch.setenv(env.KEPT, str(firing_range.clone / "kept"))
 
     refused(firing_range, lying, lambda: tracking.artifact(run_id, "x").__enter__())
     refused(firing_range, lying, lambda: tracking.stored_in(run_id))
@@ -263,7 +264,7 @@ def test_an_honest_server_with_a_login_is_used(firing_range, lying):
     lying.names, lying.content = ["provenance.json"], b'{"a": 1}'
     firing_range.look()
 
-    with tracking.at_server(f"http://ada:secret@{lying.host}"):
+    with tracking.using_server(f"http://ada:secret@{lying.host}"):
         write_text()
         with tracking.artifact(RUN, "provenance.json") as path:
             content = path.read_bytes()

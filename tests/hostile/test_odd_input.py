@@ -10,12 +10,14 @@ import pytest
 from mlflow.exceptions import ExecutionException
 from pydantic import Field
 
-from reprise import numerics, scripts, session
 from reprise.backend import Backend
+from reprise.capture import numerics
 from reprise.errors import RepriseError
-from reprise.parameters import Parameters
-from reprise.run import launch
-from reprise.sweeps import experiment, grid
+from reprise.runtime.launch import launch
+from reprise.runtime.parameters import Parameters
+from reprise.scripts import experiment as experiment_module
+from reprise.scripts import script as script_module
+from reprise.sweeps import experiment_file, grid
 from reprise.visible import visible
 from steps.parameters import ENTRY_POINTS
 
@@ -127,7 +129,7 @@ def test_every_parameter_is_checked_or_refused_in_one_line_of(model):
 
 
 def experiment_named(**config):
-    return scripts.Experiment({"experiment_name": "tests", **config})
+    return experiment_module.Experiment({"experiment_name": "tests", **config})
 
 
 def logged(method, *values):
@@ -141,14 +143,14 @@ def logged(method, *values):
 
 
 SCRIPTS = {
-    "no experiment name": lambda: scripts.Experiment({}),
+    "no experiment name": lambda: experiment_module.Experiment({}),
     "an empty experiment name": lambda: experiment_named(experiment_name=""),
     "an experiment name with a NUL byte": lambda: experiment_named(experiment_name="a\0b"),
     "an experiment name that is no UTF-8": lambda: experiment_named(experiment_name="a\ud800"),
     "an experiment name of 5,000 characters": lambda: experiment_named(experiment_name="n" * 5000),
     "an experiment name that is a number": lambda: experiment_named(experiment_name=7),
     "an unknown key": lambda: experiment_named(experiment="x"),
-    "no mapping": lambda: scripts.Experiment(["experiment_name"]),
+    "no mapping": lambda: experiment_module.Experiment(["experiment_name"]),
     "a tracking server of no kind": lambda: experiment_named(tracking_uri="gopher://x"),
     "a run name that is no UTF-8": lambda: experiment_named().create_run("a\ud800"),
     "a parameter that MLflow refuses": logged("log_params", {"a$b": 1}),
@@ -172,8 +174,10 @@ SCRIPTS = {
 
 @pytest.mark.parametrize("do", SCRIPTS.values(), ids=SCRIPTS)
 def test_a_script_gets_one_line_for(do, project, monkeypatch, store):
-    script = session.script(types.SimpleNamespace(), (), project)
-    monkeypatch.setattr(scripts, "present", lambda: session.Session(script, {}))
+    script = script_module.script(types.SimpleNamespace(), (), project)
+    monkeypatch.setattr(
+        experiment_module, "present", lambda: script_module.ScriptProcess(script, {})
+    )
     monkeypatch.setattr(numerics, "NUMPY_CAME_FIRST", False)
 
     with pytest.raises(RepriseError) as caught:
@@ -186,7 +190,7 @@ def test_a_script_gets_one_line_for(do, project, monkeypatch, store):
 
 def planned(file):
     """Check what a grid file says as a sweep does."""
-    return experiment.check_all("train_dt", grid.points(file.params, TRAIN), ENTRY_POINTS)
+    return experiment_file.check_all("train_dt", grid.points(file.params, TRAIN), ENTRY_POINTS)
 
 
 TRAIN = ENTRY_POINTS["train_dt"]
@@ -205,7 +209,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("make", FILES.values(), ids=FILES)
-@pytest.mark.parametrize("read", [grid.read, experiment.read], ids=["grid", "experiment"])
+@pytest.mark.parametrize("read", [grid.read, experiment_file.read], ids=["grid", "experiment"])
 def test_a_file_is_refused_in_one_line_that(read, make, tmp_path):
     path = tmp_path / "file.yaml"
     make(path)

@@ -11,8 +11,9 @@ import pytest
 from attackers import SOME, commit, daemon, hostile_repository
 from conftest import run_git
 
-from reprise import address, checkout, transfer
 from reprise.errors import CheckoutError, ParameterError, RepriseError
+from reprise.process import transfer
+from reprise.projects import address, checkout
 from steps.parameters import ReproduceParameters
 
 # {canary}: what an attacker's program makes; {port}: the attacker's own.

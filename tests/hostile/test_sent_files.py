@@ -7,8 +7,8 @@ import pytest
 from conftest import run_git
 from forging import NO_DIGEST, forge, holds, stored_files
 
-from reprise import permissions
 from reprise.errors import NotAllowedError
+from reprise.trust import permissions
 
 ROWS = "a,b,label\n" + "".join(f"{i},{i % 7},{'x' if i % 2 else 'y'}\n" for i in range(40))
 REFUSED = "expected data of the project or of the public web"
@@ -98,17 +98,18 @@ def refuses(place, prepared, **record):
 @pytest.fixture
 def prepared(place, monkeypatch):
     """Prepare a replay in this process as `reproduce` does, in the clone itself."""
-    from reprise import past, replay, tracking
+    from reprise import tracking
+    from reprise.replay import original_run, prepare
 
     monkeypatch.chdir(place.clone)
     monkeypatch.setenv("TMPDIR", str(place.temporary))
     monkeypatch.setenv("HOME", str(place.home))
 
     def prepared(run_id, **request):
-        with tracking.at_server(place.store_uri):
-            run = past.past_run(run_id)
-        asked = replay.Request(**request)
-        return replay.prepared(None, run, asked, place.clone, Path("python"))
+        with tracking.using_server(place.store_uri):
+            run = original_run.read(run_id)
+        asked = prepare.Request(**request)
+        return prepare.prepare(None, run, asked, place.clone, Path("python"))
 
     return prepared
 
@@ -180,7 +181,7 @@ def test_stored_data_take_the_place_of_their_source(place, prepared):
     ],
 )
 def test_honest_values_pass(place, address, monkeypatch):
-    monkeypatch.setattr("reprise.permissions.is_public", lambda host: host == "example.org")
+    monkeypatch.setattr("reprise.trust.permissions.is_public", lambda host: host == "example.org")
     permitted = permissions.of_replay(place.clone, place.clone, ())
 
     permitted.refuse_values([address], folders=[place.clone])

@@ -12,8 +12,8 @@ from attackers import (
 )
 from conftest import run_git
 
-from reprise import checkout
 from reprise.errors import CheckoutError
+from reprise.projects import checkout
 
 
 def check_out(place, url, name, *, names=("lib",), may_contact=True):

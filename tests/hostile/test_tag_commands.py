@@ -12,9 +12,11 @@ from types import SimpleNamespace
 import pytest
 from conftest import run_git
 
-from reprise import entry_points, numerics, past, replay
+from reprise.capture import numerics
 from reprise.errors import NumericsError, RepriseError
-from reprise.record import Code, Environment, Numerics, Outputs, RunRecord, Step
+from reprise.projects import entry_points
+from reprise.record.schema import Code, Environment, Numerics, Outputs, RunRecord, Step
+from reprise.replay import original_run, prepare
 
 MLPROJECT = r"""
 name: lab
@@ -207,11 +209,11 @@ def reproduce(place, run_id, *more):
 def attempt(place, attacker, *, project="lab", **step):
     """Do what a replay does with a record's step in its checkout: refuse it, or run it."""
     record = attacker.record(project=project, **step)
-    run = past.PastRun(SimpleNamespace(info=SimpleNamespace(run_id="0" * 32)), record)
+    run = original_run.OriginalRun(SimpleNamespace(info=SimpleNamespace(run_id="0" * 32)), record)
     place.look()
     with pytest.raises(RepriseError) as refusal:
         subprocess.run(
-            replay.command(place.clone / project, run, replay.Request()),
+            prepare.command(place.clone / project, run, prepare.Request()),
             cwd=place.clone / project / record.step.folder,
             env=place.environment,
             capture_output=True,

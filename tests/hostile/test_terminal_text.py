@@ -11,20 +11,25 @@ from types import SimpleNamespace
 
 import pytest
 
-from reprise import audit_report, checkout, console, past, report, tracking
-from reprise.audit import Answer, Finding, Reason
-from reprise.checkout import CheckoutError
-from reprise.code import describe
-from reprise.comparison import Comparison, Row, Section, Side
-from reprise.doctor import finding as doctor
+from reprise import console, tracking
+from reprise.capture.code import describe
+from reprise.doctor import result
 from reprise.errors import CodeError, RepriseError
 from reprise.git import git
-from reprise.parameters import Parameters
-from reprise.patch import CodeDifference
-from reprise.replay import Replay, Request
-from reprise.sweeps.plan import Outcome
+from reprise.projects import checkout
+from reprise.projects.checkout import CheckoutError
+from reprise.record.comparison import Comparison, Row, Section, Side
+from reprise.record.patch import CodeDifference
+from reprise.record.verdict import Cause, Difference, Judgement, Verdict
+from reprise.replay import audit_report, original_run, report
+from reprise.replay.audit import Answer, Finding, Reason
+from reprise.replay.prepare import Request
+from reprise.replay.verdicts import Replay
+from reprise.runtime import summary
+from reprise.runtime.parameters import Parameters
+from reprise.sweeps import leaderboard
+from reprise.sweeps.outcome import Outcome
 from reprise.sweeps.progress import Progress
-from reprise.verdict import Cause, Difference, Judgement, Verdict
 from reprise.visible import cell, visible
 from steps import compare, sweep_report
 
@@ -98,7 +103,7 @@ def show_error_that_nobody_catches(text, _):
 def show_finished_step(text, _):
     step = SimpleNamespace(entry_point=text)
     run = SimpleNamespace(record=SimpleNamespace(step=step), run_id=text, metrics={text: 0.5})
-    console.done(run, {f"run {console.option('name', text)}": text})
+    summary.done(run, {f"run {console.option('name', text)}": text})
 
 
 def show_leaderboard(text, _):
@@ -106,7 +111,7 @@ def show_leaderboard(text, _):
         Outcome(StepParameters(name=name), name, {f"cv_{text}_mean": 0.5}, error=name)
         for name in (text, "other")
     ]
-    console.leaderboard(text, outcomes, metric=f"cv_{text}_mean", ascending=False)
+    leaderboard.leaderboard(text, outcomes, metric=f"cv_{text}_mean", ascending=False)
 
 
 def show_progress(text, monkeypatch):
@@ -141,14 +146,14 @@ def show_comparison(text, _):
 
 
 def show_doctor(text, _):
-    failed = doctor.failed("login", f"the server refuses ({doctor.quoted(text)})", text)
-    console.say(doctor.line(failed, width=12))
+    failed = result.failed("login", f"the server refuses ({result.quoted(text)})", text)
+    console.say(result.line(failed, width=12))
 
 
 def show_past_error(text, _):
     record = SimpleNamespace(outputs=None)
     with pytest.raises(RepriseError) as caught:
-        past.refuse_unfinished(past.PastRun(server_run(text), record))
+        original_run.refuse_unfinished(original_run.OriginalRun(server_run(text), record))
     console.warn(caught.value)
 
 
@@ -286,7 +291,7 @@ def offered_by_a_foreign_repository(text, folder, _):
 
 
 def offered_by_a_parameter(text, *_):
-    return console.command(StepParameters(name=text or "-"))
+    return summary.command(StepParameters(name=text or "-"))
 
 
 def offered_by_an_audit(text, _, capsys):

@@ -14,14 +14,16 @@ import pytest
 from mlflow.exceptions import ExecutionException
 from repositories import add_submodule, commit_all, fingerprint, git, make_repository, publish
 
-from reprise import backend, code, environment, projects
-from reprise.address import Address, opened, parse, resolve
+from reprise import backend
+from reprise.capture import code, environment
 from reprise.errors import (
     CheckoutError,
     EnvironmentMismatchError,
     ParameterError,
     ProjectError,
 )
+from reprise.projects import environments
+from reprise.projects.address import Address, opened, parse, resolve
 
 RUN_ID = "0123456789abcdef0123456789abcdef"
 PLAIN = """
@@ -406,13 +408,13 @@ HERE = ".".join(map(str, sys.version_info[:3]))
 
 
 def test_without_a_lock_the_environment_is_the_present_one(tmp_path):
-    assert projects.locked_interpreter(tmp_path) == Path(sys.executable)
+    assert environments.locked_interpreter(tmp_path) == Path(sys.executable)
 
 
 def test_requirements_without_hashes_are_no_lock(tmp_path):
     (tmp_path / "requirements.txt").write_text("no-such-package==1\n")
 
-    assert projects.locked_interpreter(tmp_path) == Path(sys.executable)
+    assert environments.locked_interpreter(tmp_path) == Path(sys.executable)
 
 
 def test_a_lock_that_is_satisfied_takes_the_present_environment(tmp_path):
@@ -421,7 +423,7 @@ def test_a_lock_that_is_satisfied_takes_the_present_environment(tmp_path):
     package = f"mlflow=={version('mlflow')}"
     project = project_with_lock(tmp_path / "p", python=HERE, package=package)
 
-    assert projects.locked_interpreter(project) == Path(sys.executable)
+    assert environments.locked_interpreter(project) == Path(sys.executable)
 
 
 @pytest.mark.parametrize("python", [HERE, "3.11.0"])
@@ -435,9 +437,9 @@ def test_a_lock_that_is_not_satisfied_is_built_and_where_it_cannot_be_refused(
     digest = hashlib.sha256((project / "requirements.txt").read_bytes()).hexdigest()
 
     with pytest.raises(EnvironmentMismatchError, match=f"with Python {python}"):
-        projects.locked_interpreter(project)
+        environments.locked_interpreter(project)
 
-    assert [p.name for p in projects.cache().iterdir() if p.name.startswith(digest[:16])] != []
+    assert [p.name for p in environments.cache().iterdir() if p.name.startswith(digest[:16])] != []
 
 
 @pytest.mark.parametrize("manager", ["conda", "virtualenv"])
@@ -462,7 +464,7 @@ def imported(folder, module):
 
 
 def test_what_is_installed_is_the_engine_alone(tmp_path):
-    assert imported(tmp_path, "reprise.record")
+    assert imported(tmp_path, "reprise.record.schema")
     assert not imported(tmp_path, "steps")
     assert not imported(tmp_path, "bench")
 
@@ -471,7 +473,7 @@ def test_a_commit_does_not_import_what_it_lacks_from_what_is_installed(tmp_path)
     (tmp_path / "reprise").mkdir()
     (tmp_path / "reprise" / "__init__.py").write_text("")
 
-    assert not imported(tmp_path, "reprise.record")
+    assert not imported(tmp_path, "reprise.record.schema")
 
 
 # The run

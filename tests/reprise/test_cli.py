@@ -13,8 +13,9 @@ from reprise import cli
 from reprise.commands import options, reproduce, run, verbs
 from reprise.commands.parameters import MODELS, ReproduceParameters
 from reprise.errors import DifferentError
-from reprise.fields import EXAMPLE_ID
-from reprise.parameters import as_text, default_text, parse_argv
+from reprise.record.schema import as_text
+from reprise.runtime.fields import EXAMPLE_ID
+from reprise.runtime.parameters import default_text, parse_argv
 
 ROOT = Path(__file__).parents[2]
 MLPROJECT = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))["entry_points"]

@@ -7,12 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from reprise import data, past, tracking
+from reprise import tracking
 from reprise.commands import compare
-from reprise.comparison import PAGE_NAME, Side, Subject
+from reprise.data import splits
 from reprise.errors import DataError, TrackingError
-from reprise.patch import CodeDifference
-from reprise.record import Code, Outputs
+from reprise.record.comparison import PAGE_NAME, Side, Subject
+from reprise.record.patch import CodeDifference
+from reprise.record.schema import Code, Outputs
+from reprise.replay import original_run
 from steps.parameters import (
     CompareParameters,
     LoadDataParameters,
@@ -94,7 +96,7 @@ def loaded(recording):
 
     def loaded(schema=SCHEMA, table=TABLE):
         with recording(LoadDataParameters()) as run:
-            data.store(run, [(data.TRAIN, table), (data.TEST, table)], schema)
+            splits.store(run, [(splits.TRAIN, table), (splits.TEST, table)], schema)
         return run.run_id
 
     return loaded
@@ -292,27 +294,27 @@ class TestDataSchema:
     def test_is_that_of_the_run_whose_data_was_read(self, loaded, recording):
         load = loaded()
         with recording(TrainDecisionTreeParameters()) as run:
-            data.read(run, load, data.TRAIN)
+            splits.read(run, load, splits.TRAIN)
 
-        found = compare.data_schema(past.past_run(run.run_id))
+        found = compare.data_schema(original_run.read(run.run_id))
 
         assert SCHEMA.items() <= found.items()
 
     def test_is_found_where_an_earlier_load_has_stored_it(self, loaded, recording, store):
         first, second = loaded(), loaded()
         with recording(TrainDecisionTreeParameters()) as run:
-            data.read(run, second, data.TRAIN)
+            splits.read(run, second, splits.TRAIN)
 
-        found = compare.data_schema(past.past_run(run.run_id))
+        found = compare.data_schema(original_run.read(run.run_id))
 
         assert not (store.artifacts(second) / "data").exists()
-        assert found == compare.data_schema(past.past_run(first)) != {}
+        assert found == compare.data_schema(original_run.read(first)) != {}
 
     def test_of_a_load_is_its_own(self, loaded):
-        assert SCHEMA.items() <= compare.data_schema(past.past_run(loaded())).items()
+        assert SCHEMA.items() <= compare.data_schema(original_run.read(loaded())).items()
 
     def test_is_none_for_a_run_without_data(self, store):
-        assert compare.data_schema(past.past_run(store.make_run())) is None
+        assert compare.data_schema(original_run.read(store.make_run())) is None
 
     @pytest.mark.parametrize("content", [None, b"\xff", b"{", b"[1]"])
     def test_is_none_where_it_was_deleted_or_altered(self, loaded, store, content):
@@ -322,7 +324,7 @@ class TestDataSchema:
         if content is not None:
             path.write_bytes(content)
 
-        assert compare.data_schema(past.past_run(load)) is None
+        assert compare.data_schema(original_run.read(load)) is None
 
 
 class TestShow:

@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from reprise import console
-from reprise.sweeps.plan import Outcome
+from reprise.runtime import summary
+from reprise.sweeps import leaderboard
+from reprise.sweeps.outcome import Outcome
 from steps.parameters import (
     LoadDataParameters,
     TrainDecisionTreeParameters,
@@ -31,12 +33,12 @@ class TestRanked:
     def test_the_greatest_comes_first(self):
         outcomes = [outcome("low", m=0.1), outcome("high", m=0.9), outcome("middle", m=0.5)]
 
-        assert ids(console.ranked(outcomes, "m", ascending=False)) == ["high", "middle", "low"]
+        assert ids(leaderboard.ranked(outcomes, "m", ascending=False)) == ["high", "middle", "low"]
 
     def test_the_least_comes_first_where_less_is_better(self):
         outcomes = [outcome("middle", m=0.5), outcome("high", m=0.9), outcome("low", m=-0.1)]
 
-        assert ids(console.ranked(outcomes, "m", ascending=True)) == ["low", "middle", "high"]
+        assert ids(leaderboard.ranked(outcomes, "m", ascending=True)) == ["low", "middle", "high"]
 
     @pytest.mark.parametrize("ascending", [True, False])
     def test_those_without_the_metric_come_last_in_their_order(self, ascending):
@@ -47,7 +49,7 @@ class TestRanked:
             outcome("nan too", m=math.nan),
         ]
 
-        found = ids(console.ranked(outcomes, "m", ascending=ascending))
+        found = ids(leaderboard.ranked(outcomes, "m", ascending=ascending))
 
         assert found == ["zero", "nan", "missing", "nan too"]
 
@@ -55,17 +57,17 @@ class TestRanked:
     def test_ties_keep_their_order(self, ascending):
         outcomes = [outcome(name, m=0.5) for name in "cab"]
 
-        assert ids(console.ranked(outcomes, "m", ascending=ascending)) == ["c", "a", "b"]
+        assert ids(leaderboard.ranked(outcomes, "m", ascending=ascending)) == ["c", "a", "b"]
 
     def test_the_failed_come_last_whatever_they_had_measured(self):
         outcomes = [outcome("failed", error="no", m=0.9), outcome("low", m=0.1)]
 
-        assert ids(console.ranked(outcomes, "m", ascending=False)) == ["low", "failed"]
+        assert ids(leaderboard.ranked(outcomes, "m", ascending=False)) == ["low", "failed"]
 
     def test_infinities_are_at_the_ends(self):
         outcomes = [outcome("a", m=-math.inf), outcome("b", m=0.0), outcome("c", m=math.inf)]
 
-        assert ids(console.ranked(outcomes, "m", ascending=False)) == ["c", "b", "a"]
+        assert ids(leaderboard.ranked(outcomes, "m", ascending=False)) == ["c", "b", "a"]
 
 
 class TestVaryingParameters:
@@ -75,7 +77,7 @@ class TestVaryingParameters:
             for depth, alpha in ((2, 0.1), (3, 0.1))
         ]
 
-        assert console.varying_parameters(outcomes) == ["max_depth"]
+        assert leaderboard.varying_parameters(outcomes) == ["max_depth"]
 
     def test_are_not_those_by_which_one_step_differs_from_another(self):
         outcomes = [
@@ -83,7 +85,7 @@ class TestVaryingParameters:
             outcome(parameters=TrainLogisticRegressionParameters(seed=0)),
         ]
 
-        assert console.varying_parameters(outcomes) == []
+        assert leaderboard.varying_parameters(outcomes) == []
 
     def test_are_named_once_however_many_steps_vary_them(self):
         outcomes = [
@@ -92,14 +94,14 @@ class TestVaryingParameters:
             for seed, cv in ((5, 3), (6, 4))
         ]
 
-        assert console.varying_parameters(outcomes) == ["cv", "seed"]
+        assert leaderboard.varying_parameters(outcomes) == ["cv", "seed"]
 
 
 class TestCommand:
     def test_names_only_what_was_chosen(self):
         parameters = TrainDecisionTreeParameters(max_depth=3, criterion="gini")
 
-        found = console.command(parameters)
+        found = summary.command(parameters)
 
         assert found == "mlflow run . --env-manager local -e train_dt -P max_depth=3"
 
@@ -109,7 +111,7 @@ class TestCommand:
     def test_quotes_values_so_that_a_shell_gives_them_back(self, source):
         parameters = LoadDataParameters(source=source, target="the class", stratify=False)
 
-        words = shlex.split(console.command(parameters))
+        words = shlex.split(summary.command(parameters))
 
         given = dict(word.split("=", 1) for word in words if "=" in word)
         assert LoadDataParameters.parse(given) == parameters
@@ -146,7 +148,7 @@ class TestLeaderboard:
 
     def printed(self, capsys, **options):
         options = {"metric": "accuracy", "ascending": False, **options}
-        console.leaderboard("Runs", self.outcomes(), **options)
+        leaderboard.leaderboard("Runs", self.outcomes(), **options)
         return capsys.readouterr().out
 
     def rows(self, text):
@@ -171,7 +173,7 @@ class TestLeaderboard:
             outcome("b" * 32, TrainDecisionTreeParameters(**many), cv_accuracy_mean=0.6),
         ]
 
-        console.leaderboard("Runs", outcomes, metric="accuracy", ascending=False)
+        leaderboard.leaderboard("Runs", outcomes, metric="accuracy", ascending=False)
 
         text = capsys.readouterr().out
         assert "b" * 32 in text
@@ -208,7 +210,7 @@ class TestLeaderboard:
             outcome("b" * 32, cv_accuracy_mean=0.75, cv_accuracy_std=0.5, train_accuracy=0.875),
         ]
 
-        console.leaderboard("Runs", outcomes, metric=metric, ascending=False)
+        leaderboard.leaderboard("Runs", outcomes, metric=metric, ascending=False)
 
         text = capsys.readouterr().out
         assert [row[0][0] for row in self.rows(text)] == order
@@ -236,7 +238,7 @@ class TestDone:
             record=SimpleNamespace(step=SimpleNamespace(entry_point="train_dt")),
         )
 
-        console.done(run, {"make ui": "look at it"})
+        summary.done(run, {"make ui": "look at it"})
 
         assert capsys.readouterr().out == (
             f"train_dt: run {'a' * 32}\n"
@@ -253,7 +255,7 @@ class TestDone:
             record=SimpleNamespace(step=SimpleNamespace(entry_point="load_data")),
         )
 
-        console.done(run, {})
+        summary.done(run, {})
 
         assert "  rows_train 100  rows_test 50\n" in capsys.readouterr().out
 

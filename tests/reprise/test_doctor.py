@@ -30,10 +30,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from mlflow import MlflowClient
 from repositories import commit_all, git, make_repository, publish
 
-from reprise.doctor import account, connection, surroundings, transfer
+from reprise.doctor import account, connection, local, transfer
 from reprise.doctor.checks import CHECKS, examine, leave
-from reprise.doctor.finding import Status, failed, line, ok, quoted
-from reprise.doctor.visit import _LIMITS, _QUIET, Visit, be_brief_and_quiet
+from reprise.doctor.context import _LIMITS, _QUIET, Context, be_brief_and_quiet
+from reprise.doctor.result import Status, failed, line, ok, quoted
 
 pytestmark = pytest.mark.slow  # starts processes
 
@@ -362,7 +362,7 @@ def as_alice(as_user):
 
 
 def to(uri, folder=ROOT):
-    return Visit(uri, folder, size_mb=1)
+    return Context(uri, folder, size_mb=1)
 
 
 def doctor(server, folder, **variables):
@@ -1033,7 +1033,7 @@ def test_pickles_must_be_refused(monkeypatch, value, status):
     if value is not None:
         monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", value)
 
-    finding = surroundings.pickle(to(""))
+    finding = local.pickle(to(""))
 
     assert finding.status == status
     export = "Do: export MLFLOW_ALLOW_PICKLE_DESERIALIZATION=false"
@@ -1041,7 +1041,7 @@ def test_pickles_must_be_refused(monkeypatch, value, status):
 
 
 def look_at(folder):
-    return surroundings.repository(to("", folder))
+    return local.repository(to("", folder))
 
 
 def test_a_published_commit_is_well(project):
@@ -1126,7 +1126,7 @@ def test_an_origin_that_wants_a_password_fails_without_asking(project, proxy):
 def test_an_origin_that_never_answers_is_given_up(project, silent, monkeypatch):
     git(project, "remote", "set-url", "origin", f"http://{HOST}:{silent}/p.git")
 
-    assert surroundings._heads(project, "origin", seconds=0.3) == (
+    assert local._heads(project, "origin", seconds=0.3) == (
         [],
         "nothing came from the server in 0.3 s",
     )

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from repositories import commit_all, git, make_repository
 
-from reprise import capture_ahead, code, tracking
+from reprise import env, tracking
+from reprise.capture import ahead as capture_ahead
+from reprise.capture import code
 from reprise.commands import handover
 from reprise.commands.run import How, ordered, run
 from reprise.errors import CodeError, NotBegunError, RunFailedError
-from reprise.mlproject import Command
-from reprise.outcome import REPORT, Reporter
-from reprise.project_run import ProjectRun
+from reprise.projects.mlproject import Command
+from reprise.runtime.outcome import Reporter
+from reprise.tracking.project_run import ProjectRun
 
 MLPROJECT = """
 name: tiny
@@ -180,7 +182,7 @@ def test_in_another_folder_the_store_must_be_the_same(
 def ahead(tmp_path, monkeypatch):
     folder = tmp_path / "shared"
     folder.mkdir()
-    monkeypatch.setenv(capture_ahead.FOLDER, str(folder))
+    monkeypatch.setenv(env.CAPTURED, str(folder))
     return folder
 
 
@@ -207,7 +209,7 @@ def test_the_folder_of_the_source_is_not_passed_on(project, ahead):
         capture_ahead.captured(project, ahead, pipe, allow_untracked=[]),
         capture_ahead.source(project, allow_untracked=[]),
     ):
-        assert capture_ahead.FOLDER not in os.environ
+        assert env.CAPTURED not in os.environ
 
 
 @pytest.mark.parametrize("allowed", [[], None])
@@ -239,14 +241,14 @@ def test_without_a_command_a_step_captures_for_itself(project):
 
 
 def test_a_step_reports_and_the_processes_below_it_do_not(monkeypatch, tmp_path):
-    monkeypatch.setenv(REPORT, str(tmp_path / "report"))
+    monkeypatch.setenv(env.REPORT, str(tmp_path / "report"))
     reporter, below = Reporter(), Reporter()
 
     reporter.report(run_id="a")
     below.report(run_id="b")
 
     assert json.loads((tmp_path / "report").read_text()) == {"run_id": "a"}
-    assert REPORT not in os.environ
+    assert env.REPORT not in os.environ
 
 
 def test_a_step_makes_the_run_that_was_ordered_and_enters_it(store, monkeypatch):

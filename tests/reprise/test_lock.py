@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from reprise import lock
-from reprise.lock import conda_yaml, python_version
+from reprise.projects.environments import python_version
+from tools import lock
+from tools.lock import conda_yaml
 
 OLD, NEW = "a1" * 32, "b2" * 32
 CONDA = f"""\

@@ -2,9 +2,10 @@
 
 import pytest
 
-from reprise import past, tracking
+from reprise import tracking
 from reprise.commands import show
-from reprise.record import Code, InputData
+from reprise.record.schema import Code, InputData
+from reprise.replay import original_run
 from steps.parameters import TrainDecisionTreeParameters
 
 TRAIN = InputData(
@@ -186,4 +187,4 @@ def test_the_command_that_is_shown_next_reproduces_a_good_run(trained, shown):
         "  # the same run once more, and a verdict",
         f"  reprise reproduce {run_id}",
     ]
-    assert past.past_run(run_id).unknown == ()
+    assert original_run.read(run_id).unknown == ()

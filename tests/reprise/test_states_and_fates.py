@@ -7,7 +7,8 @@ import shutil
 import pytest
 from repositories import commit_all, fingerprint, git, make_repository, publish
 
-from reprise import checkout, code
+from reprise.capture import code
+from reprise.projects import checkout
 
 pytestmark = pytest.mark.usefixtures("plain_git")
 URI = "runs:/0/code/snapshot.bundle"

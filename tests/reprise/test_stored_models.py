@@ -14,9 +14,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from reprise import models, tracking
-from reprise.digest import sha256_model
+from reprise import tracking
 from reprise.errors import DigestMismatchError, ModelError
+from reprise.models import model_store
+from reprise.record.digest import sha256_model
 from steps.models import decision_tree, logistic_regression
 from steps.parameters import TrainDecisionTreeParameters, TrainLogisticRegressionParameters
 
@@ -40,12 +41,12 @@ class Logged:
 
     def __init__(self, store, run_id, model, digest):
         self.run_id, self.model, self.digest = run_id, model, digest
-        self.model_id = models.model_id_of(run_id)
+        self.model_id = model_store.model_id_of(run_id)
         self.folder = store.folder / "models" / self.model_id / "artifacts"
         self.file = self.folder / "model.skops"
 
     def load(self):
-        return models.load_model(self.run_id, recorded=self.digest)
+        return model_store.load_model(self.run_id, recorded=self.digest)
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def log(store, recording):
         parameters_type, build = KINDS[name]
         with recording(parameters_type()) as run:
             model = build(parameters_type(), X).fit(X, Y)
-            digest = models.log_model(run, model, X.head(5))
+            digest = model_store.log_model(run, model, X.head(5))
             run.log_metrics({"train_accuracy": 0.875})
         return Logged(store, run.run_id, model, digest)
 
@@ -117,7 +118,7 @@ class TestLoggedModel:
         X_late = X.assign(colour=pd.Series([np.nan] * 5 + ["red", "blue", "red"], dtype=object))
         with recording(TrainDecisionTreeParameters()) as run:
             model = decision_tree(TrainDecisionTreeParameters(), X_late).fit(X_late, Y)
-            models.log_model(run, model, X_late.head(5))
+            model_store.log_model(run, model, X_late.head(5))
 
         loaded = mlflow.pyfunc.load_model(f"models:/{run.model_id}")
 
@@ -266,4 +267,4 @@ class TestRefusal:
         run_id = store.make_run()
 
         with pytest.raises(ModelError, match=f"found run {run_id} without one"):
-            models.load_model(run_id, recorded=None)
+            model_store.load_model(run_id, recorded=None)

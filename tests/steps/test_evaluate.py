@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reprise import data, tracking
+from reprise import tracking
+from reprise.data import splits
 from reprise.errors import BelowMinimumError, TrackingError
-from reprise.models import log_model
+from reprise.models.model_store import log_model
 from steps import dataset, evaluate, models
 from steps.evaluate import best_run, check_minimum
 from steps.metrics import GREATER_IS_BETTER
@@ -155,10 +156,10 @@ class TestJudge:
                 stratify=True,
                 seed=2,
             )
-            data.store(loading, zip(("train", "test"), parts, strict=True), {"target": target})
+            splits.store(loading, zip(("train", "test"), parts, strict=True), {"target": target})
         parameters = TrainDecisionTreeParameters(data=loading.run_id)
         with recording(parameters) as training:
-            X, y = dataset.features_and_labels(data.read(training, loading.run_id, "train"))
+            X, y = dataset.features_and_labels(splits.read(training, loading.run_id, "train"))
             model = models.decision_tree(parameters, X).fit(X, y)
             log_model(training, model, X.head(5))
         return loading.run_id, training.run_id

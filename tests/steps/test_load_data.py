@@ -7,8 +7,8 @@ import mlflow
 import pytest
 from moto.server import ThreadedMotoServer
 
-from reprise import run as frame
 from reprise import tracking
+from reprise.runtime import recorder
 from steps import load_data
 from steps.parameters import LoadDataParameters, TrainDecisionTreeParameters
 
@@ -44,7 +44,7 @@ def test_a_replay_reads_the_version_of_an_object_that_the_first_had_read(
 
     past = tracking.read_record(first.run_id)
     with mlflow.start_run() as run:
-        again = frame.RecordedRun(
+        again = recorder.RunRecorder(
             run, record_of(parameters), parameters=parameters, tags={}, past=past
         )
         with again.recorded():

@@ -3,8 +3,8 @@
 import pytest
 
 from reprise.errors import ExperimentFileError, ParameterError, RunFailedError
-from reprise.sweeps import experiment
-from reprise.sweeps.plan import Outcome
+from reprise.sweeps import experiment_file
+from reprise.sweeps.outcome import Outcome
 from steps import main
 from steps.main import best_of, planned, succeeded
 from steps.parameters import (
@@ -29,7 +29,7 @@ class NoExecutor:
 def read(tmp_path, text):
     path = tmp_path / "experiment.yaml"
     path.write_text(text)
-    return experiment.read(path)
+    return experiment_file.read(path)
 
 
 def outcome(run_id, error="", **metrics):
@@ -189,7 +189,7 @@ def test_the_best_run_of_the_experiment_is_not_for_a_file_to_name(tmp_path):
     file.write_text("steps: [{step: train_dt}]\nevaluation: {run_id: 0}\n")
 
     with pytest.raises(ExperimentFileError, match="expected no run_id under evaluation"):
-        planned(experiment.read(file))
+        planned(experiment_file.read(file))
 
 
 def test_a_list_is_no_value_of_data(tmp_path):
@@ -197,4 +197,4 @@ def test_a_list_is_no_value_of_data(tmp_path):
     file.write_text("data: {features: [a, b]}\nsteps: [{step: train_dt}]\n")
 
     with pytest.raises(ParameterError, match="load_data: expected one value each for features"):
-        planned(experiment.read(file))
+        planned(experiment_file.read(file))

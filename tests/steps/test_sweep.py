@@ -7,7 +7,7 @@ import pytest
 
 from reprise import tracking
 from reprise.errors import ExperimentFileError, ParameterError, RepriseError, RunFailedError
-from reprise.sweeps.plan import Outcome
+from reprise.sweeps.outcome import Outcome
 from steps import load_data, sweep, train_dt
 from steps.parameters import (
     LoadDataParameters,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from matplotlib.text import Annotation
 
-from reprise.record import FILE_NAME
-from reprise.sweeps.plan import Outcome
+from reprise.record.schema import FILE_NAME
+from reprise.sweeps.outcome import Outcome
 from steps import canvas, sweep_report
 from steps.parameters import SweepParameters, TrainDecisionTreeParameters
 

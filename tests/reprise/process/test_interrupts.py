@@ -7,8 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from reprise import launcher
-from reprise.process import interrupts
+from reprise.process import interrupts, launcher
 from reprise.process.interrupts import ENDING, handle, interruptible, restore
 
 ALL = pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)

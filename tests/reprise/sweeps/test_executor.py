@@ -385,7 +385,7 @@ def test_generators_without_a_seed_differ_from_run_to_run(modules):
 def test_what_a_process_reports_of_its_run_comes_with_the_result(modules):
     modules(
         step=(
-            "from reprise.outcome import Reporter\n"
+            "from reprise.runtime.outcome import Reporter\n"
             "outcome = Reporter()\n"
             "outcome.report(run_id='a1')\n"
             "outcome.report(run_id='b2', metrics={'accuracy': 0.5})\n"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from reprise.errors import ExperimentFileError, ParameterError, RepriseError
-from reprise.parameters import Parameters
+from reprise.runtime.parameters import Parameters
 from reprise.sweeps.grid import Interval, points, read, size, understood
 
 

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from reprise.sweeps.plan import Outcome
+from reprise.sweeps.outcome import Outcome
 from reprise.sweeps.progress import Clock, Progress
 from steps.parameters import TrainDecisionTreeParameters
 

@@ -4,7 +4,7 @@ import pytest
 
 from reprise import tracking
 from reprise.errors import RunFailedError
-from reprise.sweeps import driver, resume
+from reprise.sweeps import heartbeat, resume
 from steps.parameters import SweepParameters
 
 TREE = "d" * 40  # of `record_of`
@@ -37,12 +37,12 @@ def trained(store):
 def other(store, monkeypatch):
     """Make the open run of another sweep; of its process, the dead have nothing to wait for."""
     monkeypatch.setattr(resume, "_GRACE_SECONDS", 0)
-    machine, _, process = driver.present().rpartition(" ")
+    machine, _, process = heartbeat.present().rpartition(" ")
     pid, _, _ = process.partition(":")
-    names = {"alive": driver.present(), "dead": f"{machine} {pid}:1"}
+    names = {"alive": heartbeat.present(), "dead": f"{machine} {pid}:1"}
 
     def other(state, *, plan=PLAN, start_time=1):
-        tags = {driver.DRIVER: names[state], resume.PLAN: plan}
+        tags = {heartbeat.DRIVER: names[state], resume.PLAN: plan}
         return store.make_run(status="RUNNING", tags=tags, start_time=start_time)
 
     return other
@@ -143,7 +143,7 @@ class TestCloseDead:
         assert store.status(run_id) == "RUNNING"
 
     def test_a_sweep_does_not_take_itself_for_another(self, store, sweep):
-        with driver.driving(sweep.run_id):
+        with heartbeat.heartbeat(sweep.run_id):
             assert resume.close_dead(sweep, PLAN) == 0
 
         assert store.status(sweep.run_id) == "RUNNING"

@@ -1,0 +1,224 @@
+"""Stored splits: written once per content, and verified by digest before anything is computed."""
+
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reprise import tracking
+from reprise.data.tables import bounded_memory, give_memory_back, read_parquet
+from reprise.errors import DataError, DigestMismatchError
+from reprise.record.digest import canonical_json, sha256_file, sha256_json, sha256_table
+from reprise.record.schema import InputData
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pyarrow as pa
+
+    from reprise.runtime.recorder import RunRecorder
+
+TRAIN = "train"
+TEST = "test"
+FOLDER = "data"
+SCHEMA = "schema.json"
+PART = re.compile(rf"runs:/([0-9a-f]{{32}})/{FOLDER}/({TRAIN}|{TEST})\.parquet")
+_FILES = (f"{TRAIN}.parquet", f"{TEST}.parquet", SCHEMA)
+_COMPRESSION = "zstd"
+_ROW_GROUP = 1 << 17  # rows; what is written and read at a time
+
+
+def store(
+    run: "RunRecorder",
+    parts: "Iterable[tuple[str, pa.Table]]",
+    schema: dict[str, Any],
+    *,
+    private: bool = False,
+) -> None:
+    """Log a split as artifacts of this run, or refer to the run that has the same content already.
+
+    A replay logs nothing but what the original run had: where its content is another, only the
+    digests are on the record.
+
+    Parameters
+    ----------
+    run : RunRecorder
+    parts : iterable of (name, Table)
+        "train" and "test"; each is written and let go before the next is asked for.
+    schema : dict
+        What the parts hold, JSON-able.
+    private : bool
+        Whether it may be sent nowhere: then another run must have it.
+
+    Raises
+    ------
+    DataError
+        If it is private, and no run has it.
+    """
+    import pyarrow.parquet as pq
+
+    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+        folder = Path(name)
+        files: dict[str, Any] = {}
+        for part, table in parts:
+            path = folder / f"{part}.parquet"
+            pq.write_table(table, path, compression=_COMPRESSION, row_group_size=_ROW_GROUP)
+            files[part] = {"content_sha256": sha256_table(table), "rows": table.num_rows}
+            del table
+            give_memory_back()
+            files[part]["sha256"] = sha256_file(path)
+            run.log_digest(part, files[part]["content_sha256"])
+        run.log_digest("schema", sha256_json(schema))
+        digest = sha256_json([schema, {part: f["content_sha256"] for part, f in files.items()}])
+        sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+        found = find_holder(run.experiment_id, digest, sizes=sizes)
+        holder = found or run.original_holder(digest)
+        kept = run.may_store({part: f["content_sha256"] for part, f in files.items()})
+        if holder is None and kept:
+            if private:
+                raise DataError(
+                    "expected the data that the original run has stored, found that it is gone, "
+                    "and a replay sends none of this machine's. Run load_data again."
+                )
+            text = canonical_json({**schema, "files": files})
+            (folder / SCHEMA).write_text(text, encoding="utf-8")
+            run.log_folder(folder, FOLDER)
+    run.log_metrics({f"rows_{part}": found["rows"] for part, found in files.items()})
+    if holder is None and not kept:
+        return
+    run.set_tags({tracking.DATA_DIGEST: digest, tracking.STORED_IN: holder or run.run_id})
+    stored = [
+        InputData(
+            name=part,
+            uri=f"runs:/{holder or run.run_id}/{FOLDER}/{part}.parquet",
+            sha256=found["content_sha256"],
+            rows=found["rows"],
+        )
+        for part, found in files.items()
+    ]
+    tracking.log_inputs(run.run_id, stored, context="split")
+
+
+def stored_input(inputs: "Iterable[InputData]") -> str | None:
+    """Return the address of the load_data run whose stored data a run has read; None: of none."""
+    for item in inputs:
+        if part := PART.fullmatch(item.uri):
+            return f"runs:/{part[1]}"
+    return None
+
+
+def find_holder(
+    experiment_id: str, digest: str, *, sizes: "Mapping[str, int] | None" = None
+) -> str | None:
+    """Return the id of the first run of an experiment whose artifacts hold this content.
+
+    Parameters
+    ----------
+    experiment_id, digest : str
+    sizes : mapping of str to int, optional
+        Bytes of each file of the content: a file of another size is damaged, or was written by
+        another version of the library.
+    """
+    for run in tracking.find_runs(experiment_id, tags={tracking.DATA_DIGEST: digest}, limit=100):
+        own = run.data.tags.get(tracking.STORED_IN) == run.info.run_id
+        if own and _is_stored(run.info.run_id, sizes or {}):
+            return str(run.info.run_id)
+    return None
+
+
+def is_loaded(load_run_id: str) -> bool:
+    """Tell whether what a load_data run has loaded is still stored, be it by an earlier run."""
+    return _is_stored(tracking.stored_in(load_run_id), {})
+
+
+def _is_stored(holder: str, sizes: "Mapping[str, int]") -> bool:
+    """Tell whether a run has the artifacts of a split: its tag stays when they are deleted."""
+    stored = tracking.artifact_sizes(holder, FOLDER)
+    return all(
+        name in stored and (size is None or stored[name] in (size, None))
+        for name, size in {**dict.fromkeys(_FILES), **sizes}.items()
+    )
+
+
+def read(
+    run: "RunRecorder", load_run_id: str, part: str, *, allow_large: bool = False
+) -> "pa.Table":
+    """Read one part of a stored split, verify it, and put it on the record as an input.
+
+    Parameters
+    ----------
+    run : RunRecorder
+        The run that reads.
+    load_run_id : str
+        Id of a finished load_data run.
+    part : {"train", "test"}
+    allow_large : bool
+        Whether it may be larger than `limits` allow.
+
+    Raises
+    ------
+    DataError
+        If that run holds no data.
+    DigestMismatchError
+        If the stored data is not what was recorded.
+    """
+    holder, recorded = located(load_run_id, part)
+    table = verified(holder, part, recorded, allow_large=allow_large)
+    run.add_input(
+        InputData(
+            name=part,
+            uri=f"runs:/{load_run_id}/{FOLDER}/{part}.parquet",
+            sha256=recorded,
+            rows=table.num_rows,
+            columns=table.num_columns,
+        ),
+        context={TRAIN: "training", TEST: "testing"}[part],
+    )
+    return table
+
+
+def located(load_run_id: str, part: str) -> tuple[str, str]:
+    """Return the id of the run whose artifacts hold a part of a load, and the part's digest.
+
+    Raises
+    ------
+    DataError
+        If that load holds no data.
+    """
+    holder = tracking.stored_in(load_run_id)
+    record = tracking.read_record(load_run_id)
+    if record.outputs is None or part not in record.outputs.artifacts:
+        status = tracking.get_run(load_run_id).info.status
+        raise DataError(
+            f"expected a finished load_data run, found run {load_run_id} "
+            f"({record.step.entry_point}, {status}). Name a load_data run, or a source."
+        )
+    return holder, record.outputs.artifacts[part]
+
+
+def verified(holder: str, part: str, recorded: str, *, allow_large: bool = False) -> "pa.Table":
+    """Read a part out of the run whose artifacts hold it.
+
+    Raises
+    ------
+    TrackingError
+        If it is gone.
+    DigestMismatchError
+        If it is not what was recorded.
+    """
+    import pyarrow as pa
+
+    name = f"{FOLDER}/{part}.parquet"
+    shown = f"{name} of run {holder}"
+    with tracking.artifact(holder, name, allow_large=allow_large) as path:
+        try:
+            with bounded_memory(shown, allow_large=allow_large):
+                table = read_parquet(path, name=shown, allow_large=allow_large)
+        except (pa.ArrowException, OSError):
+            raise DigestMismatchError(
+                f"{name} of run {holder}", recorded=recorded, found="that of no Parquet file"
+            ) from None
+    found = sha256_table(table)
+    if found != recorded:
+        raise DigestMismatchError(f"{name} of run {holder}", recorded=recorded, found=found)
+    return table

@@ -1,0 +1,138 @@
+"""Refuses tables that claim, or turn out, to be larger than the memory of an ordinary machine."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from reprise.errors import DataError
+from reprise.trust import limits
+from reprise.trust.documents import size_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+_VALUE_BYTES = 8  # of a number in memory
+LINE_BYTES = 4 * limits.MIB  # Arrow reads a CSV file in blocks of that size, and a row has to fit
+
+
+def too_large(name: str, found: str, limit: str) -> DataError:
+    """Return the error that says so, and how the limit is lifted."""
+    return DataError(
+        f"Expected at most {limit}, found {found}: {name}. "
+        "If you trust it and have the memory, add -P allow_large=true."
+    )
+
+
+def refuse_columns(count: int, name: str) -> None:
+    """Refuse more columns than any table has that is meant as one."""
+    if count > limits.TABLE_COLUMNS:
+        raise too_large(name, f"{count} columns", f"{limits.TABLE_COLUMNS} columns")
+
+
+def refuse_parquet_claims(file: "pq.ParquetFile", name: str) -> None:
+    """Refuse a Parquet file by its footer, before any page is read."""
+    claims = file.metadata
+    refuse_columns(claims.num_columns, name)
+    groups = [claims.row_group(i) for i in range(claims.num_row_groups)]
+    if sum(group.num_rows for group in groups) != claims.num_rows or claims.num_rows < 0:
+        raise DataError(
+            f"Expected a sound Parquet file, found one whose parts have other numbers of rows than "
+            f"it says: {name}. Write it again."
+        )
+    encoded = sum(max(group.total_byte_size, 0) for group in groups)
+    decoded = claims.num_rows * claims.num_columns * _VALUE_BYTES
+    refuse_size(max(encoded, decoded), name)
+
+
+def refuse_size(size: int, name: str) -> None:
+    """Refuse a table of so many bytes in memory."""
+    if size > limits.TABLE_BYTES:
+        raise too_large(name, f"{size_text(size)} in memory", size_text(limits.TABLE_BYTES))
+
+
+def refuse_expanding_text(file: "pq.ParquetFile", path: Path, name: str) -> None:
+    """Refuse columns of text that a few bytes repeat: they are counted before they are written out.
+
+    A Parquet file holds a text once, however often it stands in a column.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    texts = [
+        field.name
+        for field in file.schema_arrow
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+        or pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type)
+    ]  # fmt: skip
+    total = 0
+    for text in texts:
+        with pq.ParquetFile(path, read_dictionary=[text], pre_buffer=False) as packed:
+            for batch in packed.iter_batches(columns=[text]):
+                column = batch.column(0)
+                if isinstance(column, pa.DictionaryArray):
+                    lengths = pc.cast(pc.binary_length(column.dictionary), pa.int64())
+                    column = pc.take(lengths, column.indices)
+                else:
+                    column = pc.cast(pc.binary_length(column), pa.int64())
+                total += pc.sum(column).as_py() or 0
+                refuse_size(total, name)
+
+
+class CountedStream:
+    """A binary stream to read from that ends in an error beyond so many bytes."""
+
+    def __init__(self, stream: "pa.NativeFile", name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._read = 0
+        self.closed = False
+        self.mode = "rb"
+
+    def read(self, size: int = -1) -> bytes:
+        """Read at most `size` bytes."""
+        block: bytes = self._stream.read(size if size >= 0 else limits.SOURCE_BYTES + 1)
+        self._read += len(block)
+        if self._read > limits.SOURCE_BYTES:
+            limit = size_text(limits.SOURCE_BYTES)
+            raise too_large(self._name, "more when unpacked", limit)
+        return block
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def close(self) -> None:
+        """Close it."""
+        self.closed = True
+
+
+def lines(file: "IO[bytes] | Any", name: str) -> Iterator[bytes]:
+    """Return the lines of a file, none of which may be longer than a block.
+
+    Raises
+    ------
+    DataError
+        That says which is.
+    """
+    number = 0
+    while line := file.readline(LINE_BYTES + 1):
+        number += 1
+        if len(line) > LINE_BYTES:
+            raise DataError(
+                f"Expected lines of at most {size_text(LINE_BYTES)}, found more in line {number}: "
+                f"{name}. Check how it was written."
+            )
+        yield line
+
+
+def refuse_wide_header(file: "IO[bytes] | Any", name: str, delimiter: str) -> None:
+    """Refuse a CSV file of too many columns by its first row."""
+    text = (line.decode("utf-8", "replace") for line in lines(file, name))
+    try:
+        header = next(csv.reader(text, delimiter=delimiter), [])
+    except csv.Error:  # said better by who reads it
+        return
+    refuse_columns(len(header), name)

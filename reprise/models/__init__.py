@@ -1,0 +1,1 @@
+"""Models: stored with reviewed types only, registered, promoted."""

@@ -1,0 +1,303 @@
+"""Stored models: MLflow's scikit-learn format, saved with skops, loaded without pickle."""
+
+import contextlib
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from mlflow.models import Model, ModelSignature, infer_signature
+
+from reprise import env, tracking
+from reprise.errors import DigestMismatchError, ModelError
+from reprise.models import fitted, model_schema
+from reprise.models.trusted_types import TRUSTED_TYPES
+from reprise.record.digest import sha256_model
+from reprise.tracking import answers
+from reprise.trust import limits
+from reprise.visible import option
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from reprise.runtime.recorder import RunRecorder
+NAME = "model"
+FILE = "model.skops"
+# What skops raises on a file that is no model: another archive, another version, or no archive.
+_DAMAGED = (
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    MemoryError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+    RecursionError,
+)
+_REQUIREMENTS = ("scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
+
+
+def log_model(run: "RunRecorder", model: Any, example: "pd.DataFrame") -> str:
+    """Log a fitted estimator with its signature, an example, and explicit requirements.
+
+    Where env.KEEP says env.NONE only its digest is recorded, by which it can be told when it is made again.
+
+    MLflow's `log_model` would ask for every metric's history and score the example in a server
+    of its own; these are the same public calls, without that.
+
+    Returns
+    -------
+    str
+        Digest of the fitted estimator.
+
+    Raises
+    ------
+    ModelError
+        If it could not be loaded again as it is.
+    """
+    import mlflow.sklearn
+
+    digest = sha256_model(model)
+    if os.environ.get(env.KEEP) == env.NONE:
+        run.log_model_digest(digest, model_id=None)
+        return digest
+    refuse_unrestorable(model, digest)
+    client = tracking.client()
+    logged = client.create_logged_model(
+        run.experiment_id,
+        name=NAME,
+        source_run_id=run.run_id,
+        params=run.record.step.raw_parameters or run.record.step.parameters,
+        model_type=run.record.step.entry_point,
+    )
+    with tempfile.TemporaryDirectory(prefix="reprise-") as folder, _requirements_are_right():
+        mlflow.sklearn.save_model(
+            model,
+            f"{folder}/{NAME}",
+            mlflow_model=Model(
+                artifact_path=logged.artifact_location,
+                run_id=run.run_id,
+                model_id=logged.model_id,
+                model_uuid=logged.model_id,
+            ),
+            serialization_format="skops",
+            skops_trusted_types=list(TRUSTED_TYPES),
+            signature=_signature(model, example),
+            input_example=example,
+            pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
+        )
+        tracking.log_model_files(logged.model_id, f"{folder}/{NAME}")
+    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+    client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    run.log_model_digest(digest, model_id=logged.model_id)
+    return digest
+
+
+def refuse_unrestorable(model: Any, digest: str) -> None:
+    """Refuse an estimator that `load_model` would refuse, before anything of it is stored.
+
+    Parameters
+    ----------
+    model : estimator
+    digest : str
+        Of the estimator, which it must have when it is loaded.
+
+    Raises
+    ------
+    ModelError
+        If skops cannot save it or does not restore it exactly, or it holds a type that is not
+        trusted.
+    """
+    import skops.io
+    from skops.io.exceptions import UnsupportedTypeException
+
+    try:
+        saved = skops.io.dumps(model)
+    except UnsupportedTypeException as error:
+        raise ModelError(
+            f"expected a model that skops can save, found {type(model).__name__}: {error} "
+            "Use another estimator."
+        ) from None
+    untrusted = sorted(set(skops.io.get_untrusted_types(data=saved)) - set(TRUSTED_TYPES))
+    if untrusted:
+        raise ModelError(
+            f"expected a model of trusted types only, found {', '.join(untrusted)} in this "
+            f"{type(model).__name__}: it could not be loaded again. Use another estimator; or "
+            "review the type, and add it to TRUSTED_TYPES in reprise/trusted_types.py if it only "
+            "holds data."
+        )
+    if sha256_model(skops.io.loads(saved, trusted=list(TRUSTED_TYPES))) != digest:
+        raise ModelError(
+            f"expected a model that skops restores exactly, found that this {type(model).__name__} "
+            "comes back with another digest: it could not be verified. Use another estimator."
+        )
+
+
+def has_model(run_id: str) -> bool:
+    """Tell whether a run has a logged model."""
+    outputs = tracking.get_run(run_id).outputs
+    return bool(outputs and outputs.model_outputs)
+
+
+def attach(run_id: str, made_by: str) -> str:
+    """Give a run the model that another run has logged, which made it again; return its id."""
+    model_id = model_id_of(made_by)
+    tracking.client().log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+    return model_id
+
+
+@contextlib.contextmanager
+def _requirements_are_right() -> Iterator[None]:
+    """Spare MLflow's comparison of requirements with what is installed: they were read from there.
+
+    It reads every package's list of files, which takes a tenth of a short run.
+    """
+    from mlflow.utils import environment
+
+    check = environment.warn_dependency_requirement_mismatches
+    environment.warn_dependency_requirement_mismatches = lambda _: None
+    try:
+        yield
+    finally:
+        environment.warn_dependency_requirement_mismatches = check
+
+
+def _signature(model: Any, example: "pd.DataFrame") -> ModelSignature:
+    """Infer what a model takes; text of which the example has no value is text nevertheless."""
+    typed = example.copy()
+    unknown = [n for n in typed if typed[n].dtype.kind == "O" and typed[n].isna().all()]
+    typed.loc[typed.index[:1], unknown] = ""
+    return infer_signature(typed, model.predict(example))
+
+
+def model_id_of(run_id: str) -> str:
+    """Return the id of the model that a run logged.
+
+    Raises
+    ------
+    ModelError
+        If it logged none.
+    """
+    outputs = tracking.get_run(run_id).outputs
+    if outputs is None or not outputs.model_outputs:
+        raise ModelError(
+            f"expected a training run with a model, found run {run_id} without one. "
+            "Name a finished train_lr or train_dt run; if a sweep did not keep its model, bring it "
+            f"back: -e reproduce {option('run_id', run_id)} -P materialize=true"
+        )
+    return answers.model_id(outputs.model_outputs[-1].model_id)
+
+
+def load_model(run_id: str, *, recorded: str | None) -> Any:
+    """Load the model of a run, never unpickling, and verify that it is the one recorded.
+
+    Raises
+    ------
+    ModelError
+        If its file is missing, of another format, or holds a type that is not trusted.
+    DigestMismatchError
+        If its fitted arrays are not what the run recorded.
+    """
+    with stored_file(run_id) as path:
+        model = load_file(path)
+    try:
+        found = sha256_model(model)
+    except TypeError as error:
+        raise ModelError(
+            f"expected a model whose digest can be computed, found one that has none ({error}). "
+            "It was not made by this project; do not load it."
+        ) from None
+    if recorded is not None and found != recorded:
+        raise DigestMismatchError(
+            f"model {model_id_of(run_id)} of run {run_id}", recorded=recorded, found=found
+        )
+    return model
+
+
+def predict(model: Any, features: "pd.DataFrame") -> "tuple[np.ndarray, np.ndarray]":
+    """Predict with a model from elsewhere.
+
+    Parameters
+    ----------
+    model : estimator
+        A classifier.
+    features : DataFrame of shape (n_samples, n_features)
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,)
+    probabilities : ndarray of shape (n_samples, n_classes)
+
+    Raises
+    ------
+    ModelError
+        If it cannot, as its parts do not fit each other or the data.
+    """
+    try:
+        return model.predict(features), model.predict_proba(features)
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        raise ModelError(
+            f"expected a model that predicts from {features.shape[1]} columns, found one that "
+            f"cannot ({type(error).__name__}: {error}). Train the model again."
+        ) from None
+
+
+@contextlib.contextmanager
+def stored_file(run_id: str) -> Iterator[Path]:
+    """Fetch the file of the model that a run logged into a temporary folder.
+
+    Raises
+    ------
+    ModelError, TrackingError
+        If it is missing.
+    """
+    model_id = model_id_of(run_id)
+    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+        tracking.download_model(model_id, folder)
+        path = Path(folder, FILE)
+        if not path.is_file():
+            raise ModelError(
+                f"expected {FILE} in model {model_id}, found "
+                f"{', '.join(sorted(p.name for p in Path(folder).iterdir())) or 'nothing'}. "
+                "Models in other formats are not loaded; train again with this project."
+            )
+        yield path
+
+
+def load_file(path: Path) -> Any:
+    """Load a .skops file that holds nothing but trusted types, in arrays that fit each other.
+
+    Raises
+    ------
+    ModelError
+        If it is another file, or a forged one.
+    """
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        model_schema.refuse_forged(path)
+        with limits.memory(limits.MODEL_BYTES * 2):
+            model = skops.io.load(path, trusted=list(TRUSTED_TYPES))
+        fitted.refuse_inconsistent(model)
+    except UntrustedTypesFoundException as error:
+        raise ModelError(
+            f"expected a model of trusted types only, found {error} Do not load it, unless it was "
+            "made by a version of this project that trusts them in reprise/trusted_types.py."
+        ) from None
+    except _DAMAGED as error:
+        raise ModelError(
+            f"expected a model file, found a damaged or forged one ({error}). "
+            "Train the model again."
+        ) from None
+    return model

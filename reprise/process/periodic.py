@@ -1,0 +1,23 @@
+"""Does something again and again while something else is done."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def periodic(action: Callable[[], bool], *, every: float) -> Iterator[None]:
+    """Call a function every so many seconds, in a thread, until it says False or the block ends."""
+    over = threading.Event()
+
+    def go_on() -> None:
+        while not over.wait(every) and action():
+            pass
+
+    thread = threading.Thread(target=go_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -1,0 +1,1 @@
+"""MLflow Projects: their addresses, checkouts, entry points and environments."""

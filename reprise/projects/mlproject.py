@@ -1,0 +1,105 @@
+"""Reads the plain entry points of an MLproject without MLflow, whose import takes seconds.
+
+Plain is `python -m <module> --name {name} …` with parameters that are text and numbers. Of all
+else None is returned: then `projects` asks MLflow, which alone knows what it means.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import yaml
+
+from reprise.errors import ProjectError
+from reprise.trust import documents, limits
+
+FILE_NAME = "MLproject"
+PLAIN_MODULE = re.compile(r"python -m [\w.]+( --[\w-]+ \{\w+\})*")
+_NAME = re.compile(r"\w[\w-]*")
+_TYPES = ("string", "float")
+_ELSEWHERE = ("docker_env", "databricks_spark_job")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What an entry point runs, and its parameters as `mlflow run` logs them, shell-quoted."""
+
+    words: list[str]
+    logged_parameters: dict[str, str]
+
+
+@dataclass(frozen=True)
+class EntryPoint:
+    """A plain entry point: its command, and the default of each parameter; None: required."""
+
+    command: str
+    defaults: Mapping[str, str | None]
+
+    def fill_in(self, raw_parameters: Mapping[str, str]) -> Command | None:
+        """Return the command with these parameters; None where one is missing or oddly named."""
+        values = {
+            name: raw_parameters.get(name, default) for name, default in self.defaults.items()
+        }
+        others = {n: v for n, v in raw_parameters.items() if n not in self.defaults}
+        if None in values.values() or not all(map(_NAME.fullmatch, others)):
+            return None
+        known = {name: str(value) for name, value in values.items()}
+        words = [
+            known[word[1:-1]] if word.startswith("{") else word for word in self.command.split(" ")
+        ]
+        words += [word for name, value in others.items() for word in (f"--{name}", value)]
+        return Command(words, {name: quote(value) for name, value in (known | others).items()})
+
+
+def plain_entry_point(folder: Path, name: str) -> EntryPoint | None:
+    """Return an entry point of the project in a folder; None: only MLflow can tell what it is.
+
+    Raises
+    ------
+    ProjectError
+        If the MLproject is no YAML.
+    """
+    project = _read(folder)
+    entry_points = project.get("entry_points")
+    declared = entry_points.get(name) if isinstance(entry_points, dict) else None
+    if not isinstance(declared, dict) or any(key in project for key in _ELSEWHERE):
+        return None
+    command, parameters = declared.get("command"), declared.get("parameters", {})
+    if not isinstance(command, str) or not PLAIN_MODULE.fullmatch(command):
+        return None
+    if not isinstance(parameters, dict) or not all(map(_is_plain, parameters.values())):
+        return None
+    defaults = {str(each): _default(spec) for each, spec in parameters.items()}
+    named = re.findall(r"\{(\w+)\}", command)
+    return EntryPoint(command, defaults) if set(named) <= defaults.keys() else None
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    try:
+        text = documents.read_text(folder / FILE_NAME, largest=limits.YAML_BYTES)
+        read = documents.parse_yaml(text)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        where = " ".join(str(error).split())
+        raise ProjectError(f"expected YAML in {FILE_NAME}, found otherwise: {where}.") from None
+    return read if isinstance(read, dict) else {}
+
+
+def _is_plain(spec: Any) -> bool:
+    """Return whether a parameter is text or a number, so that MLflow passes it on as it is."""
+    if not isinstance(spec, dict):
+        return spec in _TYPES
+    default = spec.get("default", "")
+    return (
+        spec.get("type", "string") in _TYPES
+        and isinstance(default, str | int | float)
+        and not isinstance(default, bool)
+    )
+
+
+def _default(spec: Any) -> str | None:
+    return str(spec["default"]) if isinstance(spec, dict) and "default" in spec else None

@@ -1,0 +1,74 @@
+"""What a project says about itself: the table `[tool.reprise]` of its pyproject.toml.
+
+steps = "steps"           the package whose modules are steps of this engine
+preload = ["sklearn", …]  libraries that its steps import, to be loaded ahead of them
+
+Both are optional: a project without them runs as well, and starts a little later.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reprise.errors import ProjectError
+from reprise.trust import documents, limits
+
+FILE_NAME = "pyproject.toml"
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a project.
+
+    Attributes
+    ----------
+    steps : str
+        Package whose modules call `reprise.runtime.launch.launch`; "": there is none.
+    preload : tuple of str
+        Names of modules.
+    """
+
+    steps: str = ""
+    preload: tuple[str, ...] = ()
+
+    def is_step(self, words: list[str]) -> bool:
+        """Return whether a command starts a step of this engine: `python -m <steps>.<name>`."""
+        return bool(
+            self.steps and words[:2] == ["python", "-m"] and words[2].startswith(f"{self.steps}.")
+        )
+
+
+def of(project: Path) -> Settings:
+    """Read the settings of the project in a folder.
+
+    Raises
+    ------
+    ProjectError
+        If the file is no TOML, or a setting is of another type.
+    """
+    try:
+        text = documents.read_text(project / FILE_NAME, largest=limits.YAML_BYTES)
+        table = tomllib.loads(text).get("tool", {}).get("reprise", {})
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise ProjectError(
+            f"expected TOML in {FILE_NAME}, found otherwise: {error}. Fix the file."
+        ) from None
+    if not isinstance(table, dict):
+        raise ProjectError(f"expected the table [tool.reprise] in {FILE_NAME}. Fix the file.")
+    steps, preload = table.get("steps", ""), table.get("preload", [])
+    names = [*([steps] if steps != "" else []), *(preload if isinstance(preload, list) else [])]
+    if not isinstance(preload, list) or not all(map(_is_module, names)):
+        raise ProjectError(
+            "expected [tool.reprise] with steps, the name of a package, and preload, a list of "
+            f"names of modules; found {steps!r} and {preload!r} in {FILE_NAME}. Fix the file."
+        )
+    return Settings(steps=steps, preload=tuple(preload))
+
+
+def _is_module(name: Any) -> bool:
+    return isinstance(name, str) and _MODULE.fullmatch(name) is not None

@@ -1,0 +1,133 @@
+"""Builds environments with uv, which obeys the user's settings and nobody else's.
+
+uv reads settings from the folder it works in, and from the lock: here it works in an empty folder,
+and gets a lock that is written anew from its pins. It installs wheels, which run no code as they
+are installed; what must be built from source is built only where the user has asked for it.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from reprise.capture import environment
+from reprise.errors import EnvironmentMismatchError
+from reprise.projects.requirements import Pin
+
+ALL = "true"  # of allow_build: whatever needs it
+_INDEXES = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
+_NEEDS_BUILD = re.compile(r"Wheels are required for `([^`]+)`")
+
+
+def indexes() -> tuple[str, ...]:
+    """Return the URLs of the package indexes that the user's variables name."""
+    words = [word for name in _INDEXES for word in os.environ.get(name, "").split()]
+    return tuple(re.sub(r"^[\w-]+=", "", word) for word in words)  # UV_INDEX may name each
+
+
+def build(
+    folder: Path, pins: Sequence[Pin], *, python: str, pythons: Path, allow_build: Collection[str]
+) -> None:
+    """Build the environment of a lock.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; it is not there yet.
+    pins : sequence of Pin
+        What to install.
+    python : str
+        Release of Python.
+    pythons : Path
+        Where a Python is kept that this machine does not have.
+    allow_build : collection of str
+        Packages that may be built from source, which runs their code; `true`: all.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If uv cannot build it: no such Python, no network, a package that is gone or needs a build.
+    """
+    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+        empty = Path(name)
+        lock = empty / "lock.txt"
+        lock.write_text("".join(f"{pin.line()}\n" for pin in pins), encoding="utf-8")
+        made = ("--quiet", "--no-project", "--python", _interpreter(python, empty))
+        _run(("venv", *made, str(folder)), empty, python, pythons)
+        into = ("--quiet", "--python", str(folder / "bin" / "python"))
+        checked = ("--require-hashes", "--compile-bytecode", *_wheels_only(pins, allow_build))
+        _run(("pip", "sync", *into, *checked, str(lock)), empty, python, pythons)
+
+
+def _wheels_only(pins: Sequence[Pin], allow_build: Collection[str]) -> list[str]:
+    allowed = {canonicalize_name(name) for name in allow_build}
+    if not allowed:
+        return ["--no-build"]
+    closed = [] if ALL in allowed else sorted({pin.name for pin in pins} - allowed)
+    return [word for name in closed for word in ("--only-binary", name)]
+
+
+def _interpreter(version: str, folder: Path) -> str:
+    """Return what to ask uv for: a Python that is on this machine, else the release to fetch."""
+    if version == environment.python_version():
+        return str(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}"))
+    done = _started(("python", "find", "--no-project", "--no-python-downloads", version), folder)
+    return done.stdout.strip() if done.returncode == 0 else version
+
+
+def _run(arguments: Sequence[str], folder: Path, python: str, pythons: Path) -> None:
+    done = _started(arguments, folder, UV_PYTHON_INSTALL_DIR=str(pythons))
+    if done.returncode == 0:
+        return
+    needs_build = _NEEDS_BUILD.search(done.stderr)
+    if needs_build:
+        raise EnvironmentMismatchError(
+            f"expected a wheel of each package of the run's environment, found that "
+            f"{needs_build[1]} has none for this machine and must be built, which runs its code. "
+            f"If you trust it, allow it: -P allow_build={needs_build[1]}"
+        )
+    raise EnvironmentMismatchError(
+        f"expected to build the run's environment with Python {python}, found that uv cannot: "
+        f"{done.stderr.strip()} Check the network, or install what is missing "
+        f"(uv python install {python})."
+    )
+
+
+def _started(
+    arguments: Sequence[str], folder: Path, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run uv to its end in a folder without settings; the user's variables come first."""
+    if not _credentials().is_dir():  # else uv makes it, in the user's home
+        variables["UV_CREDENTIALS_DIR"] = str(folder / "credentials")
+    beside = Path(sys.executable).with_name("uv")
+    command = str(beside) if beside.is_file() else "uv"
+    try:
+        return subprocess.run(
+            [command, *_settings(), *arguments],
+            cwd=folder,
+            env={**variables, **os.environ},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except FileNotFoundError:
+        raise EnvironmentMismatchError("expected uv on PATH, found none. Run `make`.") from None
+
+
+def _credentials() -> Path:
+    """Return the folder in which uv keeps the logins that the user has given it."""
+    base = os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()
+    return Path(base, "uv", "credentials")
+
+
+def _settings() -> tuple[str, ...]:
+    """Return the option by which uv reads the user's own file of settings, or none at all."""
+    base = os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser()
+    own = os.environ.get("UV_CONFIG_FILE") or Path(base, "uv", "uv.toml")
+    return ("--config-file", str(Path(own).absolute())) if Path(own).is_file() else ("--no-config",)

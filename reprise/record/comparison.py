@@ -1,0 +1,305 @@
+"""Two runs side by side: all that they depended on and gave, and how their code differs.
+
+Differences go both ways: what only one run has is a difference. What a run did not record is
+neither the same nor different. Values are other people's text: they are shown with their control
+characters spelt out, and escaped in the page.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from reprise.record.digest import canonical_json
+from reprise.record.patch import CodeDifference, first_lines, split_patch
+from reprise.record.schema import RunRecord, as_text
+from reprise.visible import visible
+
+JSON_NAME = "comparison.json"
+PAGE_NAME = "comparison.html"
+LONGEST_PATCH = 5000  # lines that the page shows
+_TEMPLATE = "comparison.html.j2"
+
+Value = str | int | float | bool | tuple[str, ...] | None
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Row(_Frozen):
+    """One thing that two runs have, or one of them."""
+
+    name: str
+    a: Value  # None: the first run does not have it
+    b: Value
+    same: bool | None  # None: a run did not record it
+
+    @property
+    def change(self) -> float | None:
+        """How much more the second run has, of what is measured."""
+        if isinstance(self.a, float) and isinstance(self.b, float) and not self.same:
+            return self.b - self.a
+        return None
+
+
+class Section(_Frozen):
+    """Rows that belong together."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+    @property
+    def equal(self) -> tuple[Row, ...]:
+        """Rows that are the same in both runs."""
+        return tuple(row for row in self.rows if row.same)
+
+    @property
+    def different(self) -> tuple[Row, ...]:
+        """Rows that are not."""
+        return tuple(row for row in self.rows if row.same is False)
+
+    @property
+    def unknown(self) -> tuple[Row, ...]:
+        """Rows that a run did not record."""
+        return tuple(row for row in self.rows if row.same is None)
+
+
+class Side(_Frozen):
+    """One of the two runs."""
+
+    run_id: str
+    name: str
+    status: str
+    started: str = ""  # in UTC
+    error: str = ""
+    replays: str | None = None
+    not_recorded: tuple[str, ...] = ()
+
+
+class Subject(_Frozen):
+    """A run to compare: who it is, its record, and the schema of its data."""
+
+    side: Side
+    record: RunRecord
+    data_schema: dict[str, Any] | None = None  # None: it cannot be had
+
+
+class Comparison(_Frozen):
+    """Two runs side by side."""
+
+    a: Side
+    b: Side
+    sections: tuple[Section, ...]
+    code: CodeDifference
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows are equal, differ, and are not known."""
+        return {
+            "equal": sum(len(section.equal) for section in self.sections),
+            "different": sum(len(section.different) for section in self.sections),
+            "unknown": sum(len(section.unknown) for section in self.sections),
+        }
+
+    def to_json(self) -> str:
+        """Write it for scripts, as canonical JSON."""
+        return canonical_json({**self.model_dump(), "counts": self.counts})
+
+    def to_html(self) -> str:
+        """Write it for people, as one page that needs nothing else."""
+        from importlib import resources
+
+        from jinja2 import Environment, StrictUndefined
+
+        environment = Environment(
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_on_page,
+        )
+        environment.filters["shown"] = shown
+        template = resources.files("reprise").joinpath(_TEMPLATE).read_text(encoding="utf-8")
+        files, hidden = first_lines(split_patch(self.code.patch or ""), LONGEST_PATCH)
+        return environment.from_string(template).render(
+            comparison=self, files=files, hidden=hidden, json_name=JSON_NAME
+        )
+
+
+def _on_page(value: Any) -> Any:
+    """Make all that the template writes visible, but for what it has made itself."""
+    return value if hasattr(value, "__html__") else visible(value, keep="\t")
+
+
+def compare(a: Subject, b: Subject, code: CodeDifference) -> Comparison:
+    """Compare two runs, finished or not, of whatever entry points.
+
+    Parameters
+    ----------
+    a, b : Subject
+    code : CodeDifference
+        What changes the code of the first into that of the second.
+    """
+    both = (a, b)
+    sections = (
+        _section("code", map(_code, both), _lacks(both, "uncommitted edits")),
+        _section("step", map(_step, both), _lacks(both)),
+        _section("parameters", _parameters(both), _lacks(both)),
+        _section("seeds", (s.record.seeds for s in both), _lacks(both, "environment")),
+        _section("data", map(_data, both), _lacks(both, "data")),
+        _section(
+            "data schema",
+            map(_schema, both),
+            [s.data_schema is None for s in both],
+        ),
+        _section("environment", map(_environment, both), _lacks(both, "environment")),
+        _section(
+            "packages",
+            (s.record.environment.packages for s in both),
+            _lacks(both, "environment"),
+        ),
+        _section("numerics", map(_numerics, both), _lacks(both, "numerics")),
+        _section("metrics", map(_metrics, both), _lacks(both)),
+        _section("results", map(_results, both), _lacks(both, "model")),
+    )
+    return Comparison(a=a.side, b=b.side, sections=sections, code=code)
+
+
+def shown(value: Value) -> str:
+    """Write a value for people."""
+    if isinstance(value, tuple):
+        return ", ".join(map(visible, value))
+    return visible(as_text(value))
+
+
+def _section(name: str, values: Iterable[Mapping[str, Value]], lacks: Sequence[bool]) -> Section:
+    """Compare by name; what is missing where it was not recorded is not known."""
+    a, b = ({n: v for n, v in side.items() if v is not None} for side in values)
+    rows = []
+    for key in dict.fromkeys([*a, *b]):
+        unknown = (key not in a and lacks[0]) or (key not in b and lacks[1])
+        same = None if unknown else _same(a.get(key), b.get(key))
+        rows.append(Row(name=key, a=a.get(key), b=b.get(key), same=same))
+    return Section(name=name, rows=tuple(rows))
+
+
+def _same(a: Value, b: Value) -> bool:
+    """Tell whether two values are the same bits; NaN equals NaN, and 0.0 is not -0.0."""
+    return type(a) is type(b) and repr(a) == repr(b)
+
+
+def _lacks(both: Iterable[Subject], what: str = "") -> list[bool]:
+    """Tell of each run whether it did not record something."""
+    return [what in subject.side.not_recorded for subject in both]
+
+
+def _code(subject: Subject) -> dict[str, Value]:
+    code = subject.record.code
+    known: dict[str, Value] = {
+        "repository": code.repository,
+        "folder": code.project or None,
+        "commit": code.commit,
+        "base commit": code.base_commit,
+        "tree": code.tree,
+    }
+    if "uncommitted edits" in subject.side.not_recorded:
+        return known
+    return {**known, "dirty": code.dirty, "changed files": code.changed_files}
+
+
+def _step(subject: Subject) -> dict[str, Value]:
+    step = subject.record.step
+    known: dict[str, Value] = {"entry point": step.entry_point or None}
+    if step.command:
+        known |= {"command": " ".join(step.command), "run of the script": step.number}
+    return known
+
+
+def _parameters(both: Sequence[Subject]) -> list[dict[str, Value]]:
+    """Return parameters but for seeds, as understood; all as given, where one has no record."""
+    understood = not any(subject.side.not_recorded for subject in both)
+    found: list[dict[str, Value]] = []
+    for subject in both:
+        step = subject.record.step
+        typed = {name: as_text(value) for name, value in step.parameters.items()}
+        raw = step.raw_parameters
+        if understood:
+            seeds = subject.record.seeds
+            found.append({n: v for n, v in {**raw, **typed}.items() if n not in seeds})
+        else:
+            found.append({**typed, **raw})
+    return found
+
+
+def _data(subject: Subject) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for data in subject.record.inputs:
+        facts = {"SHA-256": data.sha256, "rows": data.rows, "columns": data.columns}
+        found |= {f"{data.name}: {fact}": v for fact, v in {**facts, "URI": data.uri}.items()}
+    return found
+
+
+def _schema(subject: Subject) -> dict[str, Value]:
+    """Return a schema as a row for each value, class and column; where it is stored is no part."""
+    found: dict[str, Value] = {}
+    for name, value in (subject.data_schema or {}).items():
+        if name == "columns" and isinstance(value, list):
+            found |= {
+                f"column {_named(column, i)}": _line(column) for i, column in enumerate(value)
+            }
+        elif name == "classes" and isinstance(value, dict):
+            found |= {f"class {label}": _line(rows) for label, rows in value.items()}
+        elif name != "files":
+            found[name] = _line(value)
+    return found
+
+
+def _named(column: Any, position: int) -> str:
+    return str(column.get("name", position) if isinstance(column, dict) else position)
+
+
+def _line(value: Any) -> str:
+    """Write a value of a schema in a line: its type first, then each fact by its name."""
+    if not isinstance(value, dict):
+        return as_text(value)
+    facts = [f"{n} {as_text(v)}" for n, v in value.items() if n not in ("name", "type")]
+    return ", ".join([as_text(value.get("type")), *facts])
+
+
+def _environment(subject: Subject) -> dict[str, Value]:
+    if "environment" in subject.side.not_recorded:
+        return {}
+    environment = subject.record.environment
+    return {
+        "Python": environment.python,
+        "implementation": environment.implementation,
+        "manager": environment.manager,
+        "platform": environment.platform,
+        "lock": environment.lock_sha256,
+        "deviations from the lock": environment.deviations,
+    }
+
+
+def _numerics(subject: Subject) -> dict[str, Value]:
+    if "numerics" in subject.side.not_recorded:
+        return {}
+    facts = subject.record.numerics.model_dump(exclude={"variables"})
+    named = {name.replace("_", " "): value for name, value in facts.items()}
+    return {**named, **subject.record.numerics.variables}
+
+
+def _metrics(subject: Subject) -> dict[str, Value]:
+    outputs = subject.record.outputs
+    return dict(outputs.metrics) if outputs else {}
+
+
+def _results(subject: Subject) -> dict[str, Value]:
+    outputs = subject.record.outputs
+    if outputs is None:
+        return {}
+    return {
+        "model": outputs.model,
+        **{f"predicted {name}": digest for name, digest in outputs.predictions.items()},
+        **{f"stored {name}": digest for name, digest in outputs.artifacts.items()},
+    }

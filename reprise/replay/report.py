@@ -1,0 +1,118 @@
+"""What a replay tells: a table on the terminal, artifacts, tags, and how the command ends."""
+
+from typing import TYPE_CHECKING
+
+from reprise import console, tracking
+from reprise.errors import DifferentError, NotReplayableError
+from reprise.record.digest import canonical_json
+from reprise.record.verdict import Difference, Verdict
+from reprise.replay.prepare import Request
+from reprise.replay.verdicts import FILE_NAME, Replay
+from reprise.visible import option
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from reprise.runtime.recorder import RunRecorder
+
+_DIGITS = 12  # of a digest, shown
+
+
+def log(run: "RunRecorder", replay: Replay, request: Request) -> None:
+    """Put the outcome on the run that asked for it."""
+    if request.replays:
+        run.set_tags({tracking.VERDICT: str(replay.verdict)})
+    run.log_text(
+        FILE_NAME if request.replays else "comparison.json", canonical_json(replay.values())
+    )
+
+
+def show(replay: Replay, request: Request) -> None:
+    """Print the outcome, and what to run next."""
+    new = replay.new_run_id
+    how = "made again" if request.replays else f"made {_how(request)}"
+    console.say(f"{replay.name}: run {replay.run_id}" + (f", {how} as run {new}" if new else ""))
+    if replay.code_from:
+        console.say(f"  code from {replay.code_from}")
+    for each in replay.family():
+        if each is not replay:
+            verdict = each.judgement.verdict
+            console.say(f"{each.name}: {each.run_id} -> {each.new_run_id}: {verdict}")
+        if each.judgement.differences:
+            console.print_table(_table(each))
+        for cause in each.judgement.causes:
+            console.say(f"  cause: {cause}")
+        if each.judgement.reason and each is not replay:  # its own is how the command ends
+            console.say(f"  reason: {each.judgement.reason}")
+        if each.judgement.unknown:
+            console.say(f"  not recorded, so not compared: {', '.join(each.judgement.unknown)}")
+    console.say(_conclusion(replay, request))
+    if new and replay.verdict is not Verdict.NOT_REPLAYABLE:
+        commands = {"make ui": "both runs in a browser"}
+        if replay.verdict is not Verdict.IDENTICAL or not request.replays:
+            both = f"{option('run_id', replay.run_id)} {option('other', new)}"
+            compare = f"{console.RUN} compare {both}"
+            commands = {compare: "all that the two runs depended on, side by side", **commands}
+        else:
+            again = f"{console.RUN} reproduce {option('run_id', replay.run_id)}"
+            tweak = f'{again} -P set="name=value"'
+            commands = {tweak: "the same run with another parameter", **commands}
+        console.next_commands(commands)
+
+
+def raise_unless_good(replay: Replay, request: Request) -> None:
+    """End the command as the verdict says.
+
+    Raises
+    ------
+    DifferentError, NotReplayableError
+        One line with the first reasons.
+    """
+    verdict = replay.verdict
+    if verdict is Verdict.NOT_REPLAYABLE:
+        lost = [r for r in replay.family() if r.judgement.verdict is Verdict.NOT_REPLAYABLE]
+        tried = f"; run {replay.new_run_id} tried, and failed" if replay.new_run_id else ""
+        raise NotReplayableError(
+            f"run {replay.run_id} was not made again{tried}: {lost[0].judgement.reason}"
+        )
+    if request.replays and verdict is Verdict.DIFFERENT:
+        found = [r for r in replay.family() if r.judgement.differences]
+        causes = dict.fromkeys(str(cause) for r in found for cause in r.judgement.causes)
+        causes |= dict.fromkeys(r.judgement.reason for r in replay.family() if r.judgement.reason)
+        raise DifferentError(
+            f"expected run {replay.run_id} again, found another result in "
+            f"{sum(len(r.judgement.differences) for r in found)} places. "
+            f"Causes: {'; '.join(causes)}."
+        )
+
+
+def _how(request: Request) -> str:
+    """Say what was changed about a run that was not to be the same again."""
+    changes = [f"with {name}={value}" for name, value in request.changes.items()]
+    return " and ".join(changes + ["with the present code"] * request.current_code)
+
+
+def _conclusion(replay: Replay, request: Request) -> str:
+    compared = sum(r.judgement.compared for r in replay.family())
+    differing = [d for r in replay.family() for d in r.judgement.differences]
+    if request.replays or replay.verdict is Verdict.NOT_REPLAYABLE:
+        return f"Verdict: {replay.verdict} ({compared - len(differing)} of {compared} equal)"
+    return f"{len(differing)} of {compared} metrics and digests changed"
+
+
+def _table(replay: Replay) -> "Table":
+    table = console.make_table(["differs", "recorded", "found"], right=["recorded", "found"])
+    for difference in replay.judgement.differences:
+        console.add_row(
+            table,
+            f"{difference.kind} {difference.name}",
+            _shown(difference, difference.recorded),
+            _shown(difference, difference.found),
+        )
+    return table
+
+
+def _shown(difference: Difference, value: float | str | None) -> str:
+    if value is None:
+        return "absent"
+    return repr(value) if difference.kind == "metric" else str(value)[:_DIGITS]

@@ -1,0 +1,146 @@
+"""A replay beside its original: what was compared, the verdict, and the same for their children."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reprise import console, tracking
+from reprise.errors import DifferentError, RepriseError
+from reprise.models import model_store
+from reprise.record.digest import canonical_json
+from reprise.record.verdict import Cause, CauseKind, Judgement, Verdict, judge, worst
+from reprise.replay import original_run
+from reprise.replay.original_run import OriginalRun
+from reprise.visible import option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlflow.entities import Run
+
+
+# What kept a run from being made again, by the error that told of it.
+_KINDS: dict[str, CauseKind] = {
+    "CheckoutError": "code",
+    "CodeError": "code",
+    "ProjectError": "code",
+    "EnvironmentMismatchError": "environment",
+    "DigestMismatchError": "data",
+    "DataError": "data",
+    "NotAllowedError": "data",
+    "ModelError": "data",
+    "ParameterError": "parameter",
+}
+FILE_NAME = "verdict.json"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A run, the one that made it again, and what a comparison says; the same for their children.
+
+    Attributes
+    ----------
+    name, run_id : str
+        Of the earlier run.
+    new_run_id : str or None
+        None: it could not be started.
+    code_from : str
+        Where the code was found.
+    """
+
+    name: str
+    run_id: str
+    new_run_id: str | None
+    judgement: Judgement
+    children: tuple["Replay", ...] = ()
+    code_from: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of its own verdict and its children's."""
+        return worst(replay.judgement.verdict for replay in self.family())
+
+    def family(self) -> "Iterator[Replay]":
+        """Yield this replay, then its children, each with its own children behind it."""
+        yield self
+        for child in self.children:
+            yield from child.family()
+
+    def values(self) -> dict[str, Any]:
+        """Return it, JSON-able."""
+        return {
+            "verdict": str(self.verdict),
+            "name": self.name,
+            "run_id": self.run_id,
+            "replayed_by": self.new_run_id,
+            "code_from": self.code_from,
+            **self.judgement.model_dump(mode="python", exclude={"verdict"}),
+            "children": [child.values() for child in self.children],
+        }
+
+
+def compare(old: OriginalRun, new: OriginalRun, *, tolerance: float | None = None) -> Replay:
+    """Compare two finished runs, and the runs below them that belong together."""
+    judgement = judge(old.record, new.record, tolerance=tolerance)
+    if old.unknown:
+        judgement = judgement.model_copy(update={"unknown": old.unknown, "causes": ()})
+    children = tuple(_pairs(old, new, tolerance))
+    return Replay(old.name, old.run_id, new.run_id, judgement, children)
+
+
+def _pairs(old: OriginalRun, new: OriginalRun, tolerance: float | None) -> "list[Replay]":
+    """Compare each run below one with the run below the other that makes it again."""
+    below = {_origin(run): run for run in tracking.children(new.run)}
+    if not any(tracking.REPLAY_OF in run.data.tags for run in below.values()):
+        return []
+    replays = []
+    for child in tracking.children(old.run):
+        origin, name = _origin(child), str(child.info.run_name)
+        if origin in below:
+            replays.append(
+                compare(original_run.of(child), original_run.of(below[origin]), tolerance=tolerance)
+            )
+        else:
+            missing = not_replayable("", "the replay made no such run")
+            replays.append(Replay(name, child.info.run_id, None, missing))
+    return replays
+
+
+def _origin(run: "Run") -> str:
+    """Return the id of the run that a run makes again, else its own."""
+    return str(run.data.tags.get(tracking.REPLAY_OF, run.info.run_id))
+
+
+def not_replayable(kind: str, reason: str) -> Judgement:
+    causes = (Cause(kind=_KINDS[kind], name="", recorded="", found=""),) if kind in _KINDS else ()
+    return Judgement(verdict=Verdict.NOT_REPLAYABLE, reason=reason, causes=causes)
+
+
+def restore_model(replay: Replay) -> None:
+    """Give the earlier run the model of the one that made it again, if they are identical.
+
+    Raises
+    ------
+    DifferentError
+        If they are not.
+    """
+    if replay.verdict is not Verdict.IDENTICAL or replay.new_run_id is None:
+        raise DifferentError(
+            f"expected run {replay.run_id} to be made again identically, for its model; found "
+            f"it {replay.verdict}. See: {console.RUN} reproduce {option('run_id', replay.run_id)}"
+        )
+    model_store.attach(replay.run_id, replay.new_run_id)
+
+
+def record_verdict(replay: Replay) -> None:
+    """Tag both runs with the verdict, and log it to the new one; the same for their children."""
+    verdict = str(replay.verdict)
+    if replay.new_run_id:
+        tracking.log(replay.new_run_id, tags={tracking.VERDICT: verdict})
+        tracking.log_text(replay.new_run_id, FILE_NAME, canonical_json(replay.values()))
+    try:
+        with tracking.translating_errors():
+            tracking.log(replay.run_id, tags={tracking.VERDICT: verdict})
+    except RepriseError as error:
+        console.warn(f"run {replay.run_id} was not tagged with its verdict: {error}")
+    for child in replay.children:
+        record_verdict(child)

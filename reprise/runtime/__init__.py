@@ -1,0 +1,1 @@
+"""What a step runs inside: its start, its parameters, its recorder."""

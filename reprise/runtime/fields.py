@@ -1,0 +1,69 @@
+"""Types of parameters that several entry points share."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from reprise.errors import CheckoutError
+from reprise.urls import EXPECTED, RepositoryUrl, holds_credentials
+
+EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
+RUN_ID = r"^(runs:/)?[0-9a-f]{32}$"
+
+
+def _without_credentials(address: str | None) -> str | None:
+    if address and holds_credentials(address):
+        raise ValueError
+    return address
+
+
+def _of_a_repository(address: str | None) -> str | None:
+    if not address:
+        return address
+    try:
+        url = RepositoryUrl.parse(address)
+    except CheckoutError as error:
+        raise ValueError from error
+    if url.shown != address:
+        raise ValueError
+    return address if url.scheme == "ssh" else _without_credentials(address)
+
+
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Address = Annotated[str, AfterValidator(_without_credentials)]
+OptionalAddress = Annotated[str | None, AfterValidator(_without_credentials)]
+RepositoryAddress = Annotated[
+    str | None,
+    Field(json_schema_extra={"expected": f"{EXPECTED}, without credentials, or empty"}),
+    AfterValidator(_of_a_repository),
+]
+AllowPath = Annotated[
+    str | None,
+    Field(
+        description="files and folders outside the project, or addresses that are not public, "
+        "that may be read although only the record names them, comma-separated; empty: none",
+        examples=["/data/iris"],
+    ),
+]
+AllowLarge = Annotated[
+    bool,
+    Field(
+        description="true: also data that are larger than reprise/trust/limits.py allows, in bytes, "
+        "in memory or in columns",
+    ),
+]
+AllowUntracked = Annotated[
+    str | None,
+    Field(
+        description="untracked files to carry with the run although they are large or look like "
+        "secrets: names or patterns, comma-separated; true: all",
+        examples=["notes/token.json"],
+    ),
+]
+RunId = Annotated[
+    str,
+    Field(
+        pattern=RUN_ID,
+        json_schema_extra={"expected": "a run id (32 hex digits, also as `runs:/<id>`)"},
+    ),
+]

@@ -1,0 +1,147 @@
+"""The frame of every step: from its command line to a recorded run that has ended.
+
+It attaches to the run, checks the parameters, puts the code on the record, and turns an error of
+the user's into one line, a FAILED run and a non-zero exit code.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
+
+from reprise import env, tracking
+from reprise.capture import ahead, code, untracked
+from reprise.console import say, warn
+from reprise.errors import (
+    CodeError,
+    ParameterError,
+    RepriseError,
+)
+from reprise.process import interrupts
+from reprise.record.schema import ALLOW_UNTRACKED, Code, Step
+from reprise.runtime import startup
+from reprise.runtime.outcome import Reporter
+from reprise.runtime.parameters import Parameters, asks_for_help, help_text, parse_argv
+from reprise.runtime.recorder import RunRecorder, begin_record, finalizing_run, original_record
+from reprise.runtime.source_artifacts import carry
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+P = TypeVar("P", bound=Parameters)
+
+
+def launch(
+    model: type[P],
+    main: Callable[[P, RunRecorder], None],
+    arguments: Sequence[str] | None = None,
+    *,
+    check: Callable[[P], None] | None = None,
+) -> NoReturn:
+    """Run a step as the command line asks: `--name value` for each parameter.
+
+    Parameters
+    ----------
+    model : type of Parameters
+        The entry point's parameters.
+    main : callable
+        The step: takes the checked parameters and the recorded run.
+    arguments : sequence of str, optional
+        None: those of this process.
+    check : callable, optional
+        Refuses parameters that can lead to nothing, before there is a run.
+    """
+    startup.imported()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if asks_for_help(arguments):
+        for line in help_text(model).splitlines():
+            say(line)
+        sys.exit(0)
+    try:
+        with interrupts.interruptible(), tracking.translating_errors():
+            if check:
+                check(model.parse(parse_argv(arguments)))
+            _record(model, main, arguments)
+    except RepriseError as error:
+        warn(f"{model.entry_point}: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        warn(f"{model.entry_point}: interrupted")
+        sys.exit(interrupts.EXIT_CODE)
+    finally:
+        startup.ending()
+    sys.exit(0)
+
+
+def _record(
+    model: type[P], main: Callable[[P, RunRecorder], None], arguments: Sequence[str]
+) -> None:
+    """Attach to the run, put code, parameters and environment on the record, and do the step."""
+    reporter = Reporter()
+    if env.ORDERED in os.environ:  # there is no run yet that would have to show the mistake
+        model.parse(parse_argv(arguments))
+    elif not tracking.is_run_given():
+        parse_argv(arguments)  # words that are no parameters leave no failed run behind
+    once = os.environ.pop(env.ONCE, None)
+    made = tracking.find_planned(once) if once else None
+    if made is not None:
+        reporter.report(run_id=made.info.run_id, metrics=made.data.metrics, made_before=True)
+        return
+    run, origin = tracking.open_run()
+    reporter.report(run_id=run.info.run_id)
+    end: Callable[[str, str], None] = tracking.end_run
+    if origin == tracking.Origin.PLANNED:
+        end = partial(tracking.end_planned, alone=once is None)
+    with finalizing_run(run, end=end):
+        raw: dict[str, str] = {}
+        parameters: P | None = None
+        wrong: RepriseError | None = None
+        try:
+            raw = parse_argv(arguments)
+            parameters = model.parse(raw)
+        except ParameterError as error:
+            wrong = error  # what was refused as an address may hold a password
+            loggable = model.model_fields.keys() - model.locations
+            raw = {name: value for name, value in raw.items() if name in loggable}
+        try:
+            source, carrying = _source_of(run, model, raw)
+        except CodeError as error:
+            source, carrying, wrong = code.UNKNOWN, {}, wrong or error
+        step = Step(
+            entry_point=model.entry_point,
+            raw_parameters=raw,
+            parameters=parameters.typed() if parameters else {},
+            locations=tuple(sorted(model.locations)),
+        )
+        record = begin_record(run, source, step)
+        tags = tracking.describe_source(run, record.code) | carrying
+        if origin == tracking.Origin.NEW:
+            tags |= tracking.describe_step(model.entry_point, record.code)
+            tracking.log(run.info.run_id, params=parameters.raw() if parameters else raw)
+        past, verifies = original_record(run, parameters)
+        recorded = RunRecorder(
+            run, record, parameters=parameters, tags=tags, past=past, verifies=verifies
+        )
+        # Of a planned run, the one that planned it has a record of all but the input.
+        with recorded.recorded(at_once=origin != tracking.Origin.PLANNED):
+            if wrong:
+                raise wrong
+            main(cast("P", parameters), recorded)
+    reporter.report(run_id=run.info.run_id, metrics=recorded.metrics)
+
+
+def _source_of(
+    run: "Run", model: type[Parameters], raw: Mapping[str, str]
+) -> tuple[Code, dict[str, str]]:
+    """Describe, and carry, the source that the process in this folder is about to run."""
+    # A forked process runs what its parent has loaded, whatever was edited since.
+    inherited = os.environ.pop(env.CODE, None)
+    if inherited:
+        return Code.model_validate_json(inherited), {}
+    if ALLOW_UNTRACKED not in model.model_fields:
+        return code.describe(Path.cwd()), {}
+    allowed = untracked.names(raw.get(ALLOW_UNTRACKED, ""))
+    with ahead.source(Path.cwd(), allow_untracked=allowed) as captured:
+        return carry(run, captured, Path(sys.modules["__main__"].__file__ or ""))

@@ -1,0 +1,396 @@
+"""A recorded run: what a step is given to read its inputs and log its outputs.
+
+`launch` is the frame of every step. It attaches to the run, checks the parameters, puts the
+inputs on the record before anything is computed, completes the record afterwards, and turns an
+error of the user's into one line, a FAILED run and a non-zero exit code.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow.entities import (
+    Run,
+)
+
+from reprise import env, tracking
+from reprise.capture import environment, numerics
+from reprise.errors import (
+    DigestMismatchError,
+    RecordError,
+    RepriseError,
+)
+from reprise.record.digest import sha256_array
+from reprise.record.schema import (
+    FILE_NAME,
+    Code,
+    InputData,
+    Numerics,
+    Outputs,
+    RunRecord,
+    Step,
+    as_text,
+    run_key,
+)
+from reprise.runtime.parameters import Parameters
+from reprise.tracking.runs import Plan, make, plan_run, start_run
+
+if TYPE_CHECKING:
+    import numpy as np
+_FREE = ("sklearn:", "runs:/")  # inputs that are no file of anybody's
+
+
+class RunRecorder:
+    """One run of one entry point, and its record.
+
+    Attributes
+    ----------
+    run_id, experiment_id : str
+        MLflow's ids.
+    record : RunRecord
+        What is on the record so far.
+    """
+
+    def __init__(
+        self,
+        run: "Run",
+        record: RunRecord,
+        *,
+        parameters: Parameters | None,
+        tags: Mapping[str, str],
+        past: RunRecord | None = None,
+        verifies: bool = False,
+    ) -> None:
+        self._run = run
+        self._verifies = verifies  # whether all that it reads must be on the record of that run
+        self._past = past  # the record of the run that this one makes again
+        self._counterparts: list[Run] | None = None
+        self._parameters = parameters
+        self.run_id: str = run.info.run_id
+        self.experiment_id: str = run.info.experiment_id
+        self.record = record
+        self.model_id: str | None = None
+        self.metrics: dict[str, float] = {}
+        self._at_server: set[str] = set()  # metrics that need not be logged any more
+        self._written = False
+        self._tags: dict[str, str] = dict(tags)
+        self._digests: dict[str, Any] = {"model": None, "predictions": {}, "artifacts": {}}
+
+    @property
+    def replays(self) -> bool:
+        """Whether this run makes an earlier one again, and so must change nothing else."""
+        return tracking.REPLAY_OF in self._run.data.tags
+
+    def recorded_uri(self, name: str) -> str | None:
+        """Return where the run that this one makes again read an input; None: it did not."""
+        found = self._recorded_input(name)
+        return found.uri if found else None
+
+    def add_input(self, data: InputData, *, context: str) -> None:
+        """Put an input on the record, before anything is computed from it.
+
+        Raises
+        ------
+        DigestMismatchError
+            If it is not what the run that this one makes again had read.
+        """
+        if not data.uri.startswith(_FREE):  # not even its digest is sent
+            self.verify_input(data.name, data.uri, data.sha256)
+        self._update(inputs=(*self.record.inputs, data))
+        tracking.log_inputs(self.run_id, [data], context=context)
+        self.write_record()
+        self.verify_input(data.name, data.uri, data.sha256)
+
+    def verify_input(self, name: str, uri: str, sha256: str) -> None:
+        """Refuse, before it is parsed or sent, what the run that this one makes again had not read.
+
+        Raises
+        ------
+        DigestMismatchError
+            If it had read something else.
+        RecordError
+            If its record says nothing of this input, which is somebody's own data.
+        """
+        recorded = self._recorded_input(name)
+        if recorded and recorded.sha256 != sha256:
+            raise DigestMismatchError(
+                f"the input {name} ({uri})", recorded=recorded.sha256, found=sha256
+            )
+        if recorded is None and self._verifies and not uri.startswith(_FREE):
+            raise RecordError(
+                f"expected the digest of the input {name} on the original run's record, found "
+                "none. The record was altered, or is gone."
+            )
+
+    def may_store(self, digests: Mapping[str, str]) -> bool:
+        """Tell whether content may be stored with this run: in a replay, if the original had it."""
+        outputs = self._past.outputs if self._past else None
+        if not self.replays:
+            return True
+        return outputs is not None and digests.items() <= outputs.artifacts.items()
+
+    def original_holder(self, digest: str) -> str | None:
+        """Return the run that stores the data of the run that this one replays; None: another's."""
+        original = self._run.data.tags.get(tracking.REPLAY_OF)
+        if original is None:
+            return None
+        tags = tracking.get_run(original).data.tags
+        return tracking.stored_in(original) if tags.get(tracking.DATA_DIGEST) == digest else None
+
+    def _recorded_input(self, name: str) -> InputData | None:
+        inputs = self._past.inputs if self._past else ()
+        return next((data for data in inputs if data.name == name), None)
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Log metrics; they must be equal when the run is made again."""
+        self.metrics |= metrics
+
+    def log_histories(self, points: Sequence[tuple[str, int, float]]) -> None:
+        """Log points of metrics (name, step, value) now; the last of each must be equal again."""
+        tracking.log_points(self.run_id, points, model_id=self.model_id)
+        self.add_logged_metrics({name: value for name, _, value in points})
+
+    def add_logged_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Put metrics that the server has already on the record."""
+        self.metrics |= metrics
+        self._at_server |= metrics.keys()
+
+    def add_parameters(self, parameters: Mapping[str, Any]) -> None:
+        """Log parameters that a script decides upon as it runs, and put them on the record."""
+        texts = {name: str(value) for name, value in parameters.items()}
+        tracking.log_params(self.run_id, texts)
+        step = self.record.step
+        step = step.model_copy(update={"parameters": {**step.parameters, **texts}})
+        self._update(step=step, seeds={**self.record.seeds, **seeds(parameters)})
+        self.write_record()
+
+    def log_predictions(
+        self, labels: "np.ndarray[Any, Any]", probabilities: "np.ndarray[Any, Any]"
+    ) -> None:
+        """Put the digests of predictions on the record.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n_samples,)
+        probabilities : ndarray of shape (n_samples, n_classes)
+        """
+        self._digests["predictions"] = {
+            "labels": sha256_array(labels),
+            "probabilities": sha256_array(probabilities),
+        }
+
+    def log_model_digest(self, digest: str, *, model_id: str | None) -> None:
+        """Put a model's digest on the record, and link metrics to the model, if it is logged."""
+        self._digests["model"] = digest
+        self._tags[tracking.MODEL_DIGEST] = digest
+        self.model_id = model_id
+
+    def log_digest(self, name: str, digest: str) -> None:
+        """Put the digest of content that must be equal next time on the record."""
+        self._digests["artifacts"][name] = digest
+
+    def log_folder(self, folder: Path, name: str | None = None) -> None:
+        """Store the files of a folder as artifacts."""
+        tracking.log_folder(self.run_id, folder, name)
+
+    def log_text(self, name: str, text: str) -> None:
+        """Store a text as an artifact."""
+        tracking.log_text(self.run_id, name, text)
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Tag the run."""
+        self._tags |= tags
+
+    def key(self, parameters: Parameters, inputs: Sequence[InputData]) -> str | None:
+        """Name a run of this code and environment by what decides its results.
+
+        None where the code is not known, or what is installed is not what the lock says.
+        """
+        tree, installed = self.record.code.tree, self.record.environment
+        if tree is None or installed.lock_sha256 is None or installed.deviations:
+            return None
+        return run_key(
+            tree=tree,
+            entry_point=parameters.entry_point,
+            parameters=parameters.values(),
+            data={data.name: data.sha256 for data in inputs},
+            lock_sha256=installed.lock_sha256,
+            python=installed.python,
+        )
+
+    def plan_child(self, parameters: Parameters, *, replay_of: str | None = None) -> tracking.Plan:
+        """Plan a run below this one for another process to make."""
+        counterpart = replay_of or (self._next_counterpart(parameters) if self.replays else None)
+        tags = {tracking.REPLAY_OF: counterpart} if counterpart else {}
+        return plan_step(self._run, parameters, tags=tags)
+
+    def _next_counterpart(self, parameters: Parameters) -> str | None:
+        """Return the run, below the one that this one replays, that a child makes again."""
+        if self._counterparts is None:
+            replayed = tracking.get_run(self._run.data.tags[tracking.REPLAY_OF])
+            self._counterparts = tracking.children(replayed)
+        wanted = {n: v for n, v in parameters.raw().items() if n not in parameters.locations}
+        for position, child in enumerate(self._counterparts):
+            same_step = child.data.tags.get(tracking.ENTRY_POINT) == parameters.entry_point
+            if same_step and wanted.items() <= child.data.params.items():
+                return str(self._counterparts.pop(position).info.run_id)
+        return None
+
+    def create_run(
+        self,
+        entry_point: str,
+        raw_parameters: Mapping[str, str],
+        *,
+        name: str,
+        tags: Mapping[str, str],
+    ) -> str:
+        """Make a run below this one, of any code, for another process to do; return its id."""
+        planned = tracking.plan_run(self._run, entry_point, raw_parameters, name=name, tags=tags)
+        return str(tracking.make(planned).info.run_id)
+
+    def tracking_environment(self) -> dict[str, str]:
+        """Return the variables of processes that log where this one does."""
+        return tracking.environment(self.experiment_id)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables of processes that make runs below this one, of the same code."""
+        return {
+            **self.tracking_environment(),
+            env.CODE: self.record.code.model_dump_json(),
+        }
+
+    @contextlib.contextmanager
+    def nested(self, parameters: Parameters) -> Iterator["RunRecorder"]:
+        """Make, record and end a run below this one, in this process."""
+        raw = parameters.raw()
+        run = open_nested_run(self._run, parameters)
+        with finalizing_run(run):
+            step = Step(
+                entry_point=parameters.entry_point,
+                raw_parameters=raw,
+                parameters=parameters.typed(),
+                locations=tuple(sorted(parameters.locations)),
+            )
+            record = RunRecord(
+                code=self.record.code,
+                step=step,
+                environment=self.record.environment,
+                numerics=self.record.numerics,
+                seeds=seeds(step.parameters),
+            )
+            tags = tracking.describe_source(run, record.code)
+            child = RunRecorder(run, record, parameters=parameters, tags=tags)
+            with child.recorded():
+                yield child
+
+    @contextlib.contextmanager
+    def recorded(self, *, at_once: bool = True) -> Iterator[None]:
+        """Write the record before the work and complete it after; keep what a failure leaves.
+
+        Parameters
+        ----------
+        at_once : bool
+            False: with the first input, which is before anything is computed.
+        """
+        if at_once:
+            self.write_record()
+        try:
+            yield
+        except BaseException:
+            self._flush()
+            if not self._written:
+                self.write_record()
+            raise
+        self._update(outputs=Outputs(metrics=dict(sorted(self.metrics.items())), **self._digests))
+        key = self.key(self._parameters, self.record.inputs) if self._parameters else None
+        if key:
+            self._tags[tracking.KEY] = key
+        self._flush()
+        self.write_record()
+
+    def write_record(self) -> None:
+        """Store the record as it is so far."""
+        self._written = True
+        tracking.log_text(self.run_id, FILE_NAME, self.record.to_json())
+
+    def _flush(self) -> None:
+        metrics = {n: v for n, v in self.metrics.items() if n not in self._at_server}
+        tracking.log(self.run_id, metrics=metrics, tags=self._tags, model_id=self.model_id)
+
+    def _update(self, **changes: Any) -> None:
+        self.record = self.record.model_copy(update=changes)
+
+
+def begin_record(run: "Run", source: Code, step: Step, *, project: Path | None = None) -> RunRecord:
+    """Describe what a process is about to run with, in a project: None is the present folder."""
+    return RunRecord(
+        code=source,
+        step=step,
+        environment=environment.describe(
+            project or Path.cwd(), manager=run.data.tags.get(tracking.PROJECT_ENVIRONMENT)
+        ),
+        numerics=Numerics.model_validate(numerics.describe()),
+        seeds=seeds(step.parameters),
+        replays=run.data.tags.get(tracking.REPLAY_OF),
+    )
+
+
+def original_record(run: "Run", parameters: Parameters | None) -> tuple[RunRecord | None, bool]:
+    """Return the record of the run that this one makes again, and whether it must have its inputs.
+
+    A run with other parameters than the old one's has other inputs where it says so itself.
+    """
+    replayed, tweaked = (run.data.tags.get(t) for t in (tracking.REPLAY_OF, tracking.TWEAK_OF))
+    if parameters is None or not (replayed or tweaked):
+        return None, False
+    record = tracking.find_record(replayed or tweaked or "")
+    if replayed or record is None:
+        return record, True
+    given = parameters.raw()
+    fields = type(parameters).model_fields
+    old = {n: as_text(fields[n].default) for n in parameters.locations}
+    old |= {n: v for n, v in record.step.raw_parameters.items() if n in old}
+    kept = all(given[name] == value for name, value in old.items())
+    return (record, True) if kept else (None, False)
+
+
+@contextlib.contextmanager
+def finalizing_run(
+    run: "Run", *, end: Callable[[str, str], None] = tracking.end_run
+) -> Iterator[None]:
+    """End a run as FINISHED, FAILED with its error, or KILLED, whichever it is."""
+    failed = partial(tracking.end_failed, run.info.run_id, end=end)
+    try:
+        yield
+    except RepriseError as error:
+        failed("FAILED", str(error), kind=type(error).__name__)
+        raise
+    except KeyboardInterrupt:
+        failed("KILLED", "interrupted", kind="KeyboardInterrupt")
+        raise
+    except BaseException as error:
+        kind = type(error).__name__
+        failed("FAILED", f"{kind}: {error}", kind=kind)
+        raise
+    end(run.info.run_id, "FINISHED")
+
+
+def seeds(typed: Mapping[str, Any]) -> dict[str, int]:
+    return {n: v for n, v in typed.items() if n == "seed" and isinstance(v, int)}
+
+
+def open_nested_run(parent: Run, parameters: "Parameters") -> Run:
+    """Make and enter a run below another, as `mlflow run` would make it."""
+    created = make(plan_step(parent, parameters))
+    return start_run(created.info.run_id, nested=True)
+
+
+def plan_step(
+    parent: Run, parameters: "Parameters", *, tags: Mapping[str, str] | None = None
+) -> Plan:
+    """Plan a run of an entry point below a parent, named by the parameters that it is given."""
+    words = [f"{n}={v}" for n, v in parameters.given().items() if n not in parameters.locations]
+    name = " ".join([parameters.entry_point, *words])
+    return plan_run(parent, parameters.entry_point, parameters.raw(), name=name, tags=tags)

@@ -1,0 +1,1 @@
+"""`reprise.Experiment`: recorded runs of scripts and notebooks."""

@@ -1,0 +1,375 @@
+"""Runs of scripts and notebooks: the calls of a small wrapper over MlflowClient, and a record.
+
+A script says `experiment = Experiment({"experiment_name": "churn"})`, then `create_run`, `log_…`
+and `terminate_run`. Each run has what a step's run has: its code carried, its environment and
+numerics written down before the work, its results after it. So it can be made again.
+"""
+
+import contextlib
+import getpass
+import os
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from reprise import tracking
+from reprise.capture import code, numerics, untracked
+from reprise.data import sources
+from reprise.errors import ParameterError
+from reprise.record.schema import InputData, RunRecord
+from reprise.runtime import recorder
+from reprise.runtime.recorder import RunRecorder
+from reprise.scripts.config import checked, numbers, refuse_no_text
+from reprise.scripts.exit_handler import ExitHandler, Terminated
+from reprise.scripts.script import Carry, present
+from reprise.urls import holds_credentials
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow.entities import Run
+
+_LOGIN = re.compile(r"^[a-z][a-z0-9+.-]*://([^/]*@)", re.IGNORECASE)
+
+
+class Experiment:
+    """Makes recorded runs of the script, or the notebook, that it is used in.
+
+    `with experiment.create_run("name"):` ends that run with the block, and
+    `with Experiment(config) as experiment:` the run that is open at its end: as FINISHED, or, by an
+    exception, as FAILED. Every method of MlflowClient that is not here can be called as well.
+
+    Parameters
+    ----------
+    config : mapping
+        `experiment_name` (made if there is none), and optionally `user_id`, `tracking_uri` (else
+        MLFLOW_TRACKING_URI), `artifact_location` (of a new experiment), `use_git_version` (False:
+        no code is recorded, and no replay possible) and `allow_untracked` (untracked files to
+        carry although they are large or look like secrets: patterns, comma-separated).
+
+    Raises
+    ------
+    ParameterError
+        If the configuration is wrong.
+    TrackingError
+        If the tracking server refuses.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._settings = checked(config)
+        self._session = present()
+        placed = self._session.placed  # a replay goes where the run is that asked for it
+        self._server = tracking.address(None if placed else self._settings.tracking_uri)
+        self._run: RunRecorder | None = None
+        self._open = contextlib.ExitStack()
+        self._lifetime = ExitHandler(self._leave, interactive=self._session.script.source is None)
+        self._steps: dict[str, int] = {}
+        self._params: dict[str, str] = {}
+        with self._talking():
+            self._client = tracking.client()
+            self.experiment_id: str = (
+                tracking.get_run(placed).info.experiment_id
+                if placed
+                else tracking.ensure_experiment(
+                    self._settings.experiment_name,
+                    artifact_location=self._settings.artifact_location,
+                )
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._client, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._run is None or not self._lifetime.here:
+            return
+        if error is None:
+            self.terminate_run()
+        else:
+            self._leave(error)
+
+    @property
+    def run_id(self) -> str:
+        """Return the id of the open run."""
+        return self._opened().run_id
+
+    def create_run(self, name: str = "") -> Self:
+        """Begin a run: its code, environment and numerics are on the record when this returns.
+
+        Raises
+        ------
+        ParameterError
+            If a run is open, or the command line has credentials in it.
+        CodeError
+            If the code cannot be read, or holds what must not be carried; there is no run then.
+        """
+        if self._run is not None:
+            raise ParameterError(
+                f"expected terminate_run before the next create_run, found run {self._run.run_id} "
+                "still open. Call it, or write `with experiment.create_run(…):`."
+            )
+        refuse_no_text("the name of a run", [name])
+        script = self._session.script
+        _refuse_credentials(script.arguments, "the command line")
+        if numerics.NUMPY_PRELOADED:
+            warnings.warn(
+                "reprise was imported after NumPy, which keeps its own threads and kernels: "
+                "another CPU may give other bits. Put `import reprise` first.",
+                stacklevel=2,
+            )
+        with self._talking(), self._carrying() as carry, contextlib.ExitStack() as stack:
+            given = self._session.next()
+            run = self._make(name, given=given)
+            stack.enter_context(recorder.finalizing_run(run, end=tracking.terminate))
+            found, tags = carry(run)
+            step = script.step(self._session.made)
+            record = recorder.begin_record(run, found, step, project=script.project)
+            recorded = RunRecorder(
+                run,
+                _as_it_was_read(record),
+                parameters=None,
+                tags=tracking.describe_source(run, found) | tags,
+                past=_past(run),
+            )
+            stack.enter_context(recorded.recorded())
+            self._lifetime.start()
+            self._run, self._open = recorded, stack.pop_all()
+        self._steps, self._params = {}, dict(run.data.params)
+        return self
+
+    def terminate_run(self) -> None:
+        """End the run as FINISHED, and complete its record."""
+        run = self._opened()
+        with self._talking():
+            data = tracking.get_run(run.run_id).data  # also what other calls have logged
+            logged = {n: v for n, v in data.metrics.items() if n not in run.metrics}
+            run.add_logged_metrics(
+                {n: v for n, v in logged.items() if not n.startswith(tracking.SYSTEM_METRICS)}
+            )
+        self._leave(None)
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log parameters, as text.
+
+        Raises
+        ------
+        ParameterError
+            If one is logged with another value already, or holds credentials.
+        """
+        run = self._opened()
+        texts = {str(name): str(value) for name, value in params.items()}
+        refuse_no_text("a parameter", (*texts, *texts.values()))
+        _refuse_credentials(texts.values(), "the parameters")
+        for name, text in texts.items():
+            if self._params.get(name, text) != text:
+                raise ParameterError(
+                    f"expected one value of the parameter {name} in a run, found "
+                    f"{self._params[name]!r}, then {text!r}. Log it once, or begin another run."
+                )
+        with self._talking():
+            run.add_parameters({str(name): value for name, value in params.items()})
+        self._params |= texts
+
+    def log_metrics(self, metrics: Mapping[str, Any]) -> None:
+        """Log metrics; the last value of each must be equal when the run is made again.
+
+        Parameters
+        ----------
+        metrics : mapping of str to number or list of numbers
+            A list is a history, one point per step. A later call goes on where the last one ended.
+
+        Raises
+        ------
+        ParameterError
+            If a value is not a number.
+        """
+        run = self._opened()
+        refuse_no_text("the name of a metric", map(str, metrics))
+        points = [
+            (name, self._steps.get(name, 0) + step, value)
+            for name, values in metrics.items()
+            for step, value in enumerate(numbers(name, values))
+        ]
+        with self._talking():
+            run.log_histories(points)
+        self._steps |= {name: step + 1 for name, step, _ in points}
+
+    def log_artifact(self, path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+        """Store a file as an artifact, in a folder of the run's artifacts."""
+        with self._talking():
+            tracking.log_file(self.run_id, os.fspath(path), artifact_path)
+
+    def log_artifacts(
+        self, folder: str | os.PathLike[str], artifact_path: str | None = None
+    ) -> None:
+        """Store the files of a folder as artifacts."""
+        with self._talking():
+            tracking.log_folder(self.run_id, Path(folder), artifact_path)
+
+    def log_input(self, path: str | os.PathLike[str], name: str | None = None) -> Path:
+        """Put a data file's digest on the record: a replay refuses other content.
+
+        Parameters
+        ----------
+        path : str or path
+            A file, an http(s) address, or `s3://bucket/key`.
+        name : str, optional
+            To show; else the file's.
+
+        Returns
+        -------
+        Path
+            Where to read it; of a remote one, until the run ends.
+
+        Raises
+        ------
+        DataError
+            If it cannot be read.
+        DigestMismatchError
+            If this is a replay, and it is not what the earlier run had read.
+        """
+        run, text = self._opened(), os.fspath(path)
+        refuse_no_text("an input", [text, name or ""])
+        uri = text
+        if "://" not in text:
+            text, uri = self._within(Path(text))
+        _refuse_credentials([text], "the address of an input")
+        with contextlib.ExitStack() as stack, self._talking():
+            source = stack.enter_context(sources.fetch(text))
+            shown = name or Path(source.uri.partition("?")[0]).name
+            where = uri if source.kind == "file" else source.uri
+            run.add_input(InputData(name=shown, uri=where, sha256=source.sha256), context="input")
+            if source.kind != "file":
+                self._open.push(stack.pop_all())
+        return source.path
+
+    def log_model(self, model: Any, example: "pd.DataFrame") -> str:
+        """Log a fitted scikit-learn estimator; return the digest of its fitted arrays.
+
+        Parameters
+        ----------
+        model : estimator
+        example : DataFrame of shape (n_samples, n_features)
+            A few rows that it can predict.
+
+        Raises
+        ------
+        ParameterError
+            If the example is no table.
+        """
+        from reprise.models import model_store
+
+        if not hasattr(example, "columns"):
+            raise ParameterError(
+                f"expected a pandas DataFrame as a model's example, found "
+                f"{type(example).__name__}. Give a few rows of what it was fitted on."
+            )
+        run = self._opened()
+        with self._talking():
+            return model_store.log_model(run, model, example)
+
+    def log_predictions(self, labels: Any, probabilities: Any) -> None:
+        """Put the digests of predictions on the record: labels (n,), probabilities (n, classes)."""
+        import numpy as np
+
+        self._opened().log_predictions(np.asarray(labels), np.asarray(probabilities))
+
+    def _opened(self) -> RunRecorder:
+        if self._run is None:
+            raise ParameterError("expected an open run, found none. Call create_run first.")
+        return self._run
+
+    @contextlib.contextmanager
+    def _talking(self) -> Iterator[None]:
+        """Talk to this experiment's server, whose refusals are one line."""
+        with tracking.using_server(self._server), tracking.translating_errors():
+            yield
+
+    def _make(self, name: str, *, given: bool) -> "Run":
+        """Return the run that was made for this process, or make one where it belongs."""
+        session, entry_point = self._session, self._session.script.entry_point
+        if given:
+            run = tracking.get_run(str(session.given))
+            tracking.refuse_ended(run)
+            return run
+        if session.below:
+            parent = tracking.get_run(session.below)
+            planned = tracking.plan_run(parent, entry_point, {}, name=name or entry_point)
+            return tracking.make(planned)
+        user = self._settings.user_id or _user()
+        return tracking.create_script_run(self.experiment_id, entry_point, name=name, user=user)
+
+    def _carrying(self) -> contextlib.AbstractContextManager[Carry]:
+        if not self._settings.use_git_version:
+            return contextlib.nullcontext(lambda _: (code.UNKNOWN, {}))
+        login = _LOGIN.match(self._settings.tracking_uri or "")
+        allowed = untracked.names(self._settings.allow_untracked)
+        return self._session.source(allowed=allowed, login=login[1] if login else "")
+
+    def _within(self, path: Path) -> tuple[str, str]:
+        """Return where to read a local file, and its name on the record: from the project's folder.
+
+        In a replay, the project is in a folder of its own, without the files that git ignores:
+        a path from where the script was started leads to those.
+        """
+        script = self._session.script
+        absolute = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - links stay
+        if path.is_absolute() and not absolute.is_relative_to(script.project):
+            return str(path), str(path)
+        uri = Path(os.path.relpath(absolute, script.project)).as_posix()
+        if os.path.exists(absolute):  # noqa: PTH110 - Path's raises for a name that is too long
+            return str(path), uri
+        return os.path.relpath(absolute, script.started_in), uri
+
+    def _leave(self, error: BaseException | None) -> None:
+        """End the open run, by an error or without one."""
+        stack, self._open, self._run = self._open, contextlib.ExitStack(), None
+        self._lifetime.stop()
+        with self._talking():
+            if error is None:
+                stack.close()
+                return
+            reason = KeyboardInterrupt() if isinstance(error, Terminated) else error
+            stack.__exit__(type(reason), reason, reason.__traceback__)
+
+
+def _refuse_credentials(texts: Iterable[str], where: str) -> None:
+    for text in texts:
+        if any(holds_credentials(part) for part in (text, text.partition("=")[2])):
+            raise ParameterError(
+                f"expected no password or signature in {where}, found an address with one, which "
+                "would be recorded. Give it by an environment variable."
+            )
+
+
+def _as_it_was_read(record: RunRecord) -> RunRecord:
+    """Put variables on a record as libraries have read them, where the pins came too late."""
+    variables = record.numerics.variables | numerics.stale_variables()
+    return record.model_copy(
+        update={"numerics": record.numerics.model_copy(update={"variables": variables})}
+    )
+
+
+def _past(run: "Run") -> RunRecord | None:
+    """Return the record of the run that this one makes again, whose inputs it must have."""
+    tags = run.data.tags
+    earlier = tags.get(tracking.REPLAY_OF) or tags.get(tracking.TWEAK_OF)
+    return tracking.find_record(earlier) if earlier else None
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "unknown"

@@ -1,0 +1,176 @@
+"""Checks what a tracking server answers before it is used as a path, an id or a number.
+
+A server, and whoever may write tags and artifacts to it, does not decide where this machine reads
+or writes: ids have the form that MLflow gives them, names of artifacts stay in their folder, and
+artifacts of a remote server are not in a folder of this machine.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from reprise.errors import TrackingError
+from reprise.trust.hosts import is_public
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
+_ADVICE = "The server, or somebody who may write to it, has altered it: do not trust it."
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_MODEL_ID = re.compile(r"m-[0-9A-Za-z]{1,64}")
+_EXPERIMENT_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999
+_REMOTE = re.compile(r"(https?:|databricks)", re.IGNORECASE)
+_WEB = frozenset({"http", "https", "mlflow-artifacts"})
+# Where MLflow keeps artifacts off this machine; `file`, a plain path, `runs` and `models` are not.
+_STORES = _WEB | {
+    *("s3", "r2", "b2", "gs", "oci", "wasb", "wasbs", "abfss", "dbfs", "hdfs", "viewfs"),
+    *("ftp", "sftp"),
+}
+
+
+def run_id(text: object) -> str:
+    """Return the id of a run.
+
+    Raises
+    ------
+    TrackingError
+        If it is none.
+    """
+    return _matched(_RUN_ID, text, "the id of a run, 32 hex digits,")
+
+
+def model_id(text: object) -> str:
+    """Return the id of a logged model; see `run_id`."""
+    return _matched(_MODEL_ID, text, "the id of a model, such as m-0123abcd,")
+
+
+def experiment_id(text: object) -> str:
+    """Return the id of an experiment; see `run_id`."""
+    return _matched(_EXPERIMENT_ID, text, "the id of an experiment")
+
+
+def run(answered: "Run", *, asked: str | None = None) -> "Run":
+    """Return a run whose ids and times can be used.
+
+    Parameters
+    ----------
+    answered : Run
+    asked : str, optional
+        Id of the run that was asked for.
+
+    Raises
+    ------
+    TrackingError
+        If the server has made one of them up, or has answered with another run.
+    """
+    info = answered.info
+    found = run_id(info.run_id)
+    if asked is not None and found != asked:
+        raise TrackingError(
+            f"expected run {asked} of the tracking server, found that it answers with run {found}. "
+            f"{_ADVICE}"
+        )
+    experiment_id(info.experiment_id)
+    for moment in (info.start_time, info.end_time):
+        if moment is not None and not 0 <= moment <= _LAST_MILLISECOND:
+            raise TrackingError(
+                f"expected the time of run {found} in milliseconds, found {moment}. {_ADVICE}"
+            )
+    return answered
+
+
+def artifact_name(name: str) -> str:
+    """Return the name of an artifact: a path within the artifacts of its run.
+
+    Raises
+    ------
+    TrackingError
+        If it leads out of them, or is no name.
+    """
+    plain = unquote(name)
+    parts = PurePosixPath(plain).parts
+    if (
+        not parts
+        or PurePosixPath(plain).is_absolute()
+        or ".." in parts
+        or "\\" in plain
+        or not plain.isprintable()
+        or re.match("[A-Za-z]:", plain)
+    ):
+        raise TrackingError(
+            f"expected the name of an artifact within its run, found {name!a:.200}. {_ADVICE}"
+        )
+    return name
+
+
+def location(uri: str, *, server: str) -> str:
+    """Return where artifacts are stored, which is no place on this machine for a remote server.
+
+    Parameters
+    ----------
+    uri : str
+        As the server says.
+    server : str
+        URI of the tracking server.
+
+    Raises
+    ------
+    TrackingError
+        If the server is remote and they are in a local folder, or on a host that only this machine
+        or its network reaches.
+    """
+    if not _REMOTE.match(server):
+        return uri
+    shown = f"{uri.rpartition('@')[2]!a:.200}"
+    try:
+        parts = urlsplit(uri)
+        host = parts.hostname
+    except ValueError:
+        raise TrackingError(
+            f"expected the address of artifacts, found {shown}. {_ADVICE}"
+        ) from None
+    if parts.scheme not in _STORES or ".." in unquote(parts.path).split("/"):
+        raise TrackingError(
+            f"expected the artifacts of a remote tracking server at mlflow-artifacts:/ or in a "
+            f"store such as s3://, found {shown}, which is on this machine. Ask the server's "
+            "administrator for --serve-artifacts, and use a new experiment."
+        )
+    if parts.scheme in _WEB and host and host != urlsplit(server).hostname and not is_public(host):
+        raise TrackingError(
+            f"expected artifacts on the tracking server or a public host, found {shown}, which "
+            f"is in the network of this machine. {_ADVICE}"
+        )
+    return uri
+
+
+def checking_names(repository: "ArtifactRepository") -> "ArtifactRepository":
+    """Return a store of artifacts whose listings are checked, those of its downloads too."""
+    listed: Callable[..., Sequence[Any]] = repository.list_artifacts
+
+    def list_artifacts(path: str | None = None) -> Sequence[Any]:
+        items = listed(path)
+        for item in items:
+            artifact_name(item.path)
+        return items
+
+    repository.list_artifacts = list_artifacts
+    return repository
+
+
+def downloaded(path: str, folder: Path | str) -> Path:
+    """Return what a download has written, which is within the folder that it was to go to."""
+    found = Path(path).resolve()
+    if not found.is_relative_to(Path(folder).resolve()):
+        raise TrackingError(f"expected a download into {folder}, found it at {found}. {_ADVICE}")
+    return Path(path)
+
+
+def _matched(pattern: re.Pattern[str], text: object, what: str) -> str:
+    if not isinstance(text, str) or not pattern.fullmatch(text):
+        found = f"{text!a:.100}"
+        raise TrackingError(f"expected {what} from the tracking server, found {found}. {_ADVICE}")
+    return text

@@ -1,0 +1,260 @@
+"""Artifacts of runs: stored, fetched once, and read as records, bundles and models."""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from reprise import env
+from reprise.errors import RecordError, TrackingError
+from reprise.record.schema import FILE_NAME, RunRecord, run_in
+from reprise.tracking import answers
+from reprise.tracking.client import client, first_line
+from reprise.tracking.search import find_runs, get_run
+from reprise.tracking.tags import BUNDLE, COMMIT, STORED_IN
+from reprise.trust import limits
+from reprise.trust.documents import read_text, size_text
+
+if TYPE_CHECKING:
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
+# The largest artifact that is fetched unasked, by the end of its name.
+_LARGEST = {
+    ".json": limits.DOCUMENT_ARTIFACT_BYTES,
+    ".bundle": limits.BUNDLE_BYTES,
+}
+_LARGEST_OTHER = limits.STORED_PART_BYTES
+LOCATIONS: dict[str, str] = {}  # of the artifacts of runs; it never changes
+
+
+def log_text(run_id: str, name: str, text: str) -> None:
+    """Store a text as an artifact of a run, replacing an earlier one of that name."""
+    folder, _, last = name.rpartition("/")
+    with tempfile.TemporaryDirectory(prefix="reprise-") as temporary:
+        path = Path(temporary, last)
+        path.write_text(text, encoding="utf-8")
+        _artifacts(run_id).log_artifact(str(path), folder or None)
+
+
+def log_folder(run_id: str, folder: Path, name: str | None = None) -> None:
+    """Store the files of a folder as artifacts of a run, below a name."""
+    _artifacts(run_id).log_artifacts(str(folder), name)
+
+
+def log_file(run_id: str, path: str, folder: str | None = None) -> None:
+    """Store a file, or a folder, as an artifact of a run."""
+    store = _artifacts(run_id)
+    if Path(path).is_dir():
+        inner = os.path.basename(os.path.normpath(path))  # noqa: PTH119 - as MLflow's client does
+        store.log_artifacts(path, f"{folder}/{inner}" if folder else inner)
+    else:
+        store.log_artifact(path, folder)
+
+
+def log_model_files(model_id: str, folder: str) -> None:
+    """Store the files of a folder as those of a logged model."""
+    _model_artifacts(model_id).log_artifacts(folder)
+
+
+def _artifacts(run_id: str) -> "ArtifactRepository":
+    """Return where the artifacts of a run are stored, asking the server once at most."""
+    if run_id not in LOCATIONS:
+        LOCATIONS[run_id] = get_run(run_id).info.artifact_uri
+    return _store_at(LOCATIONS[run_id])
+
+
+def _model_artifacts(model_id: str) -> "ArtifactRepository":
+    """Return where the files of a logged model are stored."""
+    found = client().get_logged_model(answers.model_id(model_id))
+    return _store_at(found.artifact_location)
+
+
+def _store_at(location: str) -> "ArtifactRepository":
+    """Return a store that the server has named, if it may be used."""
+    server = client().tracking_uri
+    checked = answers.location(location, server=server)
+    return answers.checking_names(get_artifact_repository(checked, tracking_uri=server))
+
+
+@contextlib.contextmanager
+def artifact_at(uri: str, *, allow_large: bool = False) -> Iterator[Path]:
+    """Fetch the artifact at `runs:/<id>/<name>` into a temporary folder."""
+    run_id = answers.run_id(run_in(uri))
+    with artifact(run_id, uri.partition(f"{run_id}/")[2], allow_large=allow_large) as path:
+        yield path
+
+
+@contextlib.contextmanager
+def artifact(run_id: str, name: str, *, allow_large: bool = False) -> Iterator[Path]:
+    """Fetch an artifact into a temporary folder, or into that of env.KEPT, once for all who read it.
+
+    Raises
+    ------
+    TrackingError
+        If the run has no such artifact, or it cannot be read, or is larger than its kind may be.
+    """
+    answers.run_id(run_id)
+    answers.artifact_name(name)
+
+    def fetch(folder: str) -> Path:
+        if not allow_large:
+            _refuse_large(run_id, name)
+        return _fetched(run_id, name, folder)
+
+    kept = os.environ.get(env.KEPT)
+    if kept:
+        yield _kept(Path(kept, run_id, name), fetch)
+        return
+    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+        yield fetch(folder)
+
+
+def stored_in(run_id: str) -> str:
+    """Return the id of the run whose artifacts hold the data that a load_data run has loaded."""
+    answers.run_id(run_id)
+    kept = os.environ.get(env.KEPT)
+
+    def ask(folder: str) -> Path:
+        path = Path(folder, STORED_IN)
+        holder = answers.run_id(get_run(run_id).data.tags.get(STORED_IN, run_id))
+        path.write_text(holder, encoding="utf-8")
+        return path
+
+    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+        path = _kept(Path(kept, run_id, STORED_IN), ask) if kept else ask(folder)
+        return answers.run_id(path.read_text(encoding="utf-8"))
+
+
+def _kept(path: Path, fetch: Callable[[str], Path]) -> Path:
+    """Return a file that several processes read, fetched by the first of them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        with path.with_name(f"{path.name}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # free again when this process ends, however it does
+            if not path.exists():
+                with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+                    fetch(folder).rename(path)
+    return path
+
+
+def _refuse_large(run_id: str, name: str) -> None:
+    """Refuse an artifact that is larger than its kind may be, or a folder, by the server's list."""
+    folder, _, _ = name.rpartition("/")
+    try:
+        listed = {item.path: item for item in client().list_artifacts(run_id, folder or None)}
+    except (MlflowException, OSError):  # the download says better what is wrong
+        return
+    item = listed.get(name)
+    largest = next((most for end, most in _LARGEST.items() if name.endswith(end)), _LARGEST_OTHER)
+    if item is not None and item.is_dir:
+        raise TrackingError(
+            f"expected the file {name} of run {run_id}, found a folder. It was replaced."
+        )
+    if item is not None and (item.file_size or 0) > largest:
+        raise TrackingError(
+            f"expected at most {size_text(largest)} in the artifact {name} of run {run_id}, found "
+            f"{size_text(item.file_size)}. If you trust it, add -P allow_large=true."
+        )
+
+
+def _fetched(run_id: str, name: str, folder: str) -> Path:
+    try:
+        return answers.downloaded(_artifacts(run_id).download_artifacts(name, folder), folder)
+    except (MlflowException, OSError) as error:
+        raise TrackingError(
+            f"expected the artifact {name} of run {run_id}, found none that can be read: "
+            f"{first_line(error)} It was deleted, or its store cannot be reached."
+        ) from None
+
+
+def read_record(run_id: str) -> RunRecord:
+    """Return the record of a run.
+
+    Raises
+    ------
+    RecordError
+        If it has none, or one that cannot be read.
+    """
+    try:
+        with artifact(run_id, FILE_NAME) as path:
+            text = read_text(path, largest=limits.JSON_BYTES)
+    except (OSError, ValueError) as error:
+        raise RecordError(
+            f"expected a {FILE_NAME} of run {run_id} that can be read, found: {error}. "
+            "It is damaged or forged."
+        ) from None
+    except TrackingError:
+        raise RecordError(
+            f"expected a run made by this project, found run {run_id} without {FILE_NAME}. "
+            "Name a run that one of this project's entry points has made."
+        ) from None
+    return RunRecord.from_json(text)
+
+
+def find_record(run_id: str) -> RunRecord | None:
+    """Return the record of a run; None where it was made without one."""
+    names = {item.path for item in _artifacts(run_id).list_artifacts()}
+    return read_record(run_id) if FILE_NAME in names else None
+
+
+def artifact_sizes(run_id: str, folder: str) -> dict[str, int | None]:
+    """Return the files in a folder of a run's artifacts, and their bytes; none where they are gone.
+
+    The bytes are None where the artifact store does not report them.
+    """
+    try:
+        items = client().list_artifacts(run_id, folder)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        return {}
+    return {Path(item.path).name: item.file_size for item in items if not item.is_dir}
+
+
+def find_bundle(experiment_id: str, commit: str) -> str | None:
+    """Return the URI of a bundle that a run of an experiment carries of a commit."""
+    found = find_runs(experiment_id, tags={COMMIT: commit}, limit=100, finished=False)
+    for uri in dict.fromkeys(run.data.tags[BUNDLE] for run in found if BUNDLE in run.data.tags):
+        folder, _, name = uri.partition(f"{run_in(uri)}/")[2].rpartition("/")
+        if name in artifact_sizes(run_in(uri), folder):  # the tag stays when the file is deleted
+            return str(uri)
+    return None
+
+
+def _refuse_large_model(model_id: str) -> None:
+    """Refuse a model of more files or bytes than any has, by the server's list."""
+    folders, files, size = [""], 0, 0
+    while folders:
+        for item in client().list_logged_model_artifacts(model_id, folders.pop() or None):
+            files, size = files + 1, size + (item.file_size or 0)
+            if item.is_dir:
+                folders.append(item.path)
+        if files > limits.MODEL_FILES or size > limits.MODEL_BYTES:
+            raise TrackingError(
+                f"expected at most {limits.MODEL_FILES} files of {size_text(limits.MODEL_BYTES)} "
+                f"in model {model_id}, found {files} of {size_text(size)}. Name another run."
+            )
+
+
+def download_model(model_id: str, folder: str) -> None:
+    """Fetch the files of a logged model into a folder.
+
+    Raises
+    ------
+    TrackingError
+        If they are gone, or the artifact store cannot be reached.
+    """
+    try:
+        _refuse_large_model(model_id)
+        _model_artifacts(model_id).download_artifacts("", folder)
+    except (MlflowException, OSError) as error:
+        raise TrackingError(
+            f"expected the files of model {model_id}, found none that can be read: "
+            f"{first_line(error)} Train the model again."
+        ) from None

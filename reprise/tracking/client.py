@@ -1,0 +1,175 @@
+"""The tracking server: which one it is, its experiments, and what its errors mean to a user."""
+
+import contextlib
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import requests
+from google.protobuf.json_format import ParseError  # type: ignore[import-untyped]
+from mlflow import MlflowClient
+from mlflow.entities import (
+    LifecycleStage,
+)
+from mlflow.exceptions import MlflowException
+from mlflow.tracking.fluent import _get_experiment_id
+
+from reprise.errors import TrackingError
+from reprise.tracking import answers
+from reprise.trust import limits
+from reprise.urls import without_login, without_logins_within
+
+_PAGE = 1000  # runs
+_NOT_A_DEFECT = re.compile(
+    "API request to|does not exist in the tracking server|ENDPOINT_NOT_FOUND"
+)
+_USER_ERRORS = frozenset(
+    {"PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_DOES_NOT_EXIST", "TEMPORARILY_UNAVAILABLE"}
+)
+
+
+_SERVER: ContextVar[str | None] = ContextVar("server", default=None)
+
+
+def client() -> MlflowClient:
+    """Return a client of the server of `at_server`, else of the one MLFLOW_TRACKING_URI names."""
+    return MlflowClient(tracking_uri=_SERVER.get())
+
+
+@contextlib.contextmanager
+def using_server(uri: str | None) -> Iterator[None]:
+    """Talk to this tracking server meanwhile; None: the one that MLFLOW_TRACKING_URI names."""
+    token = _SERVER.set(uri)
+    try:
+        yield
+    finally:
+        _SERVER.reset(token)
+
+
+def address(uri: str | None = None) -> str:
+    """Return a tracking URI, else that in use, such that it means the same from another folder."""
+    return absolute(uri or mlflow.get_tracking_uri())
+
+
+def shown_address() -> str:
+    """Return the server's address without credentials."""
+    return without_login(str(_SERVER.get() or mlflow.get_tracking_uri()))
+
+
+@contextlib.contextmanager
+def translating_errors() -> Iterator[None]:
+    """Turn a server's refusal, or its absence, into a `TrackingError`; defects pass through."""
+    try:
+        yield
+    except (ParseError, json.JSONDecodeError, requests.JSONDecodeError) as error:
+        raise TrackingError(
+            f"expected an answer of MLflow's REST API from {shown_address()}, found something else: "
+            f"{first_line(error)} Check MLFLOW_TRACKING_URI, and what stands before the server."
+        ) from None
+    except MlflowException as error:
+        if error.error_code == "INVALID_PARAMETER_VALUE":
+            raise TrackingError(
+                f"expected names and values that MLflow takes, found one that it refuses: "
+                f"{first_line(error)} Correct it."
+            ) from error
+        if error.error_code in _USER_ERRORS or _NOT_A_DEFECT.search(_whole_story(error)):
+            raise TrackingError(
+                f"the tracking server at {shown_address()} did not do what was asked: "
+                f"{first_line(error)} Check MLFLOW_TRACKING_URI, your login and the id."
+            ) from error
+        raise
+
+
+def _whole_story(error: BaseException | None) -> str:
+    """Return what an error and all that caused it say."""
+    return "" if error is None else f"{error}\n{_whole_story(error.__cause__ or error.__context__)}"
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what MLflow says, without the credentials that a URL in it has."""
+    return without_logins_within(str(error).partition("\n")[0]).rstrip(" .") + "."
+
+
+def all_pages(search: Callable[..., Any]) -> Iterator[Any]:
+    """Return what a search of MLflow's finds, page by page."""
+    token, seen = None, set()
+    for _ in range(limits.SEARCH_PAGES):
+        page = search(max_results=_PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+        if token in seen:
+            break
+        seen.add(token)
+    raise TrackingError(
+        f"expected the tracking server at {shown_address()} to come to an end of what it lists, found "
+        f"{'the same page again' if token in seen else f'{limits.SEARCH_PAGES} pages'}. "
+        "Ask for less, or report it to whoever runs the server."
+    )
+
+
+def current_experiment_id() -> str:
+    """Return the id of the experiment that a new run goes to, as MLflow decides it."""
+    return str(_get_experiment_id())
+
+
+def experiment_name(experiment_id: str) -> str:
+    """Return the name of an experiment by its id."""
+    return str(client().get_experiment(experiment_id).name)
+
+
+def experiment_id(name: str) -> str:
+    """Return the id of an experiment by its name.
+
+    Raises
+    ------
+    TrackingError
+        If there is none of that name; with the nearest one.
+    """
+    found = client().get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage == LifecycleStage.ACTIVE:
+        return answers.experiment_id(found.experiment_id)
+    names = [experiment.name for experiment in all_pages(client().search_experiments)]
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0)
+    raise TrackingError(
+        f"expected the name of an experiment, found {name!r}, which "
+        f"{'has been deleted' if found else 'is not there'}. "
+        + (f"Did you mean {nearest[0]!r}?" if nearest else "Make a run first.")
+    )
+
+
+def ensure_experiment(name: str, *, artifact_location: str | None = None) -> str:
+    """Return the id of an experiment by its name, making it where there is none.
+
+    Raises
+    ------
+    TrackingError
+        If it has been deleted.
+    """
+    if client().get_experiment_by_name(name) is None:
+        with contextlib.suppress(MlflowException):  # made meanwhile by another; else told below
+            return answers.experiment_id(client().create_experiment(name, artifact_location))
+    return experiment_id(name)
+
+
+def environment(experiment_id: str) -> dict[str, str]:
+    """Return the variables that make another process log where this one does."""
+    return {
+        "MLFLOW_TRACKING_URI": address(),
+        "MLFLOW_EXPERIMENT_ID": experiment_id,
+    }
+
+
+def absolute(uri: str) -> str:
+    """Return a tracking URI that means the same from another folder."""
+    scheme, separator, path = uri.partition(":///")
+    if separator and scheme.startswith("sqlite"):
+        return f"{scheme}:///{Path(path).absolute()}"
+    named = r"[a-z0-9+.-]+:|(databricks|databricks-uc|uc)$"
+    return uri if re.match(named, uri, re.IGNORECASE) else str(Path(uri).absolute())

@@ -1,0 +1,376 @@
+"""The only module that talks to MLflow tracking: runs, metrics, artifacts, records, datasets."""
+
+import importlib.util
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+import mlflow
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LifecycleStage,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+    SourceType,
+)
+from mlflow.exceptions import MlflowException
+from mlflow.tracking.context.default_context import DefaultRunContext
+from mlflow.utils import mlflow_tags
+
+from reprise import env
+from reprise.console import warn
+from reprise.errors import TrackingError
+from reprise.record.schema import InputData
+from reprise.tracking import answers
+from reprise.tracking.artifacts import LOCATIONS
+from reprise.tracking.client import client, current_experiment_id, first_line
+from reprise.tracking.project_run import ProjectRun
+from reprise.tracking.search import find_runs, get_run, open_children
+from reprise.tracking.tags import (
+    BACKEND,
+    ENTRY_POINT,
+    ERROR,
+    ERROR_KIND,
+    GIT_COMMIT,
+    GIT_REPOSITORY,
+    KEY,
+    PARENT,
+    PROJECT_ENVIRONMENT,
+    PROJECT_FOLDER,
+    SOURCE_NAME,
+    error_tag,
+)
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a team's runs are its own business
+# A server that sends its client elsewhere could have it ask hosts that only this machine reaches.
+os.environ.setdefault("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")
+
+GIVEN = "MLFLOW_RUN_ID"  # of MLflow: the run that was made for a process
+_OPEN = ("RUNNING", "SCHEDULED")  # statuses of a run that has not ended
+_LONGEST_NAME = 250
+_MOST_METRICS = 900  # in a request, which may have 1,000 metrics, parameters and tags
+_MOST_PARAMS = 100
+_ATTEMPTS = 5
+_DATASET_DIGEST_LENGTH = 36  # what MLflow's schema holds
+
+
+class Origin(StrEnum):
+    """Who made the run of a process."""
+
+    GIVEN = "given"  # `mlflow run`, or whoever started the process
+    PLANNED = "planned"  # the process itself, as whoever started it has planned it
+    NEW = "new"  # the process itself
+
+
+def is_run_given() -> bool:
+    """Tell whether whoever started this process has made or planned its run."""
+    return env.PLANNED in os.environ or bool(os.environ.get(GIVEN))
+
+
+def open_run() -> tuple[Run, Origin]:
+    """Attach to the run that `mlflow run` made for this process, or make one: as planned, or new.
+
+    Of a new one, the parameters and the tags of the step are still to be logged.
+
+    Raises
+    ------
+    TrackingError
+        If the given run has ended.
+    """
+    ordered = os.environ.pop(env.ORDERED, None)
+    if ordered:
+        run_id = create_project_run(current_experiment_id(), ProjectRun.from_json(ordered))
+        os.environ["MLFLOW_RUN_ID"] = run_id
+        return mlflow.start_run(run_id=run_id), Origin.GIVEN
+    planned = os.environ.pop(env.PLANNED, None)
+    if planned:
+        run = make(Plan(**json.loads(planned)))
+        os.environ[GIVEN] = run.info.run_id  # what a step logs by itself goes there too
+        return run, Origin.PLANNED
+    given = os.environ.get(GIVEN)
+    if given:
+        refuse_ended(get_run(given))
+    return answers.run(start_run(given), asked=given), Origin.GIVEN if given else Origin.NEW
+
+
+def refuse_ended(run: Run) -> None:
+    """Refuse a run that MLFLOW_RUN_ID gives to this process, whose results would be overwritten.
+
+    Raises
+    ------
+    TrackingError
+        If it has ended, or is deleted.
+    """
+    deleted = run.info.lifecycle_stage != LifecycleStage.ACTIVE
+    if deleted or run.info.status not in _OPEN:
+        raise TrackingError(
+            f"expected a run that has not ended in {GIVEN}, found run {run.info.run_id}, which is "
+            f"{'deleted' if deleted else run.info.status}. To make a new run: unset {GIVEN}"
+        )
+
+
+def start_run(run_id: str | None, *, nested: bool = False) -> Run:
+    """Enter a run; MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING is followed only where MLflow can.
+
+    MLflow refuses to start a run with this variable where psutil is not installed.
+    """
+    can_measure = None if importlib.util.find_spec("psutil") else False
+    return mlflow.start_run(run_id=run_id, nested=nested, log_system_metrics=can_measure)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run to be made: where, with which tags, parameters and name."""
+
+    experiment_id: str
+    name: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+
+    def to_json(self) -> str:
+        """Write it for another process."""
+        return json.dumps(asdict(self))
+
+
+def plan_run(
+    parent: Run,
+    entry_point: str,
+    raw_parameters: Mapping[str, str],
+    *,
+    name: str,
+    tags: Mapping[str, str] | None = None,
+) -> Plan:
+    """Plan a run below a parent, as `mlflow run` would make it, with a name to show."""
+    inherited = (
+        mlflow_tags.MLFLOW_USER,
+        SOURCE_NAME,
+        GIT_COMMIT,
+        GIT_REPOSITORY,
+        PROJECT_ENVIRONMENT,
+    )
+    inheritance = {n: parent.data.tags[n] for n in inherited if n in parent.data.tags}
+    own = {
+        mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(SourceType.PROJECT),
+        ENTRY_POINT: entry_point,
+        PARENT: parent.info.run_id,
+    }
+    return Plan(
+        experiment_id=parent.info.experiment_id,
+        name=name[:_LONGEST_NAME],
+        tags={**inheritance, **own, **(tags or {})},
+        params=raw_parameters,
+    )
+
+
+def find_planned(key: str) -> Run | None:
+    """Return the finished run that the run of this process would make once more; None: none."""
+    plan = Plan(**json.loads(os.environ[env.PLANNED]))
+    found = find_runs(plan.experiment_id, tags={KEY: key, PARENT: plan.tags[PARENT]})
+    return found[0] if found else None
+
+
+def make(plan: Plan) -> Run:
+    """Make a planned run: first its tags, then its parameters."""
+    created = answers.run(
+        client().create_run(plan.experiment_id, tags=plan.tags, run_name=plan.name)
+    )
+    LOCATIONS[created.info.run_id] = created.info.artifact_uri
+    log(created.info.run_id, params=plan.params)
+    return created
+
+
+def create_project_run(experiment_id: str, planned: ProjectRun) -> str:
+    """Make a run for a project's step to do, as `mlflow run` makes it, and return its id.
+
+    Raises
+    ------
+    TrackingError
+        If MLflow does not take its parameters.
+    """
+    above = mlflow.active_run()
+    tags = {
+        mlflow_tags.MLFLOW_USER: DefaultRunContext().tags()[mlflow_tags.MLFLOW_USER],
+        mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(SourceType.PROJECT),
+        SOURCE_NAME: planned.source,
+        ENTRY_POINT: planned.entry_point,
+        BACKEND: planned.backend,
+        PROJECT_FOLDER: planned.folder,
+        GIT_COMMIT: planned.commit,
+        GIT_REPOSITORY: planned.repository,
+        PROJECT_ENVIRONMENT: planned.environment,
+        PARENT: above.info.run_id if above else None,
+    }
+    known = {name: value for name, value in tags.items() if value is not None}
+    made = client().create_run(experiment_id, tags=known, run_name=planned.name)
+    created = answers.run(made)
+    run_id = str(created.info.run_id)
+    try:
+        log(run_id, params=planned.raw_parameters)
+    except MlflowException as error:
+        close(run_id, "FAILED", first_line(error))
+        raise TrackingError(
+            f"expected parameters that MLflow can log, found that it cannot: {first_line(error)} "
+            "Check their names and lengths."
+        ) from None
+    return run_id
+
+
+def create_script_run(experiment_id: str, entry_point: str, *, name: str, user: str) -> Run:
+    """Make a run of a script, or of an interactive session: `entry_point` is "" then."""
+    kind = SourceType.LOCAL if entry_point else SourceType.NOTEBOOK
+    tags = {
+        mlflow_tags.MLFLOW_USER: user,
+        mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(kind),
+        **({SOURCE_NAME: entry_point, ENTRY_POINT: entry_point} if entry_point else {}),
+    }
+    run_name = name[:_LONGEST_NAME] or None
+    return answers.run(client().create_run(experiment_id, tags=tags, run_name=run_name))
+
+
+def log(
+    run_id: str,
+    *,
+    params: Mapping[str, str] | None = None,
+    metrics: Mapping[str, float] | None = None,
+    tags: Mapping[str, str] | None = None,
+    model_id: str | None = None,
+) -> None:
+    """Log parameters, metrics and tags of a run: in one call, unless there are many metrics."""
+    points = [(name, 0, value) for name, value in (metrics or {}).items()]
+    if len(points) > _MOST_METRICS:
+        log_points(run_id, points, model_id=model_id)
+        points = []
+    now = int(time.time() * 1000)
+    client().log_batch(
+        run_id,
+        params=[Param(name, value) for name, value in (params or {}).items()],
+        metrics=[Metric(name, value, now, step, model_id=model_id) for name, step, value in points],
+        tags=[RunTag(name, value) for name, value in (tags or {}).items()],
+    )
+
+
+def log_params(run_id: str, params: Mapping[str, str]) -> None:
+    """Log any number of parameters of a run."""
+    every = list(params.items())
+    for start in range(0, len(every), _MOST_PARAMS):
+        log(run_id, params=dict(every[start : start + _MOST_PARAMS]))
+
+
+def log_points(
+    run_id: str, points: Sequence[tuple[str, int, float]], *, model_id: str | None = None
+) -> None:
+    """Log points of metrics, each a name, a step and a value."""
+    now = int(time.time() * 1000)
+    every = [Metric(name, value, now, step, model_id=model_id) for name, step, value in points]
+    for start in range(0, len(every), _MOST_METRICS):
+        client().log_batch(run_id, metrics=every[start : start + _MOST_METRICS])
+
+
+def log_inputs(run_id: str, inputs: Sequence[InputData], *, context: str) -> None:
+    """Show inputs as datasets of a run in the MLflow UI; the record holds their full digests."""
+    datasets = [
+        DatasetInput(
+            Dataset(
+                name=data.name,
+                digest=data.sha256[:_DATASET_DIGEST_LENGTH],
+                **_dataset_source(data.uri),
+                profile=json.dumps({"num_rows": data.rows, "num_columns": data.columns}),
+            ),
+            tags=[InputTag("mlflow.data.context", context)],
+        )
+        for data in inputs
+    ]
+    for attempt in range(_ATTEMPTS):
+        try:
+            client().log_inputs(run_id, datasets)
+        except MlflowException as error:
+            # MLflow looks a dataset up and then inserts it: of two runs that log the same new one
+            # at once, the database refuses one, which then finds it there.
+            if "constraint" not in str(error).lower() or attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return
+
+
+def _dataset_source(uri: str) -> dict[str, str]:
+    """Name a URI as one of MLflow's kinds of dataset source, so that MLflow can load it again."""
+    scheme = uri.partition(":")[0]
+    kind, field = {"http": ("http", "url"), "https": ("http", "url"), "s3": ("s3", "uri")}.get(
+        scheme, ("local", "uri")
+    )
+    return {"source_type": kind, "source": json.dumps({field: uri})}
+
+
+def end_run(run_id: str, status: str) -> None:
+    """Give the active run its final status: FINISHED, FAILED or KILLED."""
+    active = mlflow.active_run()
+    if active is None or active.info.run_id != run_id:
+        raise AssertionError(f"run {run_id} is not the active one")
+    mlflow.end_run(status)
+
+
+def end_planned(run_id: str, status: str, *, alone: bool = True) -> None:
+    """Give a run that `open_run` has made as planned its final status.
+
+    Where a process is not alone with its plan, somebody may have given it up and closed its run, to
+    have it made by another; that stands.
+    """
+    if not alone and get_run(run_id).info.status != "RUNNING":
+        return
+    if mlflow.active_run() is None:
+        terminate(run_id, status)
+    else:  # the step has logged to it by MLflow's own functions
+        end_run(run_id, status)
+
+
+def terminate(run_id: str, status: str) -> None:
+    """Give a run its final status, also where it is not the active one."""
+    client().set_terminated(run_id, status)
+
+
+def end_failed(
+    run_id: str,
+    status: str,
+    error: str,
+    *,
+    kind: str,
+    end: Callable[[str, str], None] = end_run,
+) -> None:
+    """End a run with its error; say so where even that fails, hiding nothing."""
+    try:
+        log(run_id, tags={ERROR: error_tag(error), ERROR_KIND: kind})
+        end(run_id, status)
+    except MlflowException as refused:
+        warn(f"run {run_id} could not be marked {status}: {first_line(refused)}")
+
+
+def close(run_id: str, status: str, error: str) -> None:
+    """Give a run whose process is gone a final status, if it has none yet."""
+    if get_run(run_id).info.status in _OPEN:
+        if error:
+            log(run_id, tags={ERROR: error_tag(error)})
+        client().set_terminated(run_id, status)
+
+
+def close_children(run_id: str, experiment_id: str, status: str, error: str) -> int:
+    """End the runs below a run that have not ended, and whose processes are gone; count them."""
+    found = open_children(run_id, experiment_id)
+    for run in found:
+        close(run.info.run_id, status, error)
+    return len(found)
+
+
+def delete_open_children(run_id: str, experiment_id: str) -> None:
+    """Delete the runs below a run that have not ended, when every process has told of its own.
+
+    A server that dies after it has made a run, and before it says so, is asked a second time.
+    """
+    for run in open_children(run_id, experiment_id):
+        client().delete_run(run.info.run_id)

@@ -1,0 +1,82 @@
+"""Finds runs: by id, by tags, and below another run."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from mlflow.entities import (
+    Run,
+)
+from mlflow.exceptions import MlflowException
+
+from reprise.errors import TrackingError
+from reprise.record.schema import run_in
+from reprise.tracking import answers
+from reprise.tracking.client import all_pages, client, shown_address
+from reprise.tracking.tags import PARENT, REPLAY_OF
+
+
+def get_run(run_id: str) -> Run:
+    """Return a run by id, also written `runs:/<id>`.
+
+    Raises
+    ------
+    TrackingError
+        If there is no such run.
+    """
+    asked = run_in(run_id)
+    try:
+        return answers.run(client().get_run(asked), asked=asked)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise TrackingError(
+            f"expected the id of a run on {shown_address()}, "
+            f"found {run_id}, which is not there. Copy the id from the MLflow UI, or set "
+            "MLFLOW_TRACKING_URI to the server that has it."
+        ) from None
+
+
+def find_runs(
+    experiment_id: str,
+    *,
+    tags: Mapping[str, str],
+    order_by: Sequence[str] = ("attributes.start_time ASC",),
+    limit: int = 1,
+    finished: bool = True,
+) -> list[Run]:
+    """Return the (finished) runs of an experiment that carry all these tags, first in order."""
+    wanted = ["attributes.status = 'FINISHED'"] if finished else []
+    wanted += [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
+    found = client().search_runs(
+        [experiment_id], " AND ".join(wanted), max_results=limit, order_by=list(order_by)
+    )
+    return [answers.run(run) for run in found]
+
+
+def replays_of(run_id: str) -> list[Run]:
+    """Return the runs of every experiment that reproduce a run, in the order of their start."""
+    experiments = [each.experiment_id for each in all_pages(client().search_experiments)]
+    wanted = f"tags.`{REPLAY_OF}` = '{run_id}'"
+    search = partial(
+        client().search_runs, experiments, wanted, order_by=["attributes.start_time ASC"]
+    )
+    return list(all_pages(search))
+
+
+def children(run: Run) -> list[Run]:
+    """Return the runs below a run, in the order in which they were made."""
+    return all_runs(run.info.experiment_id, f"tags.`{PARENT}` = '{run.info.run_id}'")
+
+
+def all_runs(experiment_id: str, wanted: str = "") -> list[Run]:
+    """Return all runs of an experiment that a filter lets through, in the order of their start."""
+    search = partial(
+        client().search_runs, [experiment_id], wanted, order_by=["attributes.start_time ASC"]
+    )
+    return [answers.run(run) for run in all_pages(search)]
+
+
+def open_children(run_id: str, experiment_id: str) -> list[Run]:
+    """Return the runs below a run that have not ended."""
+    wanted = f"attributes.status = 'RUNNING' AND tags.`{PARENT}` = '{run_id}'"
+    return all_runs(experiment_id, wanted)

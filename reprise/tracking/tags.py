@@ -1,0 +1,73 @@
+"""The tags of runs: their names, and those that describe a run's code and step."""
+
+from typing import TYPE_CHECKING
+
+from mlflow.entities import (
+    Run,
+    SourceType,
+)
+from mlflow.utils import mlflow_tags
+
+from reprise.urls import without_credentials, without_logins_within
+
+if TYPE_CHECKING:
+    from reprise.record.schema import Code
+
+COMMIT = "reprise.commit"
+TREE = "reprise.tree"
+DIRTY = "reprise.dirty"
+KEY = "reprise.key"
+ERROR = "reprise.error"
+ERROR_KIND = "reprise.error_kind"
+DATA_DIGEST = "reprise.data_digest"
+STORED_IN = "reprise.stored_in"
+MODEL_DIGEST = "reprise.model_digest"
+TEST_DIGEST = "reprise.test_digest"
+BUNDLE = "reprise.bundle"
+VERDICT = "reprise.verdict"
+REPLAY_OF = "reprise.replay_of"  # the run that this one makes again
+PROJECT_FOLDER = "reprise.project_folder"  # within the repository
+TWEAK_OF = "reprise.tweak_of"  # the run that this one makes with other parameters or code
+BACKEND = mlflow_tags.MLFLOW_PROJECT_BACKEND
+PROJECT_ENVIRONMENT = mlflow_tags.MLFLOW_PROJECT_ENV
+PATCH = mlflow_tags.MLFLOW_GIT_DIFF
+PARENT = mlflow_tags.MLFLOW_PARENT_RUN_ID
+SOURCE_NAME = mlflow_tags.MLFLOW_SOURCE_NAME
+GIT_COMMIT = mlflow_tags.MLFLOW_GIT_COMMIT
+GIT_REPOSITORY = mlflow_tags.MLFLOW_GIT_REPO_URL
+ENTRY_POINT = mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT
+SYSTEM_METRICS = "system/"  # begin the names of what MLflow measures of the machine
+LONGEST_ERROR = 4000  # characters of a tag
+LONGEST_PATCH = 5000
+
+
+def describe_source(run: Run, code: "Code") -> dict[str, str]:
+    """Return the tags that say what code a run was made with, for search and for the MLflow UI."""
+    name = run.data.tags.get(SOURCE_NAME, "")
+    tags = {COMMIT: code.commit or "", TREE: code.tree or ""}
+    if code.commit:  # what is in no repository is neither clean nor dirty
+        dirty = str(code.dirty).lower()
+        tags |= {DIRTY: dirty, mlflow_tags.MLFLOW_GIT_DIRTY: dirty}
+    if name:
+        tags[SOURCE_NAME] = without_credentials(name)
+    if code.base_commit:
+        tags[GIT_COMMIT] = code.base_commit
+    if code.repository:
+        tags[GIT_REPOSITORY] = code.repository
+    return {name: value for name, value in tags.items() if run.data.tags.get(name) != value}
+
+
+def describe_step(entry_point: str, code: "Code") -> dict[str, str]:
+    """Return the tags that `mlflow run` would have given, for a step that ran without it."""
+    tags = {
+        ENTRY_POINT: entry_point,
+        mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(SourceType.PROJECT),
+    }
+    if code.repository:
+        tags[SOURCE_NAME] = code.repository
+    return tags
+
+
+def error_tag(error: str) -> str:
+    """Write an error as a tag can hold it, without the credentials that a URL in it has."""
+    return without_logins_within(error)[:LONGEST_ERROR]

@@ -1,0 +1,17 @@
+"""A first dummy save, which imports what saving a model needs: preloaded where models are kept."""
+
+import tempfile
+
+import mlflow.sklearn
+import pandas as pd
+from sklearn.tree import DecisionTreeClassifier
+
+from reprise.models.trusted_types import TRUSTED_TYPES
+
+with tempfile.TemporaryDirectory(prefix="reprise-") as _folder:
+    mlflow.sklearn.save_model(
+        DecisionTreeClassifier().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0, 1]),
+        f"{_folder}/model",
+        pip_requirements=[],
+        skops_trusted_types=list(TRUSTED_TYPES),
+    )
