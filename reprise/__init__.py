@@ -1,31 +1,28 @@
-"""The engine that makes runs repeatable. It knows nothing about any particular model.
+"""The engine that makes runs reproducible. It knows nothing about any particular project.
 
-For scripts and notebooks there is `reprise.Experiment` (`scripts`). Importing the package pins the
-numerics for the libraries that are loaded afterwards; the steps' own package does so for them.
+For scripts and notebooks there is `reprise.Experiment` (`scripts`). A tour of the rooms, from a
+command to its record:
 
-A tour, from a command to its record. `startup` pins the numerics (`numerics`) before NumPy can
-load. `run.launch` attaches to the MLflow run, checks the parameters (`parameters`), and writes
-down what the run depends on: its code (`code`), its environment (`environment`), what decides the
-last bits (`numerics`), its inputs (`sources`, `tables`, `data`). The step computes. Its metrics
-and the digests (`digest`) of model and predictions complete the record (`record`), through the
-one module that talks to MLflow tracking (`tracking`; `models` and `registry` for models).
+`cli` and `backend` are the two doors, `reprise …` and `mlflow run … -b reprise`; what both do is in
+`commands`. A step starts in `runtime`: `startup` pins the numerics before NumPy can load, `launch`
+attaches to the MLflow run and checks the `parameters`, and the `recorder` writes down what the run
+depends on. That is taken from `capture` (code, environment, numerics) and `data` (sources, tables,
+stored splits). The step computes. Its metrics, and the digests of its model (`models`) and of its
+predictions, complete the `record`, which is stored by the one room that talks to MLflow tracking
+(`tracking`).
 
-From a run id back to a run. `past` reads the record, or what a plain MLflow run left; `checkout`
-brings its code back (`git`; `guards` says what may not travel in the first place); `projects` finds
-what to run, and the environment to run it in; `launcher` runs it; `verdict` compares the records
-and `replay` does all of it; `report` tells. `audit` (`inputs`, `audit_report`) asks all of that of
-every run without running, `comparison` (`patch`) shows two runs side by side.
-`backend` (`address`) is `mlflow run … -b reprise`; `session`, `lifetime` and `configuration` are
-parts of `scripts`.
+From a run id back to a run: `replay.original` reads the record, or what a plain MLflow run left;
+`projects` checks out its code, finds what to run in the MLproject, and finds or builds its
+environment; `process` runs it in a warm process; `record.verdict` compares the two records, and
+`replay.report` prints what it says. `replay.audit` checks every run of an experiment without
+running any; `record.comparison` shows two runs side by side.
 
-`cli` is the command `reprise`, whose verbs are in `commands`; `settings` is what a project says
-of itself.
+`sweeps` makes runs in numbers, in processes forked from a warm one, here or on a cluster. `doctor`
+checks from a client that it can work with the team's server.
 
-`doctor` checks from a client that it can work with the team's server (`deploy/`).
-
-`sweeps` plans runs in numbers and makes them in processes forked from a warm one, here or on a
-cluster; `outcome` is how each reports its run. `process.interrupts` has the signals that end a
-process, `trusted_types` what a model file may hold, and `errors` are what the user can fix.
+Below all of them: `git`, `urls` (addresses, and the credentials in them), `limits` (on what comes
+from elsewhere), `console` (what a person sees), `env` (variables of our own), and `errors`, which
+are those that a user can fix. Imports only go down; tests/test_architecture.py has the list.
 """
 
 import sys

@@ -11,7 +11,7 @@ ROOMS = (
     *("cli", "backend"),
     *("commands", "sweeps", "replay", "scripts", "models", "data", "runtime", "projects"),
     *("tracking", "capture", "doctor", "git", "record", "process"),
-    *("urls", "limits", "console", "env", "errors"),
+    *("trust", "urls", "console", "env", "errors", "visible"),
 )
 PURE = ("record",)  # no files, processes or servers
 TALKS_TO_MLFLOW = ("backend", "models", "projects.mlproject", "tracking", "doctor")
@@ -50,7 +50,7 @@ ENGINE, STEPS = modules("reprise"), modules("steps")
 
 def room(module):
     """The room of a module of the engine; "" of the package itself."""
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def imported_modules(module):

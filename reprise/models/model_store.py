@@ -50,7 +50,8 @@ _REQUIREMENTS = ("scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 def log_model(run: "RunRecorder", model: Any, example: "pd.DataFrame") -> str:
     """Log a fitted estimator with its signature, an example, and explicit requirements.
 
-    Where env.KEEP says env.NONE only its digest is recorded, by which it can be told when it is made again.
+    Where this process keeps no models (`env.KEEP`) only its digest is recorded, by which the model
+    is known when it is fitted again.
 
     MLflow's `log_model` would ask for every metric's history and score the example in a server
     of its own; these are the same public calls, without that.

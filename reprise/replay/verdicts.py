@@ -111,6 +111,7 @@ def _origin(run: "Run") -> str:
 
 
 def not_replayable(kind: str, reason: str) -> Judgement:
+    """Judge that a run could not be reproduced; `kind` is the name of the error that kept it."""
     causes = (Cause(kind=_KINDS[kind], name="", recorded="", found=""),) if kind in _KINDS else ()
     return Judgement(verdict=Verdict.NOT_REPLAYABLE, reason=reason, causes=causes)
 

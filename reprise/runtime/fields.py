@@ -48,8 +48,8 @@ AllowPath = Annotated[
 AllowLarge = Annotated[
     bool,
     Field(
-        description="true: also data that are larger than reprise/trust/limits.py allows, in bytes, "
-        "in memory or in columns",
+        description="true: also data that are larger than reprise/trust/limits.py allows, in "
+        "bytes, in memory or in columns",
     ),
 ]
 AllowUntracked = Annotated[

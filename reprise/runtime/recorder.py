@@ -378,6 +378,7 @@ def finalizing_run(
 
 
 def seeds(typed: Mapping[str, Any]) -> dict[str, int]:
+    """Return the seeds among typed parameters."""
     return {n: v for n, v in typed.items() if n == "seed" and isinstance(v, int)}
 
 

@@ -1,7 +1,6 @@
 """The only room that talks to MLflow tracking; other rooms know what stands here."""
 
 from reprise.tracking.artifacts import (
-    LOCATIONS,
     artifact,
     artifact_at,
     artifact_sizes,
@@ -18,7 +17,6 @@ from reprise.tracking.artifacts import (
 from reprise.tracking.client import (
     absolute,
     address,
-    all_pages,
     client,
     current_experiment_id,
     ensure_experiment,
@@ -52,7 +50,6 @@ from reprise.tracking.runs import (
     open_run,
     plan_run,
     refuse_ended,
-    start_run,
     terminate,
 )
 from reprise.tracking.search import (
@@ -92,7 +89,6 @@ from reprise.tracking.tags import (
     VERDICT,
     describe_source,
     describe_step,
-    error_tag,
 )
 
 __all__ = [
@@ -108,7 +104,6 @@ __all__ = [
     "GIT_REPOSITORY",
     "GIVEN",
     "KEY",
-    "LOCATIONS",
     "LONGEST_ERROR",
     "LONGEST_PATCH",
     "MODEL_DIGEST",
@@ -128,7 +123,6 @@ __all__ = [
     "Plan",
     "absolute",
     "address",
-    "all_pages",
     "all_runs",
     "artifact",
     "artifact_at",
@@ -149,7 +143,6 @@ __all__ = [
     "end_run",
     "ensure_experiment",
     "environment",
-    "error_tag",
     "experiment_id",
     "experiment_name",
     "find_bundle",
@@ -175,7 +168,6 @@ __all__ = [
     "refuse_ended",
     "replays_of",
     "shown_address",
-    "start_run",
     "stored_in",
     "terminate",
     "translating_errors",

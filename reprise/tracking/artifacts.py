@@ -92,7 +92,7 @@ def artifact_at(uri: str, *, allow_large: bool = False) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def artifact(run_id: str, name: str, *, allow_large: bool = False) -> Iterator[Path]:
-    """Fetch an artifact into a temporary folder, or into that of env.KEPT, once for all who read it.
+    """Fetch an artifact into a temporary folder, or, once for all, into that of `env.KEPT`.
 
     Raises
     ------

@@ -68,8 +68,9 @@ def translating_errors() -> Iterator[None]:
         yield
     except (ParseError, json.JSONDecodeError, requests.JSONDecodeError) as error:
         raise TrackingError(
-            f"expected an answer of MLflow's REST API from {shown_address()}, found something else: "
-            f"{first_line(error)} Check MLFLOW_TRACKING_URI, and what stands before the server."
+            f"expected an answer of MLflow's REST API from {shown_address()}, found something "
+            f"else: {first_line(error)} Check MLFLOW_TRACKING_URI, and what stands before the "
+            "server."
         ) from None
     except MlflowException as error:
         if error.error_code == "INVALID_PARAMETER_VALUE":
@@ -108,8 +109,8 @@ def all_pages(search: Callable[..., Any]) -> Iterator[Any]:
             break
         seen.add(token)
     raise TrackingError(
-        f"expected the tracking server at {shown_address()} to come to an end of what it lists, found "
-        f"{'the same page again' if token in seen else f'{limits.SEARCH_PAGES} pages'}. "
+        f"expected the tracking server at {shown_address()} to come to an end of what it lists, "
+        f"found {'the same page again' if token in seen else f'{limits.SEARCH_PAGES} pages'}. "
         "Ask for less, or report it to whoever runs the server."
     )
 

@@ -34,7 +34,10 @@ SHELLS = {
     "tunables": {"GLIBC_TUNABLES": "glibc.malloc.check=0", "SCIPY_ARRAY_API": "1"},
 }
 every_shell = pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
-LOAD = "import numpy, scipy.linalg, sklearn.linear_model; from reprise.capture.numerics import describe; "
+LOAD = (
+    "import numpy, scipy.linalg, sklearn.linear_model; "
+    "from reprise.capture.numerics import describe; "
+)
 TELL = (
     "import json, sys; "
     "print(json.dumps({**describe(), 'argv': sys.argv[1:], 'orig': sys.orig_argv[1:]}))"
