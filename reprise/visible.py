@@ -60,3 +60,8 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_text(word: str) -> bool:
+    """Tell whether a word was UTF-8, in which it is recorded, and has no NUL byte."""
+    return not any("\ud800" <= character <= "\udfff" or character == "\0" for character in word)

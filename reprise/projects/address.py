@@ -17,8 +17,8 @@ from reprise.capture.code import UNKNOWN
 from reprise.errors import CheckoutError, CodeError, ProjectError
 from reprise.git import git, is_full_sha, remote, succeeds
 from reprise.projects import checkout
-from reprise.runtime.parameters import is_text
 from reprise.urls import without_credentials
+from reprise.visible import is_text
 
 _HEAD = "HEAD"
 _SHORT_SHA = re.compile(r"[0-9a-f]{4,64}", re.IGNORECASE)

@@ -15,6 +15,8 @@ from reprise.trust import limits
 from reprise.trust.documents import parse_json
 
 ALLOW_UNTRACKED = "allow_untracked"  # of steps whose source is captured; changes no result
+ALLOW_LARGE = "allow_large"  # of steps that read from elsewhere; changes no result
+PERMISSIONS = frozenset({ALLOW_UNTRACKED, ALLOW_LARGE})
 
 FORMAT_VERSION: Literal[2] = 2
 FILE_NAME = "provenance.json"

@@ -12,8 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from reprise.record.schema import Outputs, RunRecord
-from reprise.runtime.parameters import PERMISSIONS
+from reprise.record.schema import PERMISSIONS, Outputs, RunRecord
 
 _THREADS = ".*_NUM_THREADS"
 _HASH_SEED = "PYTHONHASHSEED"

@@ -12,9 +12,8 @@ from reprise.data import splits
 from reprise.errors import ProjectError
 from reprise.git import repository_root
 from reprise.projects import containment, entry_points
-from reprise.record.schema import Code, Step, as_text
+from reprise.record.schema import ALLOW_LARGE, Code, Step, as_text
 from reprise.replay.original_run import OriginalRun
-from reprise.runtime.parameters import ALLOW_LARGE
 from reprise.trust import permissions
 from reprise.trust.permissions import Permissions
 

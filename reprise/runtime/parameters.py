@@ -14,11 +14,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from reprise.errors import ParameterError
-from reprise.record.schema import ALLOW_UNTRACKED, as_text
+from reprise.record.schema import PERMISSIONS, as_text
 from reprise.urls import without_credentials_within
+from reprise.visible import is_text
 
-ALLOW_LARGE = "allow_large"  # of steps that read from elsewhere; changes no result
-PERMISSIONS = frozenset({ALLOW_UNTRACKED, ALLOW_LARGE})
 _LONGEST = 6000  # characters of a value that MLflow logs without cutting it
 _SHOWN = 500  # characters of a value in an error
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -232,11 +231,6 @@ def parse_argv(argv: Sequence[str]) -> dict[str, str]:
             raise ParameterError(f"expected {name!r} once, found it twice. Drop one.")
         raw[name] = value
     return raw
-
-
-def is_text(word: str) -> bool:
-    """Tell whether a word was UTF-8, in which it is recorded, and has no NUL byte."""
-    return not any("\ud800" <= character <= "\udfff" or character == "\0" for character in word)
 
 
 def brief(value: Any) -> str:

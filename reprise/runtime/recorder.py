@@ -1,8 +1,7 @@
 """A recorded run: what a step is given to read its inputs and log its outputs.
 
-`launch` is the frame of every step. It attaches to the run, checks the parameters, puts the
-inputs on the record before anything is computed, completes the record afterwards, and turns an
-error of the user's into one line, a FAILED run and a non-zero exit code.
+Inputs are on the record before anything is computed; outputs complete it afterwards, and what a
+failure leaves is kept.
 """
 
 import contextlib
@@ -10,10 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from mlflow.entities import (
-    Run,
-)
 
 from reprise import env, tracking
 from reprise.capture import environment, numerics
@@ -35,10 +30,12 @@ from reprise.record.schema import (
     run_key,
 )
 from reprise.runtime.parameters import Parameters
-from reprise.tracking.runs import Plan, make, plan_run, start_run
+from reprise.tracking import Plan, make, plan_run, start_run
 
 if TYPE_CHECKING:
     import numpy as np
+    from mlflow.entities import Run
+
 _FREE = ("sklearn:", "runs:/")  # inputs that are no file of anybody's
 
 
@@ -382,14 +379,14 @@ def seeds(typed: Mapping[str, Any]) -> dict[str, int]:
     return {n: v for n, v in typed.items() if n == "seed" and isinstance(v, int)}
 
 
-def open_nested_run(parent: Run, parameters: "Parameters") -> Run:
+def open_nested_run(parent: "Run", parameters: "Parameters") -> "Run":
     """Make and enter a run below another, as `mlflow run` would make it."""
     created = make(plan_step(parent, parameters))
     return start_run(created.info.run_id, nested=True)
 
 
 def plan_step(
-    parent: Run, parameters: "Parameters", *, tags: Mapping[str, str] | None = None
+    parent: "Run", parameters: "Parameters", *, tags: Mapping[str, str] | None = None
 ) -> Plan:
     """Plan a run of an entry point below a parent, named by the parameters that it is given."""
     words = [f"{n}={v}" for n, v in parameters.given().items() if n not in parameters.locations]

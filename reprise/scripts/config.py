@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reprise.errors import ParameterError
-from reprise.runtime.parameters import brief, is_text
+from reprise.runtime.parameters import brief
+from reprise.visible import is_text
 
 
 class Configuration(BaseModel):

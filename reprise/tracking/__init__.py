@@ -50,6 +50,7 @@ from reprise.tracking.runs import (
     open_run,
     plan_run,
     refuse_ended,
+    start_run,
     terminate,
 )
 from reprise.tracking.search import (
@@ -168,6 +169,7 @@ __all__ = [
     "refuse_ended",
     "replays_of",
     "shown_address",
+    "start_run",
     "stored_in",
     "terminate",
     "translating_errors",
