@@ -1,6 +1,7 @@
 """Imports of the engine go down one list of rooms; what is imported for types alone counts too."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,14 @@ def test_no_step_talks_to_mlflow_but_the_one_that_preloads():
 @pytest.mark.parametrize("path", sorted((ROOT / "reprise").rglob("*.py")), ids=lambda p: p.name)
 def test_no_module_is_too_long_to_be_read_at_once(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def test_every_variable_of_ours_stands_in_one_file():
+    names = re.compile(r"[\"']REPRISE_[A-Z_]+[\"']")
+    holders = {
+        path.relative_to(ROOT / "reprise").as_posix()
+        for path in (ROOT / "reprise").rglob("*.py")
+        if names.search(path.read_text(encoding="utf-8"))
+    }
+
+    assert holders == {"env.py", "process/launcher.py"}

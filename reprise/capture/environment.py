@@ -10,7 +10,8 @@ from reprise.record.digest import sha256_file
 from reprise.record.schema import Environment
 
 LOCK = "requirements.txt"
-_OWN = "reprise"  # installed for MLflow to find its backend; what a step runs is its commit's
+# The engine's own name, and its earlier one: what a step runs is its commit's engine.
+_OWN = ("mlflow-reprise", "reprise")
 _PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*?)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -57,7 +58,8 @@ def installed_packages(path: Iterable[str]) -> dict[str, str]:
         for info in folder.glob("*.dist-info"):
             name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
             packages.setdefault(normalised(name), version)
-    packages.pop(_OWN, None)
+    for name in _OWN:
+        packages.pop(name, None)
     return dict(sorted(packages.items()))
 
 

@@ -120,7 +120,7 @@ class Comparison(_Frozen):
             finalize=_on_page,
         )
         environment.filters["shown"] = shown
-        template = resources.files("reprise").joinpath(_TEMPLATE).read_text(encoding="utf-8")
+        template = resources.files("reprise.record").joinpath(_TEMPLATE).read_text(encoding="utf-8")
         files, hidden = first_lines(split_patch(self.code.patch or ""), LONGEST_PATCH)
         return environment.from_string(template).render(
             comparison=self, files=files, hidden=hidden, json_name=JSON_NAME
