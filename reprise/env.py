@@ -1,13 +1,13 @@
 """The environment variables of our own: what each is for, who sets it and who reads it.
 
-The first group is a protocol: a replay sets them for a process whose engine is that of the run's own
-commit, which may be old. They keep their names and their meaning. All others pass between processes
-of one engine, and may change with it.
+The first group is a protocol: a replay sets them for a process whose engine is that of the run's
+own commit, which may be old. They keep their names and their meaning. All others pass between
+processes of one engine, and may change with it.
 """
 
 # The protocol, set by `replay.prepare` (and, of CODE, by sweeps), read by `runtime` and `scripts`.
 CODE = (
-    "REPRISE_CODE"  # the code that a process runs, as JSON of the record: it captures none itself
+    "REPRISE_CODE"  # the code that a process runs, as JSON: it captures none itself
 )
 DATA_FOLDER = "REPRISE_DATA_FOLDER"  # where a relative path leads that does not exist in a checkout
 RUN_NUMBER = "REPRISE_RUN_NUMBER"  # which of the runs that a script makes is the one given, from 1

@@ -23,7 +23,7 @@ from reprise.sweeps.executor import Task, WarmExecutor
 _POLL_SECONDS = 1.0
 _STATE = "reprise_state"  # attribute of the worker, as what is sent by value has no memory
 _TELL = (
-    "import json, os, pathlib; from reprise import environment, numerics; "
+    "import json, os, pathlib; from reprise.capture import environment, numerics; "
     "found = environment.describe(pathlib.Path.cwd()); "
     "print(json.dumps({'python': found.python, 'lock_sha256': found.lock_sha256, "
     "'deviations': found.deviations, 'variables': numerics.baseline(os.environ)}))"

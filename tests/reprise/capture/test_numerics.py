@@ -64,7 +64,7 @@ def package(tmp_path):
     """A package that pins as `steps` does, with one module to run."""
     folder = tmp_path / "tiny"
     folder.mkdir()
-    (folder / "__init__.py").write_text("from reprise import startup\nstartup.prepare()\n")
+    (folder / "__init__.py").write_text("from reprise.runtime import startup\nstartup.prepare()\n")
     (folder / "step.py").write_text(LOAD + TELL + "\n")
     return tmp_path
 
@@ -183,7 +183,7 @@ def test_a_pinned_process_is_not_started_again(package):
         "import os, sys\n"
         "def refuse(*_): sys.exit('started again')\n"
         "os.execve = refuse\n"
-        "from reprise import startup\nstartup.prepare()\n"
+        "from reprise.runtime import startup\nstartup.prepare()\n"
     )
 
     found = told(["-m", "tiny.step"], PINNED_HERE, package)
@@ -247,7 +247,7 @@ def test_numpy_that_loaded_with_avx512_is_seen_through(tmp_path):
 def test_a_python_that_ignores_the_hash_seed_is_seen_through(package):
     (package / "tiny" / "__init__.py").write_text(
         f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-        "from reprise import startup\nstartup.prepare()\n"
+        "from reprise.runtime import startup\nstartup.prepare()\n"
     )
 
     found = told(["-E", "-m", "tiny.step"], {}, package)

@@ -267,8 +267,8 @@ class TestBuilt:
 
     def test_is_built_once_by_two_processes_at_once(self, lock, cached):
         code = (
-            "import sys; from pathlib import Path; from reprise import projects; "
-            "print(projects.built(Path(sys.argv[1]), *sys.argv[2:]))"
+            "import sys; from pathlib import Path; from reprise.projects import environments; "
+            "print(environments.built(Path(sys.argv[1]), *sys.argv[2:]))"
         )
         words = [HERE, "-c", code, lock, digest(lock), environment.python_version()]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
