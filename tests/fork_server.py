@@ -94,6 +94,7 @@ def _keep(connection: socket.socket, order: Mapping[str, Any]) -> NoReturn:
     """
     libc = ctypes.CDLL(None)
     libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # no command outlives the warm process
     pid = os.fork()
     if pid == 0:
         libc.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

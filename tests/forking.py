@@ -150,6 +150,7 @@ class WarmProcess:
         """End the process."""
         if self._process is not None:
             self._process.stdin.close()
+            self._process.terminate()  # it has nothing to save, and may still be importing
             self._process.wait(timeout=_GRACE_SECONDS)
         self._folder.cleanup()
 

@@ -60,18 +60,24 @@ class Account:
 
 
 @functools.cache
-def _session(authority: str, credentials: tuple[str, str] | None) -> requests.Session:
+def _session(address: str, credentials: tuple[str, str] | None) -> requests.Session:
     """Return the connection of somebody, or of nobody, which keeps nothing of the answers."""
     session = requests.Session()
-    session.verify, session.auth = authority, credentials
+    session.auth = credentials
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
 
 
 def ask(stack, credentials: tuple[str, str] | None, method: str, path: str, **words):
     """Send one request to the server, as somebody or (with None) as nobody."""
-    session = _session(str(stack.tls.authority), credentials)
-    return session.request(method, stack.address + path, allow_redirects=False, timeout=60, **words)
+    return _session(stack.address, credentials).request(
+        method,
+        stack.address + path,
+        verify=str(stack.tls.authority),  # here, as the environment's is above the session's
+        allow_redirects=False,
+        timeout=60,
+        **words,
+    )
 
 
 def admin_of(stack) -> tuple[str, str]:
