@@ -15,7 +15,7 @@ from driving import Ended, Project, at_once
 
 EXPERIMENT = {
     "data": {"source": "iris"},
-    "steps": [{"step": "train_dt", "parameters": {"max_depth": [2, 3], "cv": 2}}],
+    "steps": [{"step": "train_dt", "parameters": {"max_depth": 3, "cv": 2}}],  # two have no order
     "evaluation": {},
 }
 GRID = "data: iris\nparams: {max_depth: [1, 2], cv: 2}\n"
