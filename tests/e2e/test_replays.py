@@ -244,7 +244,10 @@ def shared(team, new_origin, environment, tmp_path_factory):
     edit(colleague, "first.py", "VALUE = 7\n")
     mark = mark_of(colleague)
     before = contents(colleague.folder)
-    replays = at_once(*(lambda w=w: WAYS[w](colleague, runs[w].run_id) for w in WAYS))
+    table_beside = {"allow_path": folder}  # of the values to quote
+    replays = at_once(
+        *(lambda w=w: WAYS[w](colleague, runs[w].run_id, **table_beside) for w in WAYS)
+    )
     disturbed = contents(colleague.folder) != before
     return Shared(team, runs, dict(zip(WAYS, replays, strict=True)), mark, disturbed)
 
