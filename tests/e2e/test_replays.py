@@ -290,7 +290,9 @@ def test_replays_at_once_disturb_neither_the_clone_nor_one_another(shared):
 def alone(team, project, tmp_path_factory):
     """Replays of a run of a `git init`ed folder without a remote: there, and in a copy of it."""
     folder, copy = tmp_path_factory.mktemp("alone") / "alone", tmp_path_factory.mktemp("copy")
-    shutil.copytree(project.folder, folder, ignore=shutil.ignore_patterns(".git", "ml*"))
+    shutil.copytree(
+        project.folder, folder, ignore=shutil.ignore_patterns(".git", "mlruns", "mlflow.db")
+    )
     write_marks(folder)
     here = replace(team, folder=folder)
     here.git("init", "--quiet")
