@@ -15,6 +15,7 @@ from reprise import audit_report, checkout, console, past, report, tracking
 from reprise.audit import Answer, Finding, Reason
 from reprise.checkout import CheckoutError
 from reprise.code import describe
+from reprise.commands import compare
 from reprise.comparison import Comparison, Row, Section, Side
 from reprise.doctor import finding as doctor
 from reprise.errors import CodeError, RepriseError
@@ -26,7 +27,7 @@ from reprise.sweeps.plan import Outcome
 from reprise.sweeps.progress import Progress
 from reprise.verdict import Cause, Difference, Judgement, Verdict
 from reprise.visible import cell, visible
-from steps import compare, sweep_report
+from steps import sweep_report
 
 FORGED = "error: all is well"
 TEXTS = {
