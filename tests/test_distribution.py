@@ -70,6 +70,14 @@ def test_what_needs_a_server_a_process_a_store_or_a_repository_is_slow():
     ]
 
 
+def test_an_attack_is_slow():
+    attack = Item("tests/hostile/test_bombs.py::one")
+
+    distribute([attack])
+
+    assert "slow" in attack.marks
+
+
 def test_no_two_modules_of_tests_have_one_name():
     names = Counter(path.name for path in TESTS.rglob("*.py") if path.name != "conftest.py")
 
