@@ -13,6 +13,7 @@ SERVERS = ("stack", "tracking_server")
 PROCESSES = {*SERVERS, "git_server", "warm_process"}
 # And fixtures that make a tracking store or git repositories for each test.
 SLOW = {*PROCESSES, "store", "plain_git"}
+SLOW_FOLDER = "hostile"  # bombs, and hundreds of attacks
 
 
 def distribute(items):
@@ -23,7 +24,7 @@ def distribute(items):
     for item in items:
         server = next((name for name in SERVERS if name in used[item.path]), None)
         item.add_marker(pytest.mark.xdist_group(server or str(item.path)))
-        if SLOW & set(item.fixturenames):
+        if SLOW & set(item.fixturenames) or SLOW_FOLDER in item.path.parts:
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: _rank(used[item.path]))  # stable: else as they were
 

@@ -1,8 +1,11 @@
 """Tests that share a server run in one worker; those that need one are not in the fast ones."""
 
+from collections import Counter
 from pathlib import Path
 
 from distribution import distribute
+
+TESTS = Path(__file__).parent
 
 
 class Item:
@@ -65,3 +68,17 @@ def test_what_needs_a_server_a_process_a_store_or_a_repository_is_slow():
     assert [item.name for item in [*needing, other] if "slow" in item.marks] == [
         item.name for item in needing
     ]
+
+
+def test_an_attack_is_slow():
+    attack = Item("tests/hostile/test_bombs.py::one")
+
+    distribute([attack])
+
+    assert "slow" in attack.marks
+
+
+def test_no_two_modules_of_tests_have_one_name():
+    names = Counter(path.name for path in TESTS.rglob("*.py") if path.name != "conftest.py")
+
+    assert [name for name, count in names.items() if count > 1] == []  # pytest imports by name

@@ -147,9 +147,11 @@ def replayed(
     return Replayed(done, verdict_of(project, done.run_id))
 
 
-def replayed_by_mlflow(project: Project, run_id: str) -> Replayed:
+def replayed_by_mlflow(project: Project, run_id: str, **others: Any) -> Replayed:
     """Make a run again by `mlflow run . -e reproduce`."""
-    done = project.mlflow_run("-e", "reproduce", "-P", f"run_id={run_id}")
+    words = {"run_id": run_id, **others}
+    given = [word for name, value in words.items() for word in ("-P", f"{name}={value}")]
+    done = project.mlflow_run("-e", "reproduce", *given)
     return Replayed(done, verdict_of(project, done.run_id))
 
 

@@ -244,7 +244,10 @@ def shared(team, new_origin, environment, tmp_path_factory):
     edit(colleague, "first.py", "VALUE = 7\n")
     mark = mark_of(colleague)
     before = contents(colleague.folder)
-    replays = at_once(*(lambda w=w: WAYS[w](colleague, runs[w].run_id) for w in WAYS))
+    table_beside = {"allow_path": folder}  # of the values to quote
+    replays = at_once(
+        *(lambda w=w: WAYS[w](colleague, runs[w].run_id, **table_beside) for w in WAYS)
+    )
     disturbed = contents(colleague.folder) != before
     return Shared(team, runs, dict(zip(WAYS, replays, strict=True)), mark, disturbed)
 
@@ -287,7 +290,9 @@ def test_replays_at_once_disturb_neither_the_clone_nor_one_another(shared):
 def alone(team, project, tmp_path_factory):
     """Replays of a run of a `git init`ed folder without a remote: there, and in a copy of it."""
     folder, copy = tmp_path_factory.mktemp("alone") / "alone", tmp_path_factory.mktemp("copy")
-    shutil.copytree(project.folder, folder, ignore=shutil.ignore_patterns(".git", "ml*"))
+    shutil.copytree(
+        project.folder, folder, ignore=shutil.ignore_patterns(".git", "mlruns", "mlflow.db")
+    )
     write_marks(folder)
     here = replace(team, folder=folder)
     here.git("init", "--quiet")

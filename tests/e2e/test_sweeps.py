@@ -188,7 +188,7 @@ def test_a_dirty_tree_is_carried_once_for_all_its_runs(dirty):
 def test_a_sweep_is_made_again_as_a_whole(dirty):
     project, done = dirty
 
-    replay = project.step("reproduce", run_id=done.run_id)
+    replay = project.step("reproduce", run_id=done.run_id, allow_path=project.folder.parent)
 
     assert replay.exit_code == 0, replay.stdout + replay.stderr
     assert "Verdict: identical" in replay.stdout

@@ -318,7 +318,9 @@ class Server:
 
     def search_runs(self, *_, **__):
         page = SimpleNamespace(token=next(self._tokens))
-        return type("Page", (list,), vars(page))([1])
+        info = {"run_id": "0" * 32, "experiment_id": "1", "start_time": 0, "end_time": None}
+        run = SimpleNamespace(info=SimpleNamespace(**info))
+        return type("Page", (list,), vars(page))([run])
 
     def list_artifacts(self, *_):
         return self._listed

@@ -14,6 +14,7 @@ import pytest
 from reprise import console, tracking
 from reprise.capture.code import describe
 from reprise.doctor import result
+from reprise.commands import compare
 from reprise.errors import CodeError, RepriseError
 from reprise.git import git
 from reprise.projects import checkout
@@ -31,7 +32,7 @@ from reprise.sweeps import leaderboard
 from reprise.sweeps.outcome import Outcome
 from reprise.sweeps.progress import Progress
 from reprise.visible import cell, visible
-from steps import compare, sweep_report
+from steps import sweep_report
 
 FORGED = "error: all is well"
 TEXTS = {

@@ -12,6 +12,8 @@ import pytest
 
 from reprise.process.launcher import Launcher
 
+pytestmark = pytest.mark.slow  # starts processes
+
 ROOT = Path(__file__).parents[3]
 PYTHON = Path(sys.executable)
 ODD = ["a b", "it's", '"', "$(x)", "`x`", "-dash", "--", "", "ü→", "a\nb", "\\", "*", "a;b", "{x}"]
@@ -25,8 +27,6 @@ print(json.dumps({
 # Says that it runs through a pipe with a name; the pipe's end tells that it is gone.
 WAITS = """\
 import os, signal, sys
-
-pytestmark = pytest.mark.slow  # starts processes
 pipe = os.open("pipe", os.O_WRONLY)
 def ended(*_):
     os.write(pipe, b"asked to end\\n")
