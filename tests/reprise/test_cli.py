@@ -87,7 +87,8 @@ def test_every_verb_has_help_by_both_names_with_its_exit_codes(reprise, verb):
 
 
 def test_the_exit_codes_of_errors_are_those_of_the_help():
-    from reprise import errors, interrupts
+    from reprise import errors
+    from reprise.process import interrupts
 
     found = {e.exit_code for e in vars(errors).values() if hasattr(e, "exit_code")}
 

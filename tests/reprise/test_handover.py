@@ -122,7 +122,7 @@ def test_the_run_of_a_step_that_is_killed_has_failed(store, project, made):
 def test_a_command_that_is_told_to_stop_kills_the_run_and_leaves_nothing(
     store, project, made, temporary
 ):
-    from reprise.interrupts import interruptible
+    from reprise.process.interrupts import interruptible
 
     with pytest.raises(KeyboardInterrupt), interruptible():
         run_step("interrupt")
