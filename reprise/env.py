@@ -6,9 +6,7 @@ processes of one engine, and may change with it.
 """
 
 # The protocol, set by `replay.prepare` (and, of CODE, by sweeps), read by `runtime` and `scripts`.
-CODE = (
-    "REPRISE_CODE"  # the code that a process runs, as JSON: it captures none itself
-)
+CODE = "REPRISE_CODE"  # the code that a process runs, as JSON: it captures none itself
 DATA_FOLDER = "REPRISE_DATA_FOLDER"  # where a relative path leads that does not exist in a checkout
 RUN_NUMBER = "REPRISE_RUN_NUMBER"  # which of the runs that a script makes is the one given, from 1
 BELOW = "REPRISE_BELOW"  # id of the run below which a script makes its others

@@ -10,7 +10,7 @@ import pytest
 
 from reprise import env, tracking
 from reprise.errors import TrackingError
-from reprise.tracking import answers
+from reprise.tracking import answers, artifacts
 
 RUN = "a" * 32
 MODEL = "m-" + "b" * 32
@@ -99,7 +99,7 @@ def lying(firing_range, monkeypatch):
     monkeypatch.chdir(firing_range.clone)
     monkeypatch.setattr("tempfile.tempdir", str(firing_range.temporary))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setattr(tracking, "_LOCATIONS", {})
+    artifacts.LOCATIONS.clear()
     server = LyingServer()
     yield server
     server.close()

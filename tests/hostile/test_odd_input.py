@@ -178,7 +178,7 @@ def test_a_script_gets_one_line_for(do, project, monkeypatch, store):
     monkeypatch.setattr(
         experiment_module, "present", lambda: script_module.ScriptProcess(script, {})
     )
-    monkeypatch.setattr(numerics, "NUMPY_CAME_FIRST", False)
+    monkeypatch.setattr(numerics, "NUMPY_PRELOADED", False)
 
     with pytest.raises(RepriseError) as caught:
         do()

@@ -13,8 +13,8 @@ import pytest
 
 from reprise import console, tracking
 from reprise.capture.code import describe
-from reprise.doctor import result
 from reprise.commands import compare
+from reprise.doctor import result
 from reprise.errors import CodeError, RepriseError
 from reprise.git import git
 from reprise.projects import checkout

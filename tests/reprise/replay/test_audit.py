@@ -381,7 +381,13 @@ class TestData:
     def test_the_same_content_is_fetched_once(self, store, look, loaded, train, monkeypatch):
         fetched = []
         real = tracking.artifact
-        monkeypatch.setattr(tracking, "artifact", lambda *args: fetched.append(args) or real(*args))
+
+        def artifact(*names, **limits):
+            fetched.append(names)
+            return real(*names, **limits)
+
+        monkeypatch.setattr("reprise.tracking.artifact", artifact)
+        monkeypatch.setattr("reprise.tracking.artifacts.artifact", artifact)
 
         run_ids = [train(loaded) for _ in range(3)]
         fetched.clear()
@@ -549,7 +555,7 @@ class TestWhichRuns:
         assert [finding.run_id for finding in found] == [first, failed, last]
 
     def test_all_pages_of_runs_are_read(self, store, monkeypatch):
-        monkeypatch.setattr(tracking, "_PAGE", 2)
+        monkeypatch.setattr("reprise.tracking.client._PAGE", 2)
         made = [store.make_run(start_time=time) for time in range(1, 6)]
 
         assert [run.info.run_id for run in tracking.all_runs(store.experiment_id)] == made
