@@ -186,9 +186,13 @@ def without_credentials(url: str) -> str:
 
 
 def without_login(uri: str) -> str:
-    """Drop all before the last `@` of a server's address: a password may have a slash in it."""
+    """Drop the login from a server's address: all before the last `@`, as a password may have one."""
     scheme, separator, rest = uri.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else uri
+    authority = rest.partition("/")[0]
+    name, colon, port = authority.rpartition(":")
+    # "user:pass/word@host": a slash in the password ends what looks like the host.
+    has_login = "@" in authority or (bool(colon) and not port.isdecimal() and name[:1] != "[")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if separator and has_login else uri
 
 
 def without_credentials_within(text: str) -> str:

@@ -195,7 +195,7 @@ class SweepParameters(Parameters):
     )
     scheduler: str | None = Field(
         None,
-        pattern=r"^tls://[^/\s@]+:[0-9]+$",
+        pattern=r"^tls://[^/\s@\x00]+:[0-9]+$",
         description="address of a Dask scheduler; empty: this machine",
         examples=["tls://cluster.example.org:8786"],
         json_schema_extra={"expected": "an address tls://host:port, or empty"},

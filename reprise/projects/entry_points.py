@@ -172,8 +172,8 @@ def _undeclared(
     suffix = Path(name).suffix
     if not _PLAIN_NAME.fullmatch(name) or suffix not in (".py", ".sh", ".R"):
         raise ProjectError(
-            "expected an entry point that the MLproject of this commit declares, or a script "
-            f"(.py, .sh or .R) of the commit, found {name[:_SHOWN]!a}. Check the name."
+            f"expected the entry point {name[:_SHOWN]} in the MLproject of this commit, or a "
+            "script (.py, .sh or .R) of that name in it, found neither. Check the name."
         )
     refuse_odd_words(raw_parameters)
     containment.file_inside(folder, name, committed=committed)

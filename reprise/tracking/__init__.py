@@ -14,20 +14,6 @@ from reprise.tracking.artifacts import (
     read_record,
     stored_in,
 )
-from reprise.tracking.client import (
-    absolute,
-    address,
-    client,
-    current_experiment_id,
-    ensure_experiment,
-    environment,
-    experiment_id,
-    experiment_name,
-    first_line,
-    shown_address,
-    translating_errors,
-    using_server,
-)
 from reprise.tracking.runs import (
     GIVEN,
     Origin,
@@ -60,6 +46,20 @@ from reprise.tracking.search import (
     get_run,
     open_children,
     replays_of,
+)
+from reprise.tracking.server import (
+    absolute,
+    address,
+    client,
+    current_experiment_id,
+    ensure_experiment,
+    environment,
+    experiment_id,
+    experiment_name,
+    first_line,
+    shown_address,
+    translating_errors,
+    using_server,
 )
 from reprise.tracking.tags import (
     BACKEND,

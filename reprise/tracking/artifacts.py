@@ -15,8 +15,8 @@ from reprise import env
 from reprise.errors import RecordError, TrackingError
 from reprise.record.schema import FILE_NAME, RunRecord, run_in
 from reprise.tracking import answers
-from reprise.tracking.client import client, first_line
 from reprise.tracking.search import find_runs, get_run
+from reprise.tracking.server import client, first_line
 from reprise.tracking.tags import BUNDLE, COMMIT, STORED_IN
 from reprise.trust import limits
 from reprise.trust.documents import read_text, size_text

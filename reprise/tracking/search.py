@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from reprise.errors import TrackingError
 from reprise.record.schema import run_in
 from reprise.tracking import answers
-from reprise.tracking.client import all_pages, client, shown_address
+from reprise.tracking.server import all_pages, client, shown_address
 from reprise.tracking.tags import PARENT, REPLAY_OF
 
 

@@ -47,6 +47,9 @@ def repository(plain_git, tmp_path, monkeypatch):
     folder = make_repository(tmp_path / "project")
     (folder / "MLproject").write_text(MLPROJECT)
     (folder / "requirements.txt").write_text("numpy==2.4.6\n")
+    (folder / "steps").mkdir()
+    for name in ("main", "load_data", "train_dt", "evaluate"):
+        (folder / "steps" / f"{name}.py").touch()
     (folder / "table.csv").write_text("x,y\n1,a\n")
     commit_all(folder, "a project")
     publish(folder, tmp_path / "origin.git")
@@ -248,6 +251,7 @@ class TestCode:
         other = make_repository(tmp_path / "other")
         for name in ("MLproject", "requirements.txt"):
             shutil.copy(repository / name, other / name)
+        shutil.copytree(repository / "steps", other / "steps")
         commit_all(other)
         publish(other, tmp_path / "other.git")
         run_id = make(code=code.describe(other))
@@ -555,7 +559,7 @@ class TestWhichRuns:
         assert [finding.run_id for finding in found] == [first, failed, last]
 
     def test_all_pages_of_runs_are_read(self, store, monkeypatch):
-        monkeypatch.setattr("reprise.tracking.client._PAGE", 2)
+        monkeypatch.setattr("reprise.tracking.server._PAGE", 2)
         made = [store.make_run(start_time=time) for time in range(1, 6)]
 
         assert [run.info.run_id for run in tracking.all_runs(store.experiment_id)] == made

@@ -42,7 +42,7 @@ from pydantic import Field
 
 from reprise.errors import DataError
 from reprise.runtime.parameters import Parameters
-from reprise.runtime.recorder import launch
+from reprise.runtime.launch import launch
 
 
 class StepParameters(Parameters):
@@ -59,10 +59,10 @@ def main(parameters, run):
         os.kill(os.getpid(), 9)
     run.log_metrics({"double": parameters.size * 2})
     if parameters.mode == "crashes the second time it is made again":
-        marker = Path(os.environ["REPRISE_DATA_FOLDER"], "made.log")
-        if run.replays and marker.exists():
-            os.kill(os.getpid(), 9)
         if run.replays:
+            marker = Path(os.environ["REPRISE_DATA_FOLDER"], "made.log")
+            if marker.exists():
+                os.kill(os.getpid(), 9)
             marker.touch()
         run.log_metrics({"now": time.time()})
     if parameters.mode == "reads the clock":

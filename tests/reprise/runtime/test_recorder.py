@@ -29,7 +29,7 @@ WAITING_STEP = """\
 import signal
 
 from reprise.runtime.parameters import Parameters
-from reprise.runtime.recorder import launch
+from reprise.runtime.launch import launch
 
 
 class WaitingParameters(Parameters):
