@@ -186,7 +186,7 @@ def without_credentials(url: str) -> str:
 
 
 def without_login(uri: str) -> str:
-    """Drop the login from a server's address: all before the last `@`, as a password may have one."""
+    """Drop the login from a server's address, to the last `@`: a password may have one in it."""
     scheme, separator, rest = uri.partition("://")
     authority = rest.partition("/")[0]
     name, colon, port = authority.rpartition(":")

@@ -66,7 +66,7 @@ def test_the_folders_tell_what_the_metadata_tells():
     from_metadata = {}
     for distribution in importlib.metadata.distributions():
         from_metadata.setdefault(normalised(distribution.metadata["Name"]), distribution.version)
-    from_metadata.pop("reprise", None)  # the project itself
+    from_metadata.pop("mlflow-reprise", None)  # the project itself
 
     found = installed_packages(sys.path)
 

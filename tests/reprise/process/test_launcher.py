@@ -90,9 +90,11 @@ class TestModule:
         assert found["loaded"]
 
     def test_takes_the_code_of_its_folder_though_this_process_has_its_own(self, run, folder):
-        (folder / "reprise").mkdir()
-        (folder / "reprise" / "__init__.py").touch()
-        (folder / "reprise" / "launcher.py").write_text("print('an earlier one')\n")
+        package = folder / "reprise" / "process"
+        package.mkdir(parents=True)
+        for name in (package.parent, package):
+            (name / "__init__.py").touch()
+        (package / "launcher.py").write_text("print('an earlier one')\n")
 
         assert run("python", "-m", "reprise.process.launcher").last_lines == "an earlier one"
 
