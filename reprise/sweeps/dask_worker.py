@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reprise.errors import CodeError
-from reprise.git import git
 from reprise.process.launcher import Launcher
 from reprise.process.periodic import periodic
 from reprise.sweeps.executor import Task, WarmExecutor
@@ -23,7 +21,11 @@ from reprise.sweeps.executor import Task, WarmExecutor
 _POLL_SECONDS = 1.0
 _STATE = "reprise_state"  # attribute of the worker, as what is sent by value has no memory
 _TELL = (
-    "import json, os, pathlib; from reprise.capture import environment, numerics; "
+    "import json, os, pathlib, reprise; "
+    "rooms = pathlib.Path(reprise.__file__).with_name('capture').is_dir(); "  # not so at first
+    "package = 'reprise.capture' if rooms else 'reprise'; "
+    "environment, numerics = (__import__(f'{package}.{n}', fromlist=[n]) "
+    "for n in ('environment', 'numerics')); "
     "found = environment.describe(pathlib.Path.cwd()); "
     "print(json.dumps({'python': found.python, 'lock_sha256': found.lock_sha256, "
     "'deviations': found.deviations, 'variables': numerics.baseline(os.environ)}))"
@@ -155,7 +157,11 @@ def _code(
 
 
 def _git(folder: Path, *words: str) -> str:
-    try:
-        return git(folder, *words)
-    except CodeError as error:
-        raise Refused(f"could not check out the code: {error.said or error}") from None
+    """Run git, which here obeys no hook or monitor; a worker has nothing of the engine's own."""
+    guards = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
+    done = subprocess.run(
+        ["git", *guards, *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise Refused(f"could not check out the code: {done.stderr.strip()}")
+    return done.stdout

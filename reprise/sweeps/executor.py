@@ -162,7 +162,9 @@ class WarmExecutor:
                 running.pop(answer["number"])
 
     def _serve(self) -> socket.socket:
-        words = ("python", "-m", "reprise.process.fork_server", str(self.workers), str(self.folder))
+        earlier = self._code / "reprise" / "sweeps" / "host.py"  # its name in earlier commits
+        server = "reprise.sweeps.host" if earlier.is_file() else "reprise.process.fork_server"
+        words = ("python", "-m", server, str(self.workers), str(self.folder))
         self._channel = self._launcher.serve(
             [*words, *self._preload],
             folder=self._code,

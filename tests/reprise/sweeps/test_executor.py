@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,6 +117,20 @@ def test_variables_are_the_callers_then_those_of_all_then_those_of_the_task(
         "TEST_B": "of all",
         "TEST_C": "of the task",
     }
+
+
+def test_the_code_of_an_earlier_commit_is_served_by_its_own_server(modules, tmp_path):
+    code = tmp_path / "earlier"
+    shutil.copytree(ROOT / "reprise", code / "reprise")
+    server = code / "reprise" / "process" / "fork_server.py"
+    server.rename(code / "reprise" / "sweeps" / "host.py")
+    (code / "echo.py").write_text(ECHO)
+
+    with WarmExecutor(workers=1) as executor:
+        executor.open(code, {})
+        (result,) = executor.run([task("echo")])
+
+    assert json.loads(result.output)["folder"] == str(code)
 
 
 def test_a_task_runs_in_the_folder_of_the_code_and_takes_its_modules(modules, tmp_path):
