@@ -73,15 +73,15 @@ def translating_errors() -> Iterator[None]:
             "server."
         ) from None
     except MlflowException as error:
-        if error.error_code == "INVALID_PARAMETER_VALUE":
-            raise TrackingError(
-                f"expected names and values that MLflow takes, found one that it refuses: "
-                f"{first_line(error)} Correct it."
-            ) from error
         if error.error_code in _USER_ERRORS or _NOT_A_DEFECT.search(_whole_story(error)):
             raise TrackingError(
                 f"the tracking server at {shown_address()} did not do what was asked: "
                 f"{first_line(error)} Check MLFLOW_TRACKING_URI, your login and the id."
+            ) from error
+        if error.error_code == "INVALID_PARAMETER_VALUE":
+            raise TrackingError(
+                f"expected names and values that MLflow takes, found one that it refuses: "
+                f"{first_line(error)} Correct it."
             ) from error
         raise
 
