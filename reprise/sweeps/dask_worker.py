@@ -112,7 +112,10 @@ def _executor(state: dict[str, Any], setup: Mapping[str, Any], bundle: bytes) ->
 
 def _started(setup: Mapping[str, Any], root: Path, variables: Mapping[str, str]) -> WarmExecutor:
     def start(libraries: Sequence[str]) -> Launcher:
-        file = root / setup["project"] / "reprise" / "launcher.py"
+        engine = root / setup["project"] / "reprise"
+        file = engine / "process" / "launcher.py"
+        if not file.is_file():  # its place in earlier commits
+            file = engine / "launcher.py"
         return Launcher(Path(sys.executable), libraries, variables, file=file)
 
     executor = WarmExecutor(
