@@ -18,7 +18,7 @@ from reprise.errors import NotBegunError, ParameterError, RunFailedError
 from reprise.process.launcher import Ended, Launcher
 from reprise.projects import settings
 from reprise.projects.mlproject import Command
-from reprise.tracking.project_run import ProjectRun
+from reprise.record.project_run import ProjectRun
 
 _COULD_NOT_BEGIN = 2  # exit code
 _ANYWHERE = ("http://", "https://", "sqlite:////")  # stores that mean the same in any folder

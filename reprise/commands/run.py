@@ -21,7 +21,7 @@ from reprise.process.launcher import Ended, Launcher
 from reprise.projects import address, entry_points, environments
 from reprise.projects.address import Address
 from reprise.projects.mlproject import Command
-from reprise.tracking.project_run import ProjectRun
+from reprise.record.project_run import ProjectRun
 from reprise.urls import without_credentials
 
 REPRODUCE = "reproduce"

@@ -45,7 +45,7 @@ def file_inside(folder: Path, name: str, *, committed: bool = False) -> Path:
     if path is None or not path.is_file() or (committed and not _is_committed(path)):
         raise CheckoutError(
             f"expected a file {name[:_SHOWN]!a} in the project's commit, found none there. "
-            "The record was altered, or never committed. Only what is in the commit is run."
+            "The record was altered, or it was not committed. Only what is in the commit is run."
         )
     return path
 

@@ -27,10 +27,10 @@ from mlflow.utils import mlflow_tags
 from reprise import env
 from reprise.console import warn
 from reprise.errors import TrackingError
+from reprise.record.project_run import ProjectRun
 from reprise.record.schema import InputData
 from reprise.tracking import answers
 from reprise.tracking.artifacts import LOCATIONS
-from reprise.tracking.project_run import ProjectRun
 from reprise.tracking.search import find_runs, get_run, open_children
 from reprise.tracking.server import client, current_experiment_id, first_line
 from reprise.tracking.tags import (

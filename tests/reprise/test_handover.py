@@ -15,8 +15,8 @@ from reprise.commands import handover
 from reprise.commands.run import How, ordered, run
 from reprise.errors import CodeError, NotBegunError, RunFailedError
 from reprise.projects.mlproject import Command
+from reprise.record.project_run import ProjectRun
 from reprise.runtime.outcome import Reporter
-from reprise.tracking.project_run import ProjectRun
 
 MLPROJECT = """
 name: tiny
