@@ -335,7 +335,8 @@ class Server:
 @pytest.fixture
 def serve(monkeypatch):
     def start(**arguments):
-        monkeypatch.setattr(tracking, "client", lambda: Server(**arguments))
+        for user in ("artifacts", "runs", "search", "server"):
+            monkeypatch.setattr(f"reprise.tracking.{user}.client", lambda: Server(**arguments))
 
     return start
 

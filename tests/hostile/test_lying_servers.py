@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -133,7 +134,7 @@ def write_model(folder="."):
 
 
 def read_model():
-    tracking.download_model(MODEL, tracking.tempfile.gettempdir())
+    tracking.download_model(MODEL, tempfile.gettempdir())
 
 
 LOCATIONS = {

@@ -10,6 +10,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from reprise import console, tracking
 from reprise.capture.code import describe
@@ -160,9 +161,9 @@ def show_past_error(text, _):
 
 def show_refused_end(text, monkeypatch):
     def refuse(*_, **__):
-        raise tracking.MlflowException(text)
+        raise MlflowException(text)
 
-    monkeypatch.setattr(tracking, "log", refuse)
+    monkeypatch.setattr("reprise.tracking.runs.log", refuse)
     tracking.end_failed(text, "FAILED", text, kind="X")
 
 
