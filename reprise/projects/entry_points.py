@@ -172,8 +172,9 @@ def _undeclared(
     suffix = Path(name).suffix
     if not _PLAIN_NAME.fullmatch(name) or suffix not in (".py", ".sh", ".R"):
         raise ProjectError(
-            f"expected the entry point {name[:_SHOWN]} in the MLproject of this commit, or a "
-            "script (.py, .sh or .R) of that name in it, found neither. Check the name."
+            f"expected the entry point {ascii(name[:_SHOWN])[1:-1]} to be "
+            "an entry point that the MLproject of this commit declares, or a "
+            "script of it (.py, .sh or .R), found neither. Check the name."
         )
     refuse_odd_words(raw_parameters)
     containment.file_inside(folder, name, committed=committed)

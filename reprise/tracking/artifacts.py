@@ -146,6 +146,7 @@ def _kept(path: Path, fetch: Callable[[str], Path]) -> Path:
 def _refuse_large(run_id: str, name: str) -> None:
     """Refuse an artifact that is larger than its kind may be, or a folder, by the server's list."""
     folder, _, _ = name.rpartition("/")
+    _artifacts(run_id)  # refuses a location that is none, before it is listed
     try:
         listed = {item.path: item for item in client().list_artifacts(run_id, folder or None)}
     except (MlflowException, OSError):  # the download says better what is wrong
@@ -251,8 +252,9 @@ def download_model(model_id: str, folder: str) -> None:
         If they are gone, or the artifact store cannot be reached.
     """
     try:
+        repository = _model_artifacts(model_id)  # refuses a location that is none
         _refuse_large_model(model_id)
-        _model_artifacts(model_id).download_artifacts("", folder)
+        repository.download_artifacts("", folder)
     except (MlflowException, OSError) as error:
         raise TrackingError(
             f"expected the files of model {model_id}, found none that can be read: "

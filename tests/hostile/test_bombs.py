@@ -337,6 +337,8 @@ def serve(monkeypatch):
     def start(**arguments):
         for user in ("artifacts", "runs", "search", "server"):
             monkeypatch.setattr(f"reprise.tracking.{user}.client", lambda: Server(**arguments))
+        for store in ("_artifacts", "_model_artifacts"):
+            monkeypatch.setattr(f"reprise.tracking.artifacts.{store}", lambda _: None)
 
     return start
 
