@@ -103,8 +103,7 @@ def _record(
             parameters = model.parse(raw)
         except ParameterError as error:
             wrong = error  # what was refused as an address may hold a password
-            loggable = model.model_fields.keys() - model.locations
-            raw = {name: value for name, value in raw.items() if name in loggable}
+            raw = {name: value for name, value in raw.items() if name not in model.locations}
         try:
             source, carrying = _source_of(run, model, raw)
         except CodeError as error:
@@ -119,7 +118,8 @@ def _record(
         tags = tracking.describe_source(run, record.code) | carrying
         if origin == tracking.Origin.NEW:
             tags |= tracking.describe_step(model.entry_point, record.code)
-            tracking.log(run.info.run_id, params=parameters.raw() if parameters else raw)
+            known = {n: v for n, v in raw.items() if n in model.model_fields}  # MLflow takes these
+            tracking.log(run.info.run_id, params=parameters.raw() if parameters else known)
         past, verifies = original_record(run, parameters)
         recorded = RunRecorder(
             run, record, parameters=parameters, tags=tags, past=past, verifies=verifies
