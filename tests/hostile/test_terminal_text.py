@@ -32,7 +32,7 @@ from reprise.runtime.parameters import Parameters
 from reprise.sweeps import leaderboard
 from reprise.sweeps.outcome import Outcome
 from reprise.sweeps.progress import Progress
-from reprise.visible import cell, visible
+from reprise.visible import cell, option, visible
 from steps import sweep_report
 
 FORGED = "error: all is well"
@@ -105,7 +105,7 @@ def show_error_that_nobody_catches(text, _):
 def show_finished_step(text, _):
     step = SimpleNamespace(entry_point=text)
     run = SimpleNamespace(record=SimpleNamespace(step=step), run_id=text, metrics={text: 0.5})
-    summary.done(run, {f"run {console.option('name', text)}": text})
+    summary.done(run, {f"run {option('name', text)}": text})
 
 
 def show_leaderboard(text, _):
