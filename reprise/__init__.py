@@ -3,16 +3,16 @@
 For scripts and notebooks there is `reprise.Experiment` (`scripts`). A tour of the rooms, from a
 command to its record:
 
-`cli` and `backend` are the two doors, `reprise …` and `mlflow run … -b reprise`; what both do is in
-`commands`. A step starts in `runtime`: `startup` pins the numerics before NumPy can load, `launch`
-attaches to the MLflow run and checks the `parameters`, and the `recorder` writes down what the run
-depends on. That is taken from `capture` (code, environment, numerics) and `data` (sources, tables,
-stored splits). The step computes. Its metrics, and the digests of its model (`models`) and of its
-predictions, complete the `record`, which is stored by the one room that talks to MLflow tracking
-(`tracking`).
+`cli` and `backend` are the two doors, `reprise …` and `mlflow run … -b reprise`; what both do is
+in `commands`. A step starts in `runtime`: `startup` pins the numerics before NumPy can load,
+`launch` attaches to the MLflow run and checks the `parameters`, and the `recorder` writes down
+what the run depends on. That is taken from `capture` (code, environment, numerics) and `data`
+(sources, tables, stored splits). The step computes. Its metrics, and the digests of its model
+(`models`) and of its predictions, complete the `record`, which is stored by the one room that
+talks to MLflow tracking (`tracking`).
 
-From a run id back to a run: `replay.original` reads the record, or what a plain MLflow run left;
-`projects` checks out its code, finds what to run in the MLproject, and finds or builds its
+From a run id back to a run: `replay.original_run` reads the record, or what a plain MLflow run
+left; `projects` checks out its code, finds what to run in the MLproject, and finds or builds its
 environment; `process` runs it in a warm process; `record.verdict` compares the two records, and
 `replay.report` prints what it says. `replay.audit` checks every run of an experiment without
 running any; `record.comparison` shows two runs side by side.
@@ -20,9 +20,10 @@ running any; `record.comparison` shows two runs side by side.
 `sweeps` makes runs in numbers, in processes forked from a warm one, here or on a cluster. `doctor`
 checks from a client that it can work with the team's server.
 
-Below all of them: `git`, `urls` (addresses, and the credentials in them), `limits` (on what comes
-from elsewhere), `console` (what a person sees), `env` (variables of our own), and `errors`, which
-are those that a user can fix. Imports only go down; tests/test_architecture.py has the list.
+Below all of them: `git`, `trust` (limits and checks on what comes from elsewhere), `urls`
+(addresses, and the credentials in them), `console` (what a person sees), `env` (variables of our
+own), and `errors`, which are those that a user can fix. Imports only go down;
+tests/test_architecture.py has the list.
 """
 
 import sys
