@@ -298,7 +298,7 @@ def load_file(path: Path) -> Any:
         ) from None
     except _DAMAGED as error:
         raise ModelError(
-            f"expected a model file, found a damaged or forged one ({error}). "
+            f"expected a model file, found a damaged one ({error}). "
             "Train the model again."
         ) from None
     return model

@@ -82,7 +82,7 @@ def prepare(
         If the record names something to read that is neither the project's nor allowed.
     """
     step = run.record.step
-    start = containment.working_folder(folder, step.folder)
+    start = containment.working_folder(folder, step.folder, temporary=not request.current_code)
     folders = (start, Path.cwd() / step.folder)
     permitted = permissions.of_replay(
         repository_root(folder),
