@@ -298,7 +298,6 @@ def load_file(path: Path) -> Any:
         ) from None
     except _DAMAGED as error:
         raise ModelError(
-            f"expected a model file, found a damaged one ({error}). "
-            "Train the model again."
+            f"expected a model file, found a damaged one ({error}). Train the model again."
         ) from None
     return model

@@ -1,5 +1,6 @@
 """A model file that was forged ends in one line before any of its arrays is followed."""
 
+import importlib
 import json
 import os
 import signal
@@ -10,23 +11,30 @@ import numpy as np
 import pytest
 import skops.io
 from scipy import sparse
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     IsolationForest,
     RandomForestClassifier,
 )
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.metrics import DistanceMetric
+from sklearn.neighbors import BallTree, KDTree, KNeighborsClassifier, LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from reprise.errors import ModelError
 from reprise.models import model_store
+from reprise.models.fitted import encoders, linear, neighbors, trees
 from reprise.trust import limits
 
 X, Y = load_iris(return_X_y=True)
@@ -254,6 +262,148 @@ def test_an_estimator_is_refused_that_is(attack, path):
     refusal(path)
 
 
+def _forged_search(tree, **changes):
+    """Write a search tree whose state has other parts, by their names."""
+    names = ("data", "samples", "nodes", "bounds", "leaf_size", "levels", "count")
+    state = [*tree.__getstate__()]
+    for name, change in changes.items():
+        where = names.index(name) if name in names else 11
+        part = state[where]
+        state[where] = change(np.array(part) if isinstance(part, np.ndarray) else part)
+    tree.__setstate__(tuple(state))
+    model = KNeighborsClassifier(algorithm="kd_tree").fit(X, Y)
+    model._tree = tree
+    return model
+
+
+def _with(change):
+    """Change an array in place, where a function is to return it."""
+
+    def changed(array):
+        change(array)
+        return array
+
+    return changed
+
+
+def _metric_of_fewer_columns(_metric):
+    return DistanceMetric.get_metric("seuclidean", V=np.ones(1))
+
+
+SEARCHES = {
+    "a sample far beyond the data": {"samples": _with(lambda a: a.__setitem__(0, FAR))},
+    "a sample before the data": {"samples": _with(lambda a: a.__setitem__(0, -FAR))},
+    "a sample twice": {"samples": _with(lambda a: a.__setitem__(0, a[1]))},
+    "fewer samples than rows": {"samples": lambda a: a[:3].copy()},
+    "a node that ends beyond": {"nodes": _with(_set("idx_end", -1, FAR))},
+    "a node that begins before": {"nodes": _with(_set("idx_start", -1, -FAR))},
+    "a node that ends before it begins": {"nodes": _with(_set("idx_end", 2, 0))},
+    "a last node with children": {"nodes": _with(_set("is_leaf", -1, 0))},
+    "fewer nodes than levels have": {"nodes": lambda a: a[:1].copy()},
+    "more nodes than there are": {"count": lambda _: FAR},
+    "more levels than there are": {"levels": lambda _: 60},
+    "bounds of fewer nodes": {"bounds": lambda a: a[:, :1].copy()},
+    "bounds of fewer columns": {"bounds": lambda a: a[:, :, :1].copy()},
+    "bounds of no side": {"bounds": lambda a: a[:0].copy()},
+    "data of fewer rows": {"data": lambda a: a[:3].copy()},
+    "a metric of fewer columns": {"metric": _metric_of_fewer_columns},
+    "no metric": {"metric": lambda _: None},
+}
+
+
+@pytest.mark.parametrize("kind", [KDTree, BallTree])
+@pytest.mark.parametrize("attack", SEARCHES)
+def test_a_search_tree_is_refused_with(attack, kind, path):
+    skops.io.dump(_forged_search(kind(X, leaf_size=10), **SEARCHES[attack]), path)
+
+    refusal(path)
+
+
+def _predictor_with(change):
+    model = HistGradientBoostingClassifier(max_iter=2).fit(X, Y)
+    change(model._predictors[1][2])
+    return model
+
+
+def _by_category(tree):
+    tree.nodes["is_categorical"][0] = 1
+
+
+def _cut(tree):
+    tree.nodes = tree.nodes[:1]
+
+
+def _of_other_columns(tree):
+    tree.raw_left_cat_bitsets = np.zeros((1, 1), np.uint32)
+
+
+PREDICTORS = {
+    "a left child beyond": lambda t: t.nodes["left"].__setitem__(0, 1 << 30),
+    "a right child beyond": lambda t: t.nodes["right"].__setitem__(0, 1 << 30),
+    "a node that is its own child": lambda t: t.nodes["left"].__setitem__(0, 0),
+    "a column beyond": lambda t: t.nodes["feature_idx"].__setitem__(0, FAR),
+    "a column before": lambda t: t.nodes["feature_idx"].__setitem__(0, -1),
+    "categories of a column of numbers": _by_category,
+    "nodes cut short": _cut,
+    "sets of other columns": _of_other_columns,
+}
+
+
+@pytest.mark.parametrize("attack", PREDICTORS)
+def test_boosting_on_histograms_is_refused_with(attack, path):
+    skops.io.dump(_predictor_with(PREDICTORS[attack]), path)
+
+    refusal(path)
+
+
+def _encoder(**attributes):
+    encoder = OneHotEncoder(min_frequency=3, sparse_output=False).fit([["a"]] * 4 + [["b"], ["c"]])
+    for name, value in attributes.items():
+        setattr(encoder, name, value)
+    return encoder
+
+
+def _vocabulary(kind, **vocabulary):
+    vectorizer = kind().fit([{"a": 1}] if kind is DictVectorizer else ["aa bb"])
+    vectorizer.vocabulary_ = vocabulary
+    return vectorizer
+
+
+TRANSFORMERS = {
+    "fewer columns than categories": lambda: _encoder(_n_features_outs=[1]),
+    "more categories than columns": lambda: _encoder(
+        categories_=[np.array([*"abcdefgh"], dtype=object)]
+    ),
+    "a rare category beyond the columns": lambda: _encoder(
+        _default_to_infrequent_mappings=[np.array([0, 1, FAR])]
+    ),
+    "a category before the columns": lambda: _encoder(
+        _default_to_infrequent_mappings=[np.array([0, -FAR, 1])]
+    ),
+    "rare categories of no column": lambda: _encoder(_default_to_infrequent_mappings=[None]),
+    "a dropped category that there is not": lambda: _encoder(
+        _drop_idx_after_grouping=np.array([7], dtype=object), _n_features_outs=[1]
+    ),
+    "categories of more features": lambda: _encoder(n_features_in_=7),
+    "a word beyond the columns": lambda: _vocabulary(CountVectorizer, aa=0, bb=10**9),
+    "two words of one column": lambda: _vocabulary(CountVectorizer, aa=0, bb=0),
+    "a column that is no whole number": lambda: _vocabulary(CountVectorizer, aa=0.5),
+    "a key beyond the columns": lambda: _vocabulary(DictVectorizer, a=10**9),
+    "centres of fewer columns": lambda: _changed(KMeans(2), cluster_centers_=np.ones((2, 1))),
+    "neighbours of fewer columns": lambda: _changed(
+        KNeighborsClassifier(algorithm="brute"), _fit_X=np.ones((len(X), 1))
+    ),
+    "support vectors in another form": lambda: _changed(SVC(), _sparse=True),
+}
+
+
+@pytest.mark.parametrize("attack", TRANSFORMERS)
+def test_a_fitted_part_is_refused_with(attack, path):
+    skops.io.dump(TRANSFORMERS[attack](), path)
+
+    refusal(path)
+
+
 def _array_of(shape):
     header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
@@ -358,6 +508,26 @@ def test_an_archive_is_refused_beyond_the_limit_of_its(limit, value, says, path,
     assert says in refusal(path)
 
 
+CLASSES = [
+    name
+    for module in (encoders, linear, neighbors, trees)
+    for constant in vars(module).values()
+    for name in (constant if isinstance(constant, tuple) else [constant])
+    if str(name).startswith("sklearn.") and str(name).rpartition(".")[2].strip("_")[0].isupper()
+]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_class_that_is_checked_is_one_of_scikit_learn(name):
+    module, _, class_name = name.rpartition(".")
+
+    assert isinstance(getattr(importlib.import_module(module), class_name), type)
+
+
+def test_many_classes_are_checked():
+    assert len(CLASSES) > 10
+
+
 HONEST = {
     "a tree": DecisionTreeClassifier(),
     "a tree of one leaf": DecisionTreeClassifier(min_samples_leaf=100),
@@ -368,6 +538,15 @@ HONEST = {
     "an isolation forest": IsolationForest(n_estimators=3),
     "support vectors": SVC(),
     "neighbours": KNeighborsClassifier(algorithm="brute"),
+    "neighbours by k-d tree": KNeighborsClassifier(algorithm="kd_tree", leaf_size=5),
+    "neighbours by ball tree": KNeighborsClassifier(algorithm="ball_tree", leaf_size=1),
+    "outliers by their neighbours": LocalOutlierFactor(novelty=True),
+    "boosting on histograms": HistGradientBoostingClassifier(max_iter=3),
+    "boosting of a number on histograms": HistGradientBoostingRegressor(max_iter=3),
+    "clusters": KMeans(3),
+    "support vectors of categories": make_pipeline(
+        OneHotEncoder(handle_unknown="ignore", min_frequency=4, drop="first"), SVC()
+    ),
     "our pipeline of a line": make_pipeline(
         StandardScaler(), SimpleImputer(), LogisticRegression(max_iter=1000)
     ),
