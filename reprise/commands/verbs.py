@@ -81,9 +81,10 @@ def sweep() -> click.Command:
     """Return the verb that runs the entry point `sweep` of the project in this folder."""
     from pathlib import Path
 
+    from reprise.projects import project_file
     from reprise.projects.mlproject import plain_entry_point
 
-    entry_point = plain_entry_point(Path.cwd(), "sweep")
+    entry_point = plain_entry_point(project_file.read(Path.cwd()), "sweep")
     defaults = entry_point.defaults if entry_point else {}
     options: list[click.Parameter] = [
         click.Option(

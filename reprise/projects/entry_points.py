@@ -32,7 +32,7 @@ def words(
 ) -> list[str]:
     """Return the command of an entry point, as `mlflow run` would start it.
 
-    See `command`, which tells its parameters too.
+    See `command`, which returns its parameters too.
     """
     return command(folder, entry_point, raw_parameters, recorded=recorded).words
 
@@ -75,12 +75,12 @@ def command(
             f"expected an MLproject with the entry point {entry_point}, found none in this "
             "commit's project folder. Name a run of an MLflow Project."
         )
-    project_file.refuse_hostile(folder)
+    written = project_file.read(folder)
     refuse_odd_words(raw_parameters.values())
     if recorded is not None:
         containment.file_inside(folder, "MLproject")
     else:  # what the user gives may be anything, and mostly needs no MLflow to be understood
-        plain = plain_entry_point(folder, entry_point)
+        plain = plain_entry_point(written, entry_point)
         filled_in = plain.fill_in(raw_parameters) if plain else None
         if filled_in:
             return filled_in

@@ -1,22 +1,15 @@
-"""Reads the plain entry points of an MLproject without MLflow, whose import takes seconds.
+"""The plain entry points of an MLproject, understood without MLflow, whose import takes seconds.
 
 Plain is `python -m <module> --name {name} …` with parameters that are text and numbers. Of all
-else None is returned: then `projects` asks MLflow, which alone knows what it means.
+else None is returned: then `entry_points` asks MLflow, which alone knows what it means.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from shlex import quote
 from typing import Any
 
-import yaml
-
-from reprise.errors import ProjectError
-from reprise.trust import documents, limits
-
-FILE_NAME = "MLproject"
 PLAIN_MODULE = re.compile(r"python -m [\w.]+( --[\w-]+ \{\w+\})*")
 _NAME = re.compile(r"\w[\w-]*")
 _TYPES = ("string", "float")
@@ -54,15 +47,15 @@ class EntryPoint:
         return Command(words, {name: quote(value) for name, value in (known | others).items()})
 
 
-def plain_entry_point(folder: Path, name: str) -> EntryPoint | None:
-    """Return an entry point of the project in a folder; None: only MLflow can tell what it is.
+def plain_entry_point(project: Mapping[str, Any], name: str) -> EntryPoint | None:
+    """Return an entry point of a project; None: only MLflow can tell what it is.
 
-    Raises
-    ------
-    ProjectError
-        If the MLproject is no YAML.
+    Parameters
+    ----------
+    project : mapping
+        What its MLproject says: see `project_file.read`.
+    name : str
     """
-    project = _read(folder)
     entry_points = project.get("entry_points")
     declared = entry_points.get(name) if isinstance(entry_points, dict) else None
     if not isinstance(declared, dict) or any(key in project for key in _ELSEWHERE):
@@ -75,18 +68,6 @@ def plain_entry_point(folder: Path, name: str) -> EntryPoint | None:
     defaults = {str(each): _default(spec) for each, spec in parameters.items()}
     named = re.findall(r"\{(\w+)\}", command)
     return EntryPoint(command, defaults) if set(named) <= defaults.keys() else None
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    try:
-        text = documents.read_text(folder / FILE_NAME, largest=limits.YAML_BYTES)
-        read = documents.parse_yaml(text)
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        where = " ".join(str(error).split())
-        raise ProjectError(f"expected YAML in {FILE_NAME}, found otherwise: {where}.") from None
-    return read if isinstance(read, dict) else {}
 
 
 def _is_plain(spec: Any) -> bool:

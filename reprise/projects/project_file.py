@@ -1,4 +1,4 @@
-"""Looks at the MLproject of a commit before MLflow does, which reads whatever stands there."""
+"""Reads the MLproject of a commit, before MLflow does, which reads whatever stands there."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,36 +13,40 @@ _NAME = "mlproject"  # in lower case: MLflow takes any
 _TEXTS = ("name", "conda_env", "python_env")
 
 
-def refuse_hostile(folder: Path) -> None:
-    """Refuse a project whose MLproject, or the conda.yaml that it names, is no honest document.
+def read(folder: Path) -> dict[str, Any]:
+    """Return what the MLproject in a folder says; nothing, where there is none.
 
     Raises
     ------
     ProjectError
-        If it is no regular file, no YAML of plain values, or not of an MLproject's shape.
+        If it, or the conda.yaml that it names, is no regular file, no YAML of plain values, or not
+        of an MLproject's shape.
     """
-    found = sorted(path for path in folder.iterdir() if path.name.lower() == _NAME)
-    if len(found) != 1:
+    files = sorted(path for path in folder.iterdir() if path.name.lower() == _NAME)
+    if not files:
+        return {}
+    if len(files) > 1:
         raise ProjectError(
-            f"expected one MLproject in this commit's project folder, found {len(found)}. "
+            f"expected one MLproject in this commit's project folder, found {len(files)}. "
             "Name a run of an MLflow Project."
         )
-    values = _read(found[0])
+    values = _parsed(files[0])
     problem = _problem(values)
     if problem:
         raise ProjectError(f"expected an MLproject, found {problem}. Fix the file.")
     for key in ("conda_env", "python_env"):
         environment = folder / str(values.get(key, ""))
         if key in values and environment.exists():
-            _read(environment)
+            _parsed(environment)
+    return dict(values)
 
 
-def _read(path: Path) -> Any:
+def _parsed(path: Path) -> Any:
     try:
         return documents.parse_yaml(documents.read_text(path, largest=limits.YAML_BYTES))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ProjectError(
-            f"expected YAML of plain values in {path.name} of this commit, found: {error}. "
+            f"expected YAML in {path.name}, of plain values, found otherwise: {error}. "
             "Fix the file, or name another commit."
         ) from None
 

@@ -84,7 +84,7 @@ def test_a_project_of_a_commit_is_refused_with(attack, name, tmp_path):
     (tmp_path / "MLproject").write_text("name: x\nconda_env: conda.yaml\n", encoding="utf-8")
     (tmp_path / name).write_text(DOCUMENTS[attack], encoding="utf-8")
 
-    refusal(ProjectError, lambda: project_file.refuse_hostile(tmp_path))
+    refusal(ProjectError, lambda: project_file.read(tmp_path))
 
 
 def _pipe(path):
@@ -122,7 +122,7 @@ def test_a_grid_is_refused_that_is(attack, tmp_path):
 def test_a_project_file_is_refused_that_is(attack, tmp_path):
     NO_FILES[attack](tmp_path / "MLproject")
 
-    refusal(ProjectError, lambda: project_file.refuse_hostile(tmp_path))
+    refusal(ProjectError, lambda: project_file.read(tmp_path))
 
 
 @pytest.mark.parametrize("attack", NO_FILES)
@@ -152,14 +152,14 @@ SHAPES = {
 def test_a_project_file_is_refused_that_has_in_its_place(attack, tmp_path):
     (tmp_path / "MLproject").write_text(SHAPES[attack], encoding="utf-8")
 
-    refusal(ProjectError, lambda: project_file.refuse_hostile(tmp_path))
+    refusal(ProjectError, lambda: project_file.read(tmp_path))
 
 
 def test_a_project_is_refused_with_two_files_of_the_name(tmp_path):
     for name in ("MLproject", "mlproject"):
         (tmp_path / name).write_text("name: x", encoding="utf-8")
 
-    assert "found 2" in refusal(ProjectError, lambda: project_file.refuse_hostile(tmp_path))
+    assert "found 2" in refusal(ProjectError, lambda: project_file.read(tmp_path))
 
 
 RECORDS = {
@@ -451,6 +451,6 @@ def test_a_replay_lifts_no_limit_because_a_record_says_so():
         entry_point="load_data", raw_parameters={"allow_large": "true", "seed": "1"}, parameters={}
     )
 
-    raw = prepare._raw_parameters(step, prepare.Request())
+    raw = prepare.Request().raw_parameters(step)
 
     assert raw == {"allow_large": "false", "seed": "1"}
