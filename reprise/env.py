@@ -1,29 +1,25 @@
 """The environment variables of our own: what each is for, who sets it and who reads it.
 
-The first group is a protocol: a replay sets them for a process whose engine is that of the run's
-own commit, which may be old. They keep their names and their meaning. All others pass between
-processes of one engine, and may change with it.
+The protocol is what a replay says to the process that it starts. The engine of that process is the
+one of the run's own commit, which may be older than this one, or newer. So its variables keep their
+names and their meaning, and a reader ignores those that it does not know. If a meaning must change,
+the number changes, and a reader that does not know the number refuses it. An engine older than the
+number (before REPRISE_PROTOCOL) reads version 1. `docs/protocol.md` describes it for people.
+
+All else passes between processes of one engine, and may change with it: as one variable, TASK.
 """
 
-# The protocol, set by `replay.prepare` (and, of CODE, by sweeps), read by `runtime` and `scripts`.
+PROTOCOL = "REPRISE_PROTOCOL"  # the version of the variables below: this engine speaks
+VERSION = "1"
+
+# Set by `replay.prepare`; CODE, DATA_FOLDER and PERMISSIONS also by sweeps, for their child runs.
+# Every process that the replay starts inherits them; `runtime.launch` takes CODE for itself.
 CODE = "REPRISE_CODE"  # the code that a process runs, as JSON: it captures none itself
 DATA_FOLDER = "REPRISE_DATA_FOLDER"  # where a relative path leads that does not exist in a checkout
 RUN_NUMBER = "REPRISE_RUN_NUMBER"  # which of the runs that a script makes is the one given, from 1
-BELOW = "REPRISE_BELOW"  # id of the run below which a script makes its others
+BELOW = "REPRISE_BELOW"  # id of the parent run of all other runs that a script makes
+PERMISSIONS = "REPRISE_PERMISSIONS"  # what may be read outside the checkout, as JSON
 
-# Set by `replay.prepare`, read by `trust.permissions` in the replay and in what it starts.
-PERMISSIONS = "REPRISE_PERMISSIONS"  # what a replay may read outside its checkout, as JSON
-# Set by `commands.handover`, read by the step that it starts.
-ORDERED = "REPRISE_ORDERED"  # the run that a step makes for itself, as JSON
-CAPTURED = "REPRISE_CAPTURED"  # folder in which a step finds its source, captured ahead of it
-# Set by `process.fork_server` and `commands.handover`, read by `runtime.outcome`.
-REPORT = "REPRISE_REPORT"  # file to which a step reports its run and its metrics, as JSON
-# Set by `sweeps.runner`, read by the steps of a sweep.
-PLANNED = "REPRISE_PLANNED"  # the run that a process is to make for itself, as JSON
-ONCE = "REPRISE_ONCE"  # key of that run: where a finished run has it, it is not made again
-KEPT = "REPRISE_KEPT"  # folder of artifacts that several processes read, fetched once
-KEEP = "REPRISE_MODELS"  # which models a process is to keep:
-ALL = "all"
-NONE = "none"
-# REPRISE_CHANNEL, the file descriptor of a process that serves, stands in `process.launcher`, which
-# imports nothing of the engine.
+# Set by `commands.handover` and `sweeps.executor`, read once by `runtime.launch`: a
+# `process.task.StepTask`, as JSON.
+TASK = "REPRISE_TASK"

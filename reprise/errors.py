@@ -50,6 +50,10 @@ class DigestMismatchError(RepriseError):
         )
 
 
+class TaskError(RepriseError):
+    """What an engine says to a process that it starts is not what this engine understands."""
+
+
 class RecordError(RepriseError):
     """A run's record is missing, unreadable or newer than this version."""
 

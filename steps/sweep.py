@@ -78,7 +78,6 @@ def make(
     sweep: Sweep, keep: str, run: "RunRecorder", at_work: "Executor", clock: "Clock"
 ) -> "list[Outcome]":
     """Make the runs, and the models that are to be kept; return the runs, best first."""
-    from reprise import env
     from reprise.sweeps import leaderboard, runner
     from reprise.sweeps.progress import Progress
 
@@ -95,7 +94,7 @@ def make(
             at_work,
             runs,
             keys=keys(run, runs, loaded),
-            variables={env.KEEP: env.ALL if keep == "all" else env.NONE},
+            keep_models=keep == "all",
             on_end=progress.ended,
         )
     clock.lap("the runs")

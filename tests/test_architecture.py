@@ -135,4 +135,4 @@ def test_every_variable_of_ours_stands_in_one_file():
         if names.search(path.read_text(encoding="utf-8"))
     }
 
-    assert holders == {"env.py", "process/launcher.py"}
+    assert holders == {"env.py"}

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from reprise import env
 from reprise.capture import code
 from reprise.capture.code import Captured
 from reprise.errors import CodeError
@@ -60,10 +59,20 @@ def captured(
 
 
 @contextmanager
-def source(project: Path, *, allow_untracked: Sequence[str]) -> Iterator[Captured]:
-    """Have the source of this process: captured ahead of it, or now; see `code.capture`."""
-    folder = os.environ.pop(env.CAPTURED, None)
-    ahead = _received(Path(folder)) if folder else None
+def source(
+    project: Path, folder: Path | None, *, allow_untracked: Sequence[str]
+) -> Iterator[Captured]:
+    """Yield the source of this process: captured ahead of it in a folder, or now.
+
+    Parameters
+    ----------
+    project : Path
+    folder : Path or None
+        Of `captured`; None: nobody has captured it.
+    allow_untracked : sequence of str
+        As for `code.capture`.
+    """
+    ahead = _received(folder) if folder else None
     if ahead:
         yield ahead
         return

@@ -8,7 +8,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from reprise import env
 from reprise.capture.ahead import awaited, captured
 from reprise.errors import NotBegunError, ParameterError, RunFailedError
 from reprise.process.launcher import Ended, Launcher
+from reprise.process.task import StepTask, is_understood_in
 from reprise.projects import settings
 from reprise.projects.mlproject import Command
 from reprise.record.project_run import ProjectRun
@@ -28,8 +30,9 @@ def is_possible(folder: Path, command: Command, python: Path) -> bool:
     """Return whether a command starts a step that makes its run itself, where this one would."""
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     same_store = folder == Path.cwd() or uri.startswith(_ANYWHERE)
-    same_engine = python == Path(sys.executable)
-    return same_store and same_engine and settings.of(folder).is_step(command.words)
+    same_python = python == Path(sys.executable)
+    is_step = same_python and settings.of(folder).is_step(command.words)
+    return same_store and is_step and is_understood_in(folder)
 
 
 def run_step(planned: ProjectRun, command: Command, folder: Path) -> str:
@@ -57,12 +60,9 @@ def run_step(planned: ProjectRun, command: Command, folder: Path) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="reprise-") as name:
         report = Path(name, "report.json")
-        variables = {**os.environ, env.ORDERED: planned.to_json(), env.REPORT: str(report)}
-        variables["PATH"] = (
-            f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        )
+        task = StepTask(ordered=asdict(planned), report=str(report), captured=name)
         try:
-            ended = _ended(command.words, folder, Path(name), variables)
+            ended = _ended(command.words, folder, Path(name), task)
         except BaseException:
             _close(_reported(report), "KILLED", "interrupted")
             raise
@@ -75,15 +75,15 @@ def run_step(planned: ProjectRun, command: Command, folder: Path) -> str:
     return str(run_id)
 
 
-def _ended(words: Sequence[str], folder: Path, shared: Path, variables: Mapping[str, str]) -> Ended:
+def _ended(words: Sequence[str], folder: Path, shared: Path, task: StepTask) -> Ended:
     """Run a step to its end, and capture its source as it starts, where it is one to carry."""
     python = Path(sys.executable)
-    with awaited(shared) as pipe:
-        variables = {**variables, env.CAPTURED: str(shared)}
-        with Launcher(python, (), variables, shown=True) as launcher:
-            launcher.begin(words, folder=folder, environment=variables)
-            with captured(folder, shared, pipe, allow_untracked=_allowed(words)):
-                return launcher.ended()
+    path = f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    variables = {**os.environ, "PATH": path, env.TASK: task.to_json()}
+    with awaited(shared) as pipe, Launcher(python, (), variables, shown=True) as launcher:
+        launcher.begin(words, folder=folder, environment=variables)
+        with captured(folder, shared, pipe, allow_untracked=_allowed(words)):
+            return launcher.ended()
 
 
 def _allowed(words: Sequence[str]) -> list[str] | None:

@@ -41,8 +41,8 @@ class Order:
     of_run: bool = False  # it names a run's id instead of a project
 
     @property
-    def replays(self) -> bool:
-        """Whether it asks for a run of the past: then the environment at hand does for the step."""
+    def is_exact(self) -> bool:
+        """Whether it asks for a replay of a run: then the current environment does for the step."""
         return self.entry_point == REPRODUCE
 
 
@@ -221,7 +221,7 @@ def _interpreter(order: Order, folder: Path, how: How) -> Path:
             f"expected --env-manager uv or local, found {how.manager}: this backend builds "
             "environments with uv. Leave --env-manager out."
         )
-    if how.manager == "local" or order.replays:
+    if how.manager == "local" or order.is_exact:
         return Path(sys.executable)
     allowed = str(how.configuration.get(_ALLOW_BUILD, "")).split(",")
     return environments.locked_interpreter(folder, allow_build=tuple(filter(None, allowed)))

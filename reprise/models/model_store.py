@@ -1,7 +1,6 @@
 """Stored models: MLflow's scikit-learn format, saved with skops, loaded without pickle."""
 
 import contextlib
-import os
 import tempfile
 import zipfile
 import zlib
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature, infer_signature
 
-from reprise import env, tracking
+from reprise import tracking
 from reprise.errors import DigestMismatchError, ModelError
 from reprise.models import fitted, model_schema
 from reprise.models.trusted_types import TRUSTED_TYPES
@@ -50,8 +49,8 @@ _REQUIREMENTS = ("scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 def log_model(run: "RunRecorder", model: Any, example: "pd.DataFrame") -> str:
     """Log a fitted estimator with its signature, an example, and explicit requirements.
 
-    Where this process keeps no models (`env.KEEP`) only its digest is recorded, by which the model
-    is known when it is fitted again.
+    Where the run keeps no model only its digest is recorded, by which the model is known when it
+    is fitted again.
 
     MLflow's `log_model` would ask for every metric's history and score the example in a server
     of its own; these are the same public calls, without that.
@@ -69,7 +68,7 @@ def log_model(run: "RunRecorder", model: Any, example: "pd.DataFrame") -> str:
     import mlflow.sklearn
 
     digest = sha256_model(model)
-    if os.environ.get(env.KEEP) == env.NONE:
+    if not run.keeps_models:
         run.log_model_digest(digest, model_id=None)
         return digest
     refuse_unrestorable(model, digest)

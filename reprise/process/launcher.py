@@ -1,36 +1,26 @@
-"""A process that imports libraries while nobody knows yet which step it will run.
+"""Starts a process that imports libraries while nobody knows yet which command it will run.
 
-Most of a short step's time is imports. A replay knows early that it will run a step, and late
-which one. The process runs this file as a script and imports nothing of the project, whose code
-may be that of any commit; it ends when the one that started it does. The command may also be one
-that serves: it then reads its own orders, and answers, on the channel by which it got the first.
+What that process does is in `fork_server`; this is the other end of the channel to it.
 """
 
 import contextlib
-import gc
-import importlib
 import json
 import os
-import runpy
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-CHANNEL = "REPRISE_CHANNEL"  # file descriptor on which a command that serves is spoken to
-# As process/interrupts.py has it, which this process cannot import.
-_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_GRACE_SECONDS = 15
+_SERVER = Path(__file__).with_name("fork_server.py")
+_GRACE_SECONDS = 15  # longer than what the process itself gives its forks
 _LAST_LINES = 20
-# Runs this file without its folder on the path. -P does so too, but passes on to fork servers,
-# which then find no module of the project to preload.
+_RECEIVED = 1 << 16  # bytes at a time
+# Runs a file without its folder on the path. -P does so too, but passes on to fork servers of
+# multiprocessing, which then find no module of the project to preload.
 _START = (
     "import runpy, sys; sys.path = [*filter(None, sys.path)]; "
     "runpy.run_path(sys.argv.pop(1), run_name='__main__')"
@@ -46,22 +36,23 @@ class Ended:
 
 
 class Launcher:
-    """Starts a process that imports libraries and then waits for one command.
+    """Starts a process that imports libraries and then waits for commands.
 
     Parameters
     ----------
     python : Path
         Interpreter of the environment to run in.
     libraries : sequence of str
-        Modules that the command is likely to import; those that are missing are skipped.
+        Modules that the commands are likely to import; those that are missing are skipped.
     environment : mapping of str to str
         Variables that libraries read as they load.
     shown : bool
-        Whether the command's output goes where this process's goes, instead of being kept.
+        Whether the output goes where this process's goes, instead of being kept.
     reused : bool
-        Whether the process runs one command after another, each in a fork; else it runs one.
-    file : Path
-        This module's file, for a process to which this class was sent without it.
+        Whether `run` may be called again: each command is a fork of the process. Else the process
+        becomes the one command.
+    server : Path
+        The file `fork_server.py`, where it is not beside this module.
     """
 
     def __init__(
@@ -72,14 +63,15 @@ class Launcher:
         *,
         shown: bool = False,
         reused: bool = False,
-        file: Path = Path(__file__),
+        server: Path = _SERVER,
     ) -> None:
         self._log = None if shown else tempfile.TemporaryFile()  # noqa: SIM115 - see __exit__
         self._reused = reused
+        self._received = b""
         self._channel, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [str(python), "-c", _START, str(file), *libraries],
+                [str(python), "-c", _START, str(server), *libraries],
                 stdin=theirs.fileno(),
                 stdout=self._log,
                 stderr=None if shown else subprocess.STDOUT,
@@ -107,13 +99,20 @@ class Launcher:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the process can still run a command; none of one that has run its own."""
+        return self._process.poll() is None
+
+    # One command after another
+
     def run(self, words: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> Ended:
         """Run a command to its end.
 
         Parameters
         ----------
         words : sequence of str
-            `python -m …` runs in the process itself, anything else below it.
+            `python -m …` runs in the process itself, anything else in one that it starts.
         folder : Path
             Where to run it.
         environment : mapping of str to str
@@ -121,40 +120,22 @@ class Launcher:
         """
         written = self._log.seek(0, os.SEEK_END) if self._log else 0
         self.begin(words, folder=folder, environment=environment)
-        exit_code = self._answer() if self._reused else None
-        return self.ended() if exit_code is None else Ended(exit_code, self._printed(written))
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the process can still run a command; none of one that has run its own."""
-        return self._process.poll() is None
+        if not self._reused:
+            return self.ended()
+        try:
+            answer = self.answer()
+        except BaseException:
+            self._end()
+            raise
+        return Ended(answer["exit_code"], self._printed(written)) if answer else self.ended()
 
     def begin(self, words: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
         """Start a command; see `run`, and `ended` for its end."""
-        self._order(words, folder, environment, serves=False)
-
-    def serve(
-        self, words: Sequence[str], *, folder: Path, environment: Mapping[str, str]
-    ) -> socket.socket:
-        """Start a command that serves, and return the channel to it; see `run`."""
-        self._order(words, folder, environment, serves=True)
-        return self._channel
-
-    def _order(
-        self, words: Sequence[str], folder: Path, environment: Mapping[str, str], *, serves: bool
-    ) -> None:
-        order = {
-            "words": list(words),
-            "folder": str(folder),
-            "environment": dict(environment),
-            "serves": serves,
-            "forks": self._reused,
-        }
-        with contextlib.suppress(ConnectionError):  # it is gone, as its exit code will tell
-            self._channel.sendall(json.dumps(order).encode() + b"\n")
+        order = {"words": list(words), "enter": _place(folder, environment)}
+        self._order({**order, "number": 0} if self._reused else order)
 
     def ended(self) -> Ended:
-        """Wait for the command's end, and tell how it was."""
+        """Wait for the process's end, and return how it was."""
         try:
             exit_code = self._process.wait()
         except BaseException:
@@ -162,16 +143,62 @@ class Launcher:
             raise
         return Ended(exit_code, self._printed(0))
 
-    def _answer(self) -> int | None:
-        """Wait for the exit code of a command's fork; None: the process has ended."""
-        try:
-            line = self._channel.makefile("rb", buffering=0).readline()
-        except ConnectionError:
-            return None
-        except BaseException:
-            self._end()
-            raise
-        return int(line) if line else None
+    # Several commands at a time, in one folder
+
+    def enter(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        preload: Sequence[str],
+        workers: int,
+        scratch: Path,
+    ) -> None:
+        """Have the process go to a folder, for the commands that `fork` asks for.
+
+        Parameters
+        ----------
+        folder : Path
+            Where to run them.
+        environment : mapping of str to str
+            All variables that they have in common.
+        preload : sequence of str
+            Modules of the folder's project, to import now; those that fail are skipped.
+        workers : int
+            Most commands at a time.
+        scratch : Path
+            For what they print, and for their temporary files; it goes with the process.
+        """
+        place = {"enter": _place(folder, environment), "scratch": str(scratch)}
+        self._order({**place, "preload": list(preload), "workers": workers})
+
+    def fork(self, number: int, words: Sequence[str], variables: Mapping[str, str]) -> None:
+        """Order a command, with variables of its own; its answer has the number."""
+        self._order({"number": number, "words": list(words), "variables": dict(variables)})
+
+    def stop(self) -> None:
+        """Ask what runs to end, and let nothing begin that waits; each has its answer."""
+        self._order({"stop": True})
+
+    def answer(self) -> dict[str, Any] | None:
+        """Wait for the end of a command: `number`, `exit_code`, `seconds` and `output`.
+
+        None: the process is gone, and there will be no more.
+        """
+        while b"\n" not in self._received:
+            try:
+                more = self._channel.recv(_RECEIVED)
+            except ConnectionError:
+                more = b""
+            if not more:
+                return None
+            self._received += more
+        line, _, self._received = self._received.partition(b"\n")
+        return dict(json.loads(line))
+
+    def _order(self, order: Mapping[str, Any]) -> None:
+        with contextlib.suppress(ConnectionError):  # it is gone, as its exit code will show
+            self._channel.sendall(json.dumps(order).encode() + b"\n")
 
     def _printed(self, start: int) -> str:
         """Return the last lines that were printed since the log had this many bytes."""
@@ -182,86 +209,5 @@ class Launcher:
         return "\n".join(lines[-_LAST_LINES:])
 
 
-def main() -> None:
-    """Be the process: import, wait for the order, run it."""
-    gc.disable()
-    for library in sys.argv[1:]:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(library)
-    gc.freeze()  # what was imported stays: no collection need search it
-    gc.enable()
-    channel = os.dup(0)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    parent = os.fdopen(channel, "rb", buffering=0)
-    line = parent.readline()
-    while line and json.loads(line)["forks"] and (child := os.fork()):
-        os.write(channel, b"%d\n" % _exit_code(child))
-        line = parent.readline()
-    if not line:
-        return
-    order = json.loads(line)
-    os.environ.clear()
-    os.environ.update(order["environment"])
-    tempfile.tempdir = None  # a library may have asked for it before
-    os.chdir(order["folder"])
-    if order["serves"]:
-        os.environ[CHANNEL] = str(parent.fileno())
-    else:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    words = order["words"]
-    if words[:2] == ["python", "-m"]:
-        _be_module(words[2], words[3:])
-    else:
-        sys.exit(_call(words))
-
-
-def _exit_code(child: int) -> int:
-    """Wait for a fork, which ends when this process is asked to, as this one then does."""
-    asked = 0
-
-    def end(number: int, _frame: object) -> None:
-        nonlocal asked
-        asked = number
-        os.kill(child, number)
-
-    before = {number: signal.signal(number, end) for number in _ENDING}
-    _, status = os.waitpid(child, 0)
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    if asked:
-        sys.exit(128 + asked)
-    return os.waitstatus_to_exitcode(status)
-
-
-def _be_module(module: str, arguments: list[str]) -> None:
-    """Do what `python -m module arguments` does in this folder."""
-    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as -m does
-    sys.argv = ["-m", *arguments]
-    sys.orig_argv = [sys.executable, "-m", module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
-
-
-def _call(words: list[str]) -> int:
-    """Run any other command, which ends when this process is asked to."""
-
-    def end(number: int, _frame: object) -> None:
-        signal.signal(number, signal.SIG_IGN)
-        os.killpg(0, number)  # this process leads a session of its own
-
-    for number in _ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, end)
-    code = subprocess.run(words, check=False).returncode
-    return code if code >= 0 else 128 - code  # of a signal, as a shell tells it
-
-
-def _end_with(parent: Any) -> None:
-    """Interrupt this process when the one that gave the order is gone."""
-    parent.read()
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_GRACE_SECONDS)
-    os.killpg(0, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    main()
+def _place(folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    return {"folder": str(folder), "environment": dict(environment)}

@@ -1,4 +1,4 @@
-"""Does something again and again while something else is done."""
+"""Calls a function periodically in a background thread."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -1,9 +1,7 @@
 """A run of a project's entry point, before it is made: by a command, or by the step itself."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Self
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -35,12 +33,3 @@ class ProjectRun:
     folder: str | None = None
     commit: str | None = None
     repository: str | None = None
-
-    def to_json(self) -> str:
-        """Write it for another process."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` has written."""
-        return cls(**json.loads(text))

@@ -1,6 +1,7 @@
 """What a replay needs before it runs: the folder, the interpreter, the command, its variables."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +20,12 @@ from reprise.trust.permissions import Permissions
 
 if TYPE_CHECKING:
     from reprise.runtime.recorder import RunRecorder
-PINNED = frozenset(numerics.pins(numerics.cpu_flags(numerics.read_cpuinfo())))
+_PINNED = frozenset(numerics.pins(numerics.cpu_flags(numerics.read_cpuinfo())))
 
 
 @dataclass(frozen=True)
 class Request:
-    """How a run is to be made again.
+    """How a run is to be reproduced.
 
     Attributes
     ----------
@@ -53,128 +54,164 @@ class Request:
     allow_large: bool = False
 
     @property
-    def replays(self) -> bool:
-        """Whether it is to be the same run again, which ends in a verdict."""
+    def is_exact(self) -> bool:
+        """Whether the replay is to equal the original run, which ends in a verdict."""
         return not self.changes and not self.current_code
+
+    def raw_parameters(self, step: Step) -> dict[str, str]:
+        """Return the raw parameters of a replay; a record lifts no limit, only who asks does."""
+        raw = dict(step.raw_parameters)
+        if ALLOW_LARGE in raw:
+            raw[ALLOW_LARGE] = as_text(self.allow_large)
+        return {**raw, **self.changes}
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """All that one attempt at a run needs."""
+    """What the processes of a replay run in.
 
-    parent: "RunRecorder"
-    run: OriginalRun
-    request: Request
+    Attributes
+    ----------
+    folder : Path
+        The project's, with the code to run.
+    cwd : Path
+        Where the command is started: the folder, or one within it.
+    python : Path
+        The interpreter.
+    words : sequence of str
+        The command.
+    environment : mapping of str to str
+        All variables but MLFLOW_RUN_ID, which names the replay.
+    """
+
     folder: Path
+    cwd: Path
     python: Path
     words: Sequence[str]
-    permitted: Permissions
+    environment: Mapping[str, str]
+
+    @property
+    def is_like_this_process(self) -> bool:
+        """Whether libraries that this process's interpreter has loaded serve the command too."""
+        same_pins = all(self.environment.get(name) == os.environ.get(name) for name in _PINNED)
+        return self.python == Path(sys.executable) and same_pins
 
 
 def prepare(
-    parent: "RunRecorder", run: OriginalRun, request: Request, folder: Path, python: Path
+    original: OriginalRun,
+    request: Request,
+    *,
+    folder: Path,
+    python: Path,
+    parent: "RunRecorder",
 ) -> Workspace:
-    """Have all that an attempt needs, in a folder that has the run's code.
+    """Derive all that a replay needs.
+
+    Parameters
+    ----------
+    original : OriginalRun
+    request : Request
+    folder : Path
+        The project's, with the code to run.
+    python : Path
+        The interpreter to run it with.
+    parent : RunRecorder
+        The run that asks.
 
     Raises
     ------
     NotAllowedError
         If the record names something to read that is neither the project's nor allowed.
+    CheckoutError, ProjectError
+        If the code has no such entry point or script, or it takes other parameters.
     """
-    step = run.record.step
-    start = containment.working_folder(folder, step.folder, temporary=not request.current_code)
-    folders = (start, Path.cwd() / step.folder)
+    step = original.record.step
+    cwd = _working_folder(folder, step, request)
+    folders = (cwd, Path.cwd() / step.folder)
     permitted = permissions.of_replay(
         repository_root(folder),
         repository_root(Path.cwd()),
         (*request.paths, *request.changes.values()),  # what the user changes the user names
     )
-    permitted.refuse_values(step.command, folders=folders)
-    if not request.changes.keys() & {*step.locations}:
-        for item in run.record.inputs:
-            permitted.refuse(item.uri, folders=folders)
-    stored = splits.stored_input(run.record.inputs)
-    given = _raw_parameters(step, request)
-    raw = permissions.without_sources(
+    _refuse_sources(original, request, permitted, folders)
+    stored = splits.stored_input(original.record.inputs)
+    raw = request.raw_parameters(step)
+    recorded = permissions.without_sources(
         permitted,
-        {name: value for name, value in given.items() if name not in request.changes},
+        {name: value for name, value in raw.items() if name not in request.changes},
         stored=dict.fromkeys(step.locations, stored) if stored else {},
         folders=folders,
     )
-    words = command(folder, run, request, raw_parameters={**raw, **request.changes})
-    return Workspace(parent, run, request, folder, python, words, permitted)
+    words = _words(folder, step, request, {**recorded, **request.changes})
+    environment = {
+        **{name: value for name, value in os.environ.items() if name not in _PINNED},
+        **parent.tracking_environment(),
+        **_protocol(original, request, permitted, parent.run_id),
+        **numerics.recorded(original.record.numerics.variables),
+        "PATH": _before(python.parent, "PATH", os.defpath),
+    }
+    if step.command:  # what a script imports of the project is of this code, wherever it is
+        environment["PYTHONPATH"] = _before(folder.absolute(), "PYTHONPATH", "")
+    return Workspace(folder, cwd, python, words, environment)
 
 
-def command(
-    folder: Path,
-    run: OriginalRun,
-    request: Request,
-    *,
-    raw_parameters: Mapping[str, str] | None = None,
-) -> list[str]:
-    """Return the command that makes a run again in a folder that has its code.
-
-    Parameters
-    ----------
-    folder : Path
-    run : OriginalRun
-    request : Request
-    raw_parameters : mapping of str to str, optional
-        In place of the recorded and changed ones.
+def command(folder: Path, original: OriginalRun, request: Request) -> list[str]:
+    """Return the command that reproduces a run in a folder that has the code to run.
 
     Raises
     ------
     CheckoutError, ProjectError
         If that code has no such entry point or script, or it takes other parameters.
     """
-    step = run.record.step
-    containment.working_folder(folder, step.folder, temporary=not request.current_code)
-    if step.command:
-        if request.changes:
-            raise ProjectError(
-                "expected set= for a run of an entry point, found a run of the script "
-                f"{step.command[0]}. Run the script with other arguments instead."
-            )
-        return entry_points.script(folder, step)
-    return entry_points.words(
-        folder,
-        step.entry_point,
-        raw_parameters or _raw_parameters(step, request),
-        recorded=step.raw_parameters.keys() - request.changes.keys(),
-    )
+    step = original.record.step
+    _working_folder(folder, step, request)
+    return _words(folder, step, request, request.raw_parameters(step))
 
 
-def _raw_parameters(step: Step, request: Request) -> dict[str, str]:
-    """Return the raw parameters of a replay; a record lifts no limit, only who asks does."""
-    raw = dict(step.raw_parameters)
-    if ALLOW_LARGE in raw:
-        raw[ALLOW_LARGE] = as_text(request.allow_large)
-    return {**raw, **request.changes}
+def _working_folder(folder: Path, step: Step, request: Request) -> Path:
+    return containment.working_folder(folder, step.folder, temporary=not request.current_code)
 
 
-def variables(attempt: Workspace, new_run_id: str) -> dict[str, str]:
-    """Return the variables of the new run's process: those here, with the old run's numerics."""
-    record, step = attempt.run.record, attempt.run.record.step
-    kept = {name: value for name, value in os.environ.items() if name not in PINNED}
-    given = {
-        "PATH": f"{attempt.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "MLFLOW_RUN_ID": new_run_id,
+def _refuse_sources(
+    original: OriginalRun, request: Request, permitted: Permissions, folders: Sequence[Path]
+) -> None:
+    """Refuse a record whose command or inputs name what may not be read."""
+    step = original.record.step
+    permitted.refuse_values(step.command, folders=folders)
+    if not request.changes.keys() & {*step.locations}:
+        for item in original.record.inputs:
+            permitted.refuse(item.uri, folders=folders)
+
+
+def _words(
+    folder: Path, step: Step, request: Request, raw_parameters: Mapping[str, str]
+) -> list[str]:
+    if not step.command:
+        recorded = step.raw_parameters.keys() - request.changes.keys()
+        return entry_points.words(folder, step.entry_point, raw_parameters, recorded=recorded)
+    if request.changes:
+        raise ProjectError(
+            "expected set= for a run of an entry point, found a run of the script "
+            f"{step.command[0]}. Run the script with other arguments instead."
+        )
+    return entry_points.script(folder, step)
+
+
+def _protocol(
+    original: OriginalRun, request: Request, permitted: Permissions, parent_id: str
+) -> dict[str, str]:
+    """Say to the engine of the run's commit, by the protocol in `env`, what it is to do."""
+    step = original.record.step
+    variables = {
+        env.PROTOCOL: env.VERSION,
         env.DATA_FOLDER: str(Path.cwd() / step.folder),
-        env.PERMISSIONS: attempt.permitted.to_json(),
-        **numerics.recorded(record.numerics.variables),
+        env.PERMISSIONS: permitted.to_json(),
     }
-    if not attempt.request.current_code:
-        given[env.CODE] = _code(record.code)
+    if not request.current_code:
+        variables[env.CODE] = _code(original.record.code)
     if step.command:
-        given |= {
-            env.RUN_NUMBER: str(step.number),
-            env.BELOW: attempt.parent.run_id,
-            # What a script imports of the project is of this code, wherever its own is installed.
-            "PYTHONPATH": os.pathsep.join(
-                filter(None, [str(attempt.folder.absolute()), os.environ.get("PYTHONPATH")])
-            ),
-        }
-    return {**kept, **attempt.parent.tracking_environment(), **given}
+        variables |= {env.RUN_NUMBER: str(step.number), env.BELOW: parent_id}
+    return variables
 
 
 def _code(code: Code) -> str:
@@ -184,3 +221,8 @@ def _code(code: Code) -> str:
         text = code.model_copy(update={"changed_files": ()}).model_dump_json()
     entry_points.refuse_odd_words([text])
     return text
+
+
+def _before(folder: Path, variable: str, default: str) -> str:
+    """Put a folder in front of those that a variable lists."""
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get(variable, default)]))

@@ -1,17 +1,16 @@
-"""Makes a run of the past again, from its id, and says whether it is the same run.
+"""Reproduces a run from its id and compares the replay with the original.
 
 The recorded commit is checked out in a folder of its own, the recorded environment is found or
-built, and the same entry point runs there with the recorded raw parameters, as an ordinary run
-below the one that asked. Its inputs must have the recorded digests before it computes. Then the
+built, and the same entry point runs there with the recorded raw parameters, as an ordinary child
+run of the run that asked. Its inputs must have the recorded digests before it computes. Then the
 two records are compared; where nothing that is recorded explains a difference, the step runs once
 more, to tell a step that is not deterministic from something that is not recorded.
 """
 
-import os
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +19,11 @@ from reprise import tracking
 from reprise.capture import numerics
 from reprise.errors import RepriseError
 from reprise.process.launcher import Ended, Launcher
-from reprise.projects import checkout, containment, environments
+from reprise.projects import checkout, environments
 from reprise.record.verdict import Cause, CauseKind, Judgement, Verdict
 from reprise.replay import original_run
 from reprise.replay.original_run import OriginalRun
-from reprise.replay.prepare import PINNED, Request, Workspace, _raw_parameters, prepare, variables
+from reprise.replay.prepare import Request, Workspace, prepare
 from reprise.replay.verdicts import Replay, compare, not_replayable, record_verdict
 from reprise.urls import without_credentials
 
@@ -32,22 +31,31 @@ if TYPE_CHECKING:
     from reprise.runtime.recorder import RunRecorder
 
 
+@dataclass(frozen=True)
+class _Attempt:
+    """A run that asks for a replay, what it asks for, and where the replay runs."""
+
+    parent: "RunRecorder"
+    original: OriginalRun
+    request: Request
+    workspace: Workspace
+
+
 def reproduce(
     parent: "RunRecorder",
-    run: OriginalRun,
+    original: OriginalRun,
     request: Request,
     *,
     warm: Launcher | None = None,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> Replay:
-    """Make a run again below another run.
+    """Reproduce a run as a child run of another.
 
     Parameters
     ----------
     parent : RunRecorder
         The run that asks.
-    run : OriginalRun
-        The run to make again.
+    original : OriginalRun
     request : Request
     warm : Launcher, optional
         A process of this environment that has imported libraries.
@@ -57,53 +65,54 @@ def reproduce(
     Returns
     -------
     Replay
-        With the verdict *not replayable*, and why, where it could not be made.
+        With the verdict *not replayable*, and why, where there could be none.
     """
+    attempt = partial(_Attempt, parent, original, request)
+    ready = partial(prepare, original, request, parent=parent)
     try:
-        original_run.refuse_interactive(run)
-        numerics.recorded(run.record.numerics.variables)
-        if request.replays:
-            original_run.refuse_unfinished(run)
+        original_run.refuse_interactive(original)
+        numerics.recorded(original.record.numerics.variables)
+        if request.is_exact:
+            original_run.refuse_unfinished(original)
         if request.current_code:
-            attempt = prepare(parent, run, request, Path.cwd(), Path(sys.executable))
-            return _attempt(attempt, warm)
+            workspace = ready(folder=Path.cwd(), python=Path(sys.executable))
+            return _run(attempt(workspace), warm)
         with checkout.repository(Path.cwd(), allowed=request.allowed) as repository:
-            code = run.record.code
+            code = original.record.code
             on_stage(f"looking for commit {code.commit}")
             open_bundle = partial(tracking.artifact_at, allow_large=request.allow_large)
-            found = repository.obtain(code, open_bundle)
+            source = repository.obtain(code, open_bundle)
             folder = repository.check_out(code)
             on_stage("looking for its environment")
             python = environments.interpreter(
-                run.record.environment, folder, allow_build=request.allow_build
+                original.record.environment, folder, allow_build=request.allow_build
             )
-            attempt = prepare(parent, run, request, folder, python)
-            on_stage(f"making {run.name} again")
-            replay = replace(_attempt(attempt, warm), code_from=found)
-            if request.replays and _unexplained(replay):
+            workspace = ready(folder=folder, python=python)
+            on_stage(f"reproducing {original.name}")
+            replay = replace(_run(attempt(workspace), warm), code_from=source)
+            if request.is_exact and _unexplained(replay):
                 on_stage(
-                    f"making {run.name} once more, as nothing recorded explains the difference"
+                    f"reproducing {original.name} once more, as nothing recorded explains the "
+                    "difference"
                 )
-                replay = _explained(replay, _second(attempt))
+                replay = _explained(replay, _second(attempt(workspace)))
     except RepriseError as error:
-        replay = Replay(
-            run.name, run.run_id, None, not_replayable(type(error).__name__, str(error))
-        )
-    if request.replays:
+        replay = _failed(original, None, error)
+    if request.is_exact:
         record_verdict(replay)
     return replay
 
 
-def _attempt(attempt: Workspace, warm: Launcher | None) -> Replay:
-    """Make the run once and compare."""
-    run, request = attempt.run, attempt.request
+def _run(attempt: _Attempt, warm: Launcher | None) -> Replay:
+    """Make one replay, and compare it with the original."""
+    original = attempt.original
     new_run_id = _create(attempt)
     try:
         ended = _launch(attempt, new_run_id, warm)
     except BaseException:
         tracking.close(new_run_id, "KILLED", "interrupted")
         raise
-    if ended.exit_code == 0 and run.unknown:  # a plain step leaves the end to its launcher
+    if ended.exit_code == 0 and original.unknown:  # a plain step leaves the end to its launcher
         tracking.close(new_run_id, "FINISHED", "")
     tracking.close(new_run_id, "FAILED", _exit_reason(ended))
     new = original_run.read(new_run_id)
@@ -111,71 +120,71 @@ def _attempt(attempt: Workspace, warm: Launcher | None) -> Replay:
         tags = new.run.data.tags
         kind = tags.get(tracking.ERROR_KIND, "")
         reason = tags.get(tracking.ERROR) or _exit_reason(ended)
-        failure = not_replayable(kind, reason)
-        return Replay(run.name, run.run_id, new_run_id, failure)
-    if run.record.outputs is None:
-        reason = "the earlier run has no results to compare with"
-        return Replay(
-            run.name, run.run_id, new_run_id, Judgement(verdict=Verdict.DIFFERENT, reason=reason)
-        )
-    return compare(run, new, tolerance=request.tolerance)
+        return Replay(original.name, original.run_id, new_run_id, not_replayable(kind, reason))
+    if original.record.outputs is None:
+        reason = "the original run has no results to compare with"
+        different = Judgement(verdict=Verdict.DIFFERENT, reason=reason)
+        return Replay(original.name, original.run_id, new_run_id, different)
+    return compare(original, new, tolerance=attempt.request.tolerance)
 
 
-def _second(attempt: Workspace) -> Replay:
-    """Make the run once more; what keeps it from being made must not hide the first comparison."""
+def _second(attempt: _Attempt) -> Replay:
+    """Make a second replay, whose failure must not hide the comparison with the first."""
     try:
-        return _attempt(attempt, None)
+        return _run(attempt, None)
     except RepriseError as error:
-        failure = not_replayable(type(error).__name__, str(error))
-        return Replay(attempt.run.name, attempt.run.run_id, None, failure)
+        return _failed(attempt.original, None, error)
 
 
-def _create(attempt: Workspace) -> str:
-    run, request = attempt.run, attempt.request
-    step = run.record.step
-    tag = tracking.REPLAY_OF if request.replays else tracking.TWEAK_OF
+def _failed(original: OriginalRun, new_run_id: str | None, error: RepriseError) -> Replay:
+    judgement = not_replayable(type(error).__name__, str(error))
+    return Replay(original.name, original.run_id, new_run_id, judgement)
+
+
+def _create(attempt: _Attempt) -> str:
+    original, request = attempt.original, attempt.request
+    step = original.record.step
+    tag = tracking.REPLAY_OF if request.is_exact else tracking.TWEAK_OF
     changes = " ".join(f"{name}={value}" for name, value in request.changes.items())
-    what = "replay" if request.replays else f"with {changes or 'the present code'}"
-    tags = {tag: run.run_id}
+    what = "replay" if request.is_exact else f"with {changes or 'the current code'}"
+    tags = {tag: original.run_id}
     if not request.current_code:
-        source = (tracking.SOURCE_NAME, tracking.GIT_COMMIT, tracking.GIT_REPOSITORY)
-        told = {n: run.run.data.tags[n] for n in source if n in run.run.data.tags}
-        tags |= {name: without_credentials(value) for name, value in told.items()}
-    if attempt.python != Path(sys.executable):
+        names = (tracking.SOURCE_NAME, tracking.GIT_COMMIT, tracking.GIT_REPOSITORY)
+        recorded = original.run.data.tags
+        tags |= {n: without_credentials(recorded[n]) for n in names if n in recorded}
+    if attempt.workspace.python != Path(sys.executable):
         tags[tracking.PROJECT_ENVIRONMENT] = "uv"
     return attempt.parent.create_run(
         step.entry_point,
-        _raw_parameters(step, request),
-        name=f"{run.name} ({what})",
+        request.raw_parameters(step),
+        name=f"{original.name} ({what})",
         tags=tags,
     )
 
 
-def _launch(attempt: Workspace, new_run_id: str, warm: Launcher | None) -> Ended:
-    step = attempt.run.record.step
-    temporary = not attempt.request.current_code
-    folder = containment.working_folder(attempt.folder, step.folder, temporary=temporary)
-    usable = not attempt.run.unknown and not step.command and attempt.python == Path(sys.executable)
+def _launch(attempt: _Attempt, new_run_id: str, warm: Launcher | None) -> Ended:
+    """Run the command to its end, in the warm process where that has what the command needs."""
+    workspace = attempt.workspace
+    is_step = not attempt.original.unknown and not attempt.original.record.step.command
     # A step that is killed leaves its temporary files: they go with this folder.
     with tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True) as scratch:
-        environment = {**variables(attempt, new_run_id), "TMPDIR": scratch}
-        pinned = all(environment.get(n) == os.environ.get(n) for n in PINNED)
-        if warm and warm.is_ready and usable and pinned:
-            return warm.run(attempt.words, folder=folder, environment=environment)
-        with Launcher(attempt.python, (), environment) as cold:
-            return cold.run(attempt.words, folder=folder, environment=environment)
+        environment = {**workspace.environment, tracking.GIVEN: new_run_id, "TMPDIR": scratch}
+        if warm and warm.is_ready and is_step and workspace.is_like_this_process:
+            return warm.run(workspace.words, folder=workspace.cwd, environment=environment)
+        with Launcher(workspace.python, (), environment) as cold:
+            return cold.run(workspace.words, folder=workspace.cwd, environment=environment)
 
 
 def _exit_reason(ended: Ended) -> str:
     if ended.exit_code < 0:
         return f"its process was ended by signal {-ended.exit_code}"
     if ended.exit_code == 0:
-        return "its process ended without making it"
+        return "its process ended without an end of the run"
     return ended.last_lines or f"exit code {ended.exit_code}"
 
 
 def _unexplained(replay: Replay) -> bool:
-    """Tell whether something differs although everything that is recorded is the same."""
+    """Return whether something differs although everything that is recorded is the same."""
     return any(r.judgement.differences and not r.judgement.causes for r in replay.family())
 
 
@@ -185,12 +194,12 @@ def _explained(first: Replay, second: Replay | None) -> Replay:
     children = tuple(_explained(child, again.get(child.run_id)) for child in first.children)
     judgement = first.judgement
     if judgement.differences and not judgement.causes:
-        cause = _told_by(judgement, second.judgement if second else None)
+        cause = _cause(judgement, second.judgement if second else None)
         judgement = judgement.model_copy(update={"causes": (cause,)})
     return replace(first, judgement=judgement, children=children)
 
 
-def _told_by(first: Judgement, second: Judgement | None) -> Cause:
+def _cause(first: Judgement, second: Judgement | None) -> Cause:
     """Return the cause of a difference that nothing recorded explains, by a second replay."""
     kind: CauseKind = "unknown"
     if second is None:
@@ -198,12 +207,12 @@ def _told_by(first: Judgement, second: Judgement | None) -> Cause:
     elif second.verdict is Verdict.NOT_REPLAYABLE or second.reason:
         reason = " ".join(second.reason.split())
         name = f"nothing that is recorded differs, and a second replay failed: {reason}"
-    elif _found(first) == _found(second):
+    elif _values(first) == _values(second):
         name = "two replays agree with each other; nothing that is recorded differs"
     else:
         kind, name = "a step that is not deterministic", ""
     return Cause(kind=kind, name=name, recorded="", found="")
 
 
-def _found(judgement: Judgement) -> dict[tuple[str, str], str]:
+def _values(judgement: Judgement) -> dict[tuple[str, str], str]:
     return {(d.kind, d.name): repr(d.found) for d in judgement.differences}

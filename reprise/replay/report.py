@@ -1,4 +1,4 @@
-"""What a replay tells: a table on the terminal, artifacts, tags, and how the command ends."""
+"""What a replay reports: a table on the terminal, artifacts, tags, and how the command ends."""
 
 from typing import TYPE_CHECKING
 
@@ -20,17 +20,17 @@ _DIGITS = 12  # of a digest, shown
 
 def log(run: "RunRecorder", replay: Replay, request: Request) -> None:
     """Put the outcome on the run that asked for it."""
-    if request.replays:
+    if request.is_exact:
         run.set_tags({tracking.VERDICT: str(replay.verdict)})
     run.log_text(
-        FILE_NAME if request.replays else "comparison.json", canonical_json(replay.values())
+        FILE_NAME if request.is_exact else "comparison.json", canonical_json(replay.values())
     )
 
 
 def show(replay: Replay, request: Request) -> None:
     """Print the outcome, and what to run next."""
     new = replay.new_run_id
-    how = "made again" if request.replays else f"made {_how(request)}"
+    how = "reproduced" if request.is_exact else f"run {_how(request)}"
     console.say(f"{replay.name}: run {replay.run_id}" + (f", {how} as run {new}" if new else ""))
     if replay.code_from:
         console.say(f"  code from {replay.code_from}")
@@ -49,13 +49,13 @@ def show(replay: Replay, request: Request) -> None:
     console.say(_conclusion(replay, request))
     if new and replay.verdict is not Verdict.NOT_REPLAYABLE:
         commands = {"make ui": "both runs in a browser"}
-        if replay.verdict is not Verdict.IDENTICAL or not request.replays:
+        if replay.verdict is not Verdict.IDENTICAL or not request.is_exact:
             both = f"{option('run_id', replay.run_id)} {option('other', new)}"
             compare = f"{console.RUN} compare {both}"
             commands = {compare: "all that the two runs depended on, side by side", **commands}
         else:
-            again = f"{console.RUN} reproduce {option('run_id', replay.run_id)}"
-            tweak = f'{again} -P set="name=value"'
+            reproduce = f"{console.RUN} reproduce {option('run_id', replay.run_id)}"
+            tweak = f'{reproduce} -P set="name=value"'
             commands = {tweak: "the same run with another parameter", **commands}
         console.next_commands(commands)
 
@@ -71,31 +71,31 @@ def raise_unless_good(replay: Replay, request: Request) -> None:
     verdict = replay.verdict
     if verdict is Verdict.NOT_REPLAYABLE:
         lost = [r for r in replay.family() if r.judgement.verdict is Verdict.NOT_REPLAYABLE]
-        tried = f"; run {replay.new_run_id} tried, and failed" if replay.new_run_id else ""
+        failed = f": replay {replay.new_run_id} failed" if replay.new_run_id else ""
         raise NotReplayableError(
-            f"run {replay.run_id} was not made again{tried}: {lost[0].judgement.reason}"
+            f"run {replay.run_id} could not be reproduced{failed}: {lost[0].judgement.reason}"
         )
-    if request.replays and verdict is Verdict.DIFFERENT:
-        found = [r for r in replay.family() if r.judgement.differences]
-        causes = dict.fromkeys(str(cause) for r in found for cause in r.judgement.causes)
+    if request.is_exact and verdict is Verdict.DIFFERENT:
+        differing = [r for r in replay.family() if r.judgement.differences]
+        causes = dict.fromkeys(str(cause) for r in differing for cause in r.judgement.causes)
         causes |= dict.fromkeys(r.judgement.reason for r in replay.family() if r.judgement.reason)
         raise DifferentError(
-            f"expected run {replay.run_id} again, found another result in "
-            f"{sum(len(r.judgement.differences) for r in found)} places. "
+            f"expected the results of run {replay.run_id}, found others in "
+            f"{sum(len(r.judgement.differences) for r in differing)} places. "
             f"Causes: {'; '.join(causes)}."
         )
 
 
 def _how(request: Request) -> str:
-    """Say what was changed about a run that was not to be the same again."""
+    """Say what was changed about a run that was not to be reproduced exactly."""
     changes = [f"with {name}={value}" for name, value in request.changes.items()]
-    return " and ".join(changes + ["with the present code"] * request.current_code)
+    return " and ".join(changes + ["with the current code"] * request.current_code)
 
 
 def _conclusion(replay: Replay, request: Request) -> str:
     compared = sum(r.judgement.compared for r in replay.family())
     differing = [d for r in replay.family() for d in r.judgement.differences]
-    if request.replays or replay.verdict is Verdict.NOT_REPLAYABLE:
+    if request.is_exact or replay.verdict is Verdict.NOT_REPLAYABLE:
         return f"Verdict: {replay.verdict} ({compared - len(differing)} of {compared} equal)"
     return f"{len(differing)} of {compared} metrics and digests changed"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 
-# What kept a run from being made again, by the error that told of it.
+# What kept a run from being reproduced, by the error that reported it.
 _KINDS: dict[str, CauseKind] = {
     "CheckoutError": "code",
     "CodeError": "code",
@@ -35,12 +35,12 @@ FILE_NAME = "verdict.json"
 
 @dataclass(frozen=True)
 class Replay:
-    """A run, the one that made it again, and what a comparison says; the same for their children.
+    """An original run, its replay, and what a comparison says; the same for their children.
 
     Attributes
     ----------
     name, run_id : str
-        Of the earlier run.
+        Of the original run.
     new_run_id : str or None
         None: it could not be started.
     code_from : str
@@ -79,7 +79,7 @@ class Replay:
 
 
 def compare(old: OriginalRun, new: OriginalRun, *, tolerance: float | None = None) -> Replay:
-    """Compare two finished runs, and the runs below them that belong together."""
+    """Compare two finished runs, and their child runs that belong together."""
     judgement = judge(old.record, new.record, tolerance=tolerance)
     if old.unknown:
         judgement = judgement.model_copy(update={"unknown": old.unknown, "causes": ()})
@@ -88,16 +88,18 @@ def compare(old: OriginalRun, new: OriginalRun, *, tolerance: float | None = Non
 
 
 def _pairs(old: OriginalRun, new: OriginalRun, tolerance: float | None) -> "list[Replay]":
-    """Compare each run below one with the run below the other that makes it again."""
-    below = {_origin(run): run for run in tracking.children(new.run)}
-    if not any(tracking.REPLAY_OF in run.data.tags for run in below.values()):
+    """Compare each child of one run with the child of the other that replays it."""
+    replayed = {_origin(run): run for run in tracking.children(new.run)}
+    if not any(tracking.REPLAY_OF in run.data.tags for run in replayed.values()):
         return []
     replays = []
     for child in tracking.children(old.run):
         origin, name = _origin(child), str(child.info.run_name)
-        if origin in below:
+        if origin in replayed:
             replays.append(
-                compare(original_run.of(child), original_run.of(below[origin]), tolerance=tolerance)
+                compare(
+                    original_run.of(child), original_run.of(replayed[origin]), tolerance=tolerance
+                )
             )
         else:
             missing = not_replayable("", "the replay made no such run")
@@ -106,7 +108,7 @@ def _pairs(old: OriginalRun, new: OriginalRun, tolerance: float | None) -> "list
 
 
 def _origin(run: "Run") -> str:
-    """Return the id of the run that a run makes again, else its own."""
+    """Return the id of the run that a run replays, else its own."""
     return str(run.data.tags.get(tracking.REPLAY_OF, run.info.run_id))
 
 
@@ -117,7 +119,7 @@ def not_replayable(kind: str, reason: str) -> Judgement:
 
 
 def restore_model(replay: Replay) -> None:
-    """Give the earlier run the model of the one that made it again, if they are identical.
+    """Give the original run the model of its replay, if they are identical.
 
     Raises
     ------
@@ -125,9 +127,10 @@ def restore_model(replay: Replay) -> None:
         If they are not.
     """
     if replay.verdict is not Verdict.IDENTICAL or replay.new_run_id is None:
+        command = f"{console.RUN} reproduce {option('run_id', replay.run_id)}"
         raise DifferentError(
-            f"expected run {replay.run_id} to be made again identically, for its model; found "
-            f"it {replay.verdict}. See: {console.RUN} reproduce {option('run_id', replay.run_id)}"
+            f"expected an identical replay of run {replay.run_id}, for its model; found one "
+            f"that is {replay.verdict}. See: {command}"
         )
     model_store.attach(replay.run_id, replay.new_run_id)
 

@@ -19,7 +19,9 @@ from reprise.errors import (
     ParameterError,
     RepriseError,
 )
-from reprise.process import interrupts
+from reprise.process import interrupts, protocol
+from reprise.process.task import StepTask
+from reprise.record.project_run import ProjectRun
 from reprise.record.schema import ALLOW_UNTRACKED, Code, Step
 from reprise.runtime import startup
 from reprise.runtime.outcome import Reporter
@@ -61,9 +63,12 @@ def launch(
         sys.exit(0)
     try:
         with interrupts.interruptible(), tracking.translating_errors():
+            task = StepTask.take(os.environ)
+            protocol.refuse_other_version(os.environ)
             if check:
                 check(model.parse(parse_argv(arguments)))
-            _record(model, main, arguments)
+            with tracking.caching(Path(task.cache) if task.cache else None):
+                _record(model, main, arguments, task)
     except RepriseError as error:
         warn(f"{model.entry_point}: {error}")
         sys.exit(error.exit_code)
@@ -76,24 +81,28 @@ def launch(
 
 
 def _record(
-    model: type[P], main: Callable[[P, RunRecorder], None], arguments: Sequence[str]
+    model: type[P],
+    main: Callable[[P, RunRecorder], None],
+    arguments: Sequence[str],
+    task: StepTask,
 ) -> None:
     """Attach to the run, put code, parameters and environment on the record, and do the step."""
-    reporter = Reporter()
-    if env.ORDERED in os.environ:  # there is no run yet that would have to show the mistake
+    reporter = Reporter(task.report)
+    ordered = ProjectRun(**task.ordered) if task.ordered else None
+    planned = tracking.Plan(**task.planned) if task.planned else None
+    if ordered:  # there is no run yet that would have to show the mistake
         model.parse(parse_argv(arguments))
-    elif not tracking.is_run_given():
+    elif not planned and not tracking.is_run_given():
         parse_argv(arguments)  # words that are no parameters leave no failed run behind
-    once = os.environ.pop(env.ONCE, None)
-    made = tracking.find_planned(once) if once else None
+    made = tracking.find_planned(planned, task.key) if planned and task.key else None
     if made is not None:
         reporter.report(run_id=made.info.run_id, metrics=made.data.metrics, made_before=True)
         return
-    run, origin = tracking.open_run()
+    run, origin = tracking.open_run(ordered=ordered, planned=planned)
     reporter.report(run_id=run.info.run_id)
     end: Callable[[str, str], None] = tracking.end_run
-    if origin == tracking.Origin.PLANNED:
-        end = partial(tracking.end_planned, alone=once is None)
+    if planned:
+        end = partial(tracking.end_planned, alone=task.key is None)
     with finalizing_run(run, end=end):
         raw: dict[str, str] = {}
         parameters: P | None = None
@@ -105,7 +114,7 @@ def _record(
             wrong = error  # what was refused as an address may hold a password
             raw = {name: value for name, value in raw.items() if name not in model.locations}
         try:
-            source, carrying = _source_of(run, model, raw)
+            source, carrying = _source_of(run, model, raw, task)
         except CodeError as error:
             source, carrying, wrong = code.UNKNOWN, {}, wrong or error
         step = Step(
@@ -120,12 +129,18 @@ def _record(
             tags |= tracking.describe_step(model.entry_point, record.code)
             known = {n: v for n, v in raw.items() if n in model.model_fields}  # MLflow takes these
             tracking.log(run.info.run_id, params=parameters.raw() if parameters else known)
-        past, verifies = original_record(run, parameters)
+        original, verifies = original_record(run, parameters)
         recorded = RunRecorder(
-            run, record, parameters=parameters, tags=tags, past=past, verifies=verifies
+            run,
+            record,
+            parameters=parameters,
+            tags=tags,
+            original=original,
+            verifies=verifies,
+            keeps_models=task.keep_models,
         )
         # Of a planned run, the one that planned it has a record of all but the input.
-        with recorded.recorded(at_once=origin != tracking.Origin.PLANNED):
+        with recorded.recorded(at_once=not planned):
             if wrong:
                 raise wrong
             main(cast("P", parameters), recorded)
@@ -133,7 +148,7 @@ def _record(
 
 
 def _source_of(
-    run: "Run", model: type[Parameters], raw: Mapping[str, str]
+    run: "Run", model: type[Parameters], raw: Mapping[str, str], task: StepTask
 ) -> tuple[Code, dict[str, str]]:
     """Describe, and carry, the source that the process in this folder is about to run."""
     # A forked process runs what its parent has loaded, whatever was edited since.
@@ -143,5 +158,6 @@ def _source_of(
     if ALLOW_UNTRACKED not in model.model_fields:
         return code.describe(Path.cwd()), {}
     allowed = untracked.names(raw.get(ALLOW_UNTRACKED, ""))
-    with ahead.source(Path.cwd(), allow_untracked=allowed) as captured:
+    folder = Path(task.captured) if task.captured else None
+    with ahead.source(Path.cwd(), folder, allow_untracked=allowed) as captured:
         return carry(run, captured, Path(sys.modules["__main__"].__file__ or ""))

@@ -12,11 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from reprise import env, tracking
 from reprise.capture import environment, numerics
-from reprise.errors import (
-    DigestMismatchError,
-    RecordError,
-    RepriseError,
-)
+from reprise.errors import DigestMismatchError, RecordError, RepriseError
 from reprise.record.digest import sha256_array
 from reprise.record.schema import (
     FILE_NAME,
@@ -48,6 +44,8 @@ class RunRecorder:
         MLflow's ids.
     record : RunRecord
         What is on the record so far.
+    keeps_models : bool
+        Whether to store its model, or only the model's digest.
     """
 
     def __init__(
@@ -57,12 +55,14 @@ class RunRecorder:
         *,
         parameters: Parameters | None,
         tags: Mapping[str, str],
-        past: RunRecord | None = None,
+        original: RunRecord | None = None,
         verifies: bool = False,
+        keeps_models: bool = True,
     ) -> None:
         self._run = run
+        self.keeps_models = keeps_models
         self._verifies = verifies  # whether all that it reads must be on the record of that run
-        self._past = past  # the record of the run that this one makes again
+        self._original = original  # the record of the run that this one replays
         self._counterparts: list[Run] | None = None
         self._parameters = parameters
         self.run_id: str = run.info.run_id
@@ -77,11 +77,11 @@ class RunRecorder:
 
     @property
     def replays(self) -> bool:
-        """Whether this run makes an earlier one again, and so must change nothing else."""
+        """Whether this run is a replay, and so must change nothing else."""
         return tracking.REPLAY_OF in self._run.data.tags
 
     def recorded_uri(self, name: str) -> str | None:
-        """Return where the run that this one makes again read an input; None: it did not."""
+        """Return where the original run read an input; None: it did not."""
         found = self._recorded_input(name)
         return found.uri if found else None
 
@@ -91,7 +91,7 @@ class RunRecorder:
         Raises
         ------
         DigestMismatchError
-            If it is not what the run that this one makes again had read.
+            If it is not what the original run read.
         """
         if not data.uri.startswith(_FREE):  # not even its digest is sent
             self.verify_input(data.name, data.uri, data.sha256)
@@ -101,12 +101,12 @@ class RunRecorder:
         self.verify_input(data.name, data.uri, data.sha256)
 
     def verify_input(self, name: str, uri: str, sha256: str) -> None:
-        """Refuse, before it is parsed or sent, what the run that this one makes again had not read.
+        """Refuse, before it is parsed or sent, what the original run did not read.
 
         Raises
         ------
         DigestMismatchError
-            If it had read something else.
+            If it read something else.
         RecordError
             If its record says nothing of this input, which is somebody's own data.
         """
@@ -123,7 +123,7 @@ class RunRecorder:
 
     def may_store(self, digests: Mapping[str, str]) -> bool:
         """Tell whether content may be stored with this run: in a replay, if the original had it."""
-        outputs = self._past.outputs if self._past else None
+        outputs = self._original.outputs if self._original else None
         if not self.replays:
             return True
         return outputs is not None and digests.items() <= outputs.artifacts.items()
@@ -137,15 +137,15 @@ class RunRecorder:
         return tracking.stored_in(original) if tags.get(tracking.DATA_DIGEST) == digest else None
 
     def _recorded_input(self, name: str) -> InputData | None:
-        inputs = self._past.inputs if self._past else ()
+        inputs = self._original.inputs if self._original else ()
         return next((data for data in inputs if data.name == name), None)
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
-        """Log metrics; they must be equal when the run is made again."""
+        """Log metrics; they must be equal in a replay."""
         self.metrics |= metrics
 
     def log_histories(self, points: Sequence[tuple[str, int, float]]) -> None:
-        """Log points of metrics (name, step, value) now; the last of each must be equal again."""
+        """Log points of metrics (name, step, value); a replay must have the same last ones."""
         tracking.log_points(self.run_id, points, model_id=self.model_id)
         self.add_logged_metrics({name: value for name, _, value in points})
 
@@ -218,13 +218,13 @@ class RunRecorder:
         )
 
     def plan_child(self, parameters: Parameters, *, replay_of: str | None = None) -> tracking.Plan:
-        """Plan a run below this one for another process to make."""
+        """Plan a child run for another process to make."""
         counterpart = replay_of or (self._next_counterpart(parameters) if self.replays else None)
         tags = {tracking.REPLAY_OF: counterpart} if counterpart else {}
         return plan_step(self._run, parameters, tags=tags)
 
     def _next_counterpart(self, parameters: Parameters) -> str | None:
-        """Return the run, below the one that this one replays, that a child makes again."""
+        """Return the child of the original run that a child of this run replays."""
         if self._counterparts is None:
             replayed = tracking.get_run(self._run.data.tags[tracking.REPLAY_OF])
             self._counterparts = tracking.children(replayed)
@@ -243,7 +243,7 @@ class RunRecorder:
         name: str,
         tags: Mapping[str, str],
     ) -> str:
-        """Make a run below this one, of any code, for another process to do; return its id."""
+        """Make a child run, of any code, for another process to do; return its id."""
         planned = tracking.plan_run(self._run, entry_point, raw_parameters, name=name, tags=tags)
         return str(tracking.make(planned).info.run_id)
 
@@ -252,15 +252,16 @@ class RunRecorder:
         return tracking.environment(self.experiment_id)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables of processes that make runs below this one, of the same code."""
+        """Return the variables of processes that make child runs of the same code."""
         return {
             **self.tracking_environment(),
+            env.PROTOCOL: env.VERSION,
             env.CODE: self.record.code.model_dump_json(),
         }
 
     @contextlib.contextmanager
     def nested(self, parameters: Parameters) -> Iterator["RunRecorder"]:
-        """Make, record and end a run below this one, in this process."""
+        """Make, record and end a child run in this process."""
         raw = parameters.raw()
         run = open_nested_run(self._run, parameters)
         with finalizing_run(run):
@@ -278,7 +279,9 @@ class RunRecorder:
                 seeds=seeds(step.parameters),
             )
             tags = tracking.describe_source(run, record.code)
-            child = RunRecorder(run, record, parameters=parameters, tags=tags)
+            child = RunRecorder(
+                run, record, parameters=parameters, tags=tags, keeps_models=self.keeps_models
+            )
             with child.recorded():
                 yield child
 
@@ -321,7 +324,7 @@ class RunRecorder:
 
 
 def begin_record(run: "Run", source: Code, step: Step, *, project: Path | None = None) -> RunRecord:
-    """Describe what a process is about to run with, in a project: None is the present folder."""
+    """Describe what a process is about to run with, in a project: None is the current folder."""
     return RunRecord(
         code=source,
         step=step,
@@ -335,7 +338,7 @@ def begin_record(run: "Run", source: Code, step: Step, *, project: Path | None =
 
 
 def original_record(run: "Run", parameters: Parameters | None) -> tuple[RunRecord | None, bool]:
-    """Return the record of the run that this one makes again, and whether it must have its inputs.
+    """Return the record of the original run, and whether the replay must have its inputs.
 
     A run with other parameters than the old one's has other inputs where it says so itself.
     """
@@ -380,7 +383,7 @@ def seeds(typed: Mapping[str, Any]) -> dict[str, int]:
 
 
 def open_nested_run(parent: "Run", parameters: "Parameters") -> "Run":
-    """Make and enter a run below another, as `mlflow run` would make it."""
+    """Make and enter a child run, as `mlflow run` would make it."""
     created = make(plan_step(parent, parameters))
     return start_run(created.info.run_id, nested=True)
 
@@ -388,7 +391,7 @@ def open_nested_run(parent: "Run", parameters: "Parameters") -> "Run":
 def plan_step(
     parent: "Run", parameters: "Parameters", *, tags: Mapping[str, str] | None = None
 ) -> Plan:
-    """Plan a run of an entry point below a parent, named by the parameters that it is given."""
+    """Plan a child run of an entry point, named by the parameters that it is given."""
     words = [f"{n}={v}" for n, v in parameters.given().items() if n not in parameters.locations]
     name = " ".join([parameters.entry_point, *words])
     return plan_run(parent, parameters.entry_point, parameters.raw(), name=name, tags=tags)

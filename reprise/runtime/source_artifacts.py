@@ -22,7 +22,7 @@ def carry(run: "Run", captured: code.Captured, source: Path) -> tuple[Code, dict
     Returns
     -------
     Code, dict of str to str
-        The code with its bundle's URI, and the tags that tell of it.
+        The code with its bundle's URI, and the tags that describe it.
     """
     found, tags = captured.code, {}
     with tempfile.TemporaryDirectory(prefix="reprise-") as name:

@@ -140,7 +140,7 @@ class Experiment:
                 _as_it_was_read(record),
                 parameters=None,
                 tags=tracking.describe_source(run, found) | tags,
-                past=_past(run),
+                original=_past(run),
             )
             stack.enter_context(recorded.recorded())
             self._lifetime.start()

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from reprise import env, tracking
 from reprise.capture import code
 from reprise.errors import CodeError
+from reprise.process import protocol
+from reprise.process.task import StepTask
 from reprise.record.schema import Code, Step
 from reprise.runtime import source_artifacts
 
@@ -164,7 +166,15 @@ class ScriptProcess:
 
 @functools.cache
 def present() -> ScriptProcess:
-    """Return the session of this process."""
+    """Return the session of this process.
+
+    Raises
+    ------
+    TaskError
+        If a replay of another kind has started it.
+    """
+    protocol.refuse_other_version(os.environ)
+    StepTask.take(os.environ)  # asks a script for nothing: the run is made for it
     return ScriptProcess(script(sys.modules["__main__"], _ARGUMENTS, _STARTED_IN), os.environ)
 
 

@@ -22,7 +22,7 @@ SCHEDULER = "scheduler"  # of a backend's configuration
 def make(
     run_id: str, words: Sequence[str], folder: Path, configuration: Mapping[str, Any]
 ) -> Ended:
-    """Do the step of a run on a cluster, show what it prints, and tell how it ended.
+    """Do the step of a run on a cluster, show what it prints, and return how it ended.
 
     Parameters
     ----------
@@ -56,6 +56,7 @@ def make(
         tracking.log(run_id, tags=tags)
         variables = {
             **tracking.environment(run.info.experiment_id),
+            env.PROTOCOL: env.VERSION,
             env.CODE: found.model_dump_json(),
         }
         runner.check_out(executor, found, folder, variables)

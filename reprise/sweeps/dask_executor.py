@@ -12,12 +12,13 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from reprise import env
+from reprise import env, errors, visible
 from reprise.capture import environment
 from reprise.console import warn
 from reprise.errors import ClusterError, EnvironmentMismatchError
 from reprise.git import git
-from reprise.process import launcher, periodic
+from reprise.process import fork_server, launcher, periodic
+from reprise.process import task as step_task
 from reprise.sweeps import dask_worker, executor
 from reprise.sweeps.executor import Result, Task
 
@@ -98,7 +99,7 @@ class ClusterExecutor:
             "project": code.resolve().relative_to(root.resolve()).as_posix(),
             "environment": {n: _plain(getattr(here, n)) for n in names},
             "variables": dict(environment_variables),
-            "kept": env.KEPT,
+            "server": Path(fork_server.__file__).read_text(encoding="utf-8"),
         }
         # A task of its own: every worker fetches its result once.
         self._bundle = self._client.submit(bytes, path.read_bytes(), key=f"reprise-code-{commit}")
@@ -124,7 +125,10 @@ class ClusterExecutor:
                 self._client.cancel(list(waiting))
 
     def _submit(self, chunk: Sequence[Task]) -> Any:
-        orders = [(t.module, dict(t.raw_parameters), dict(t.environment)) for t in chunk]
+        orders = [
+            (t.module, dict(t.raw_parameters), dict(t.environment), t.asked.to_json())
+            for t in chunk
+        ]
         return self._client.submit(dask_worker.make, self._setup, self._bundle, orders, pure=False)
 
 
@@ -135,13 +139,13 @@ def _results(future: Any, chunk: Sequence[Task]) -> Iterator[Result]:
         lost = f"the cluster lost it: {error or future.status}"
         yield from (Result(task, 1, 0.0, lost) for task in chunk)
         return
-    told = future.result()
-    for answer in told:
+    answers = future.result()
+    for answer in answers:
         if "refused" in answer:
             raise EnvironmentMismatchError(answer["refused"])
-    for task, answer in zip(chunk, told, strict=False):
+    for task, answer in zip(chunk, answers, strict=False):
         yield Result(task, **answer)
-    for task in chunk[len(told) :]:
+    for task in chunk[len(answers) :]:
         yield Result(task, 1, 0.0, "the cluster lost it")
 
 
@@ -160,10 +164,10 @@ def _connect(address: str, files: Mapping[str, str]) -> "Client":
     try:
         return Client(address, security=security, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError) as error:
-        told = f"{error} {error.__cause__ or error.__context__ or ''}"
+        text = f"{error} {error.__cause__ or error.__context__ or ''}"
         reason = (
             "that the certificates do not match"
-            if "CERTIFICATE" in told.upper() or "SSL" in told.upper()
+            if "CERTIFICATE" in text.upper() or "SSL" in text.upper()
             else f"none that answers within {_CONNECT_SECONDS} seconds"
         )
         raise ClusterError(
@@ -194,7 +198,7 @@ def _security(files: Mapping[str, str]) -> "Security":
 def _send_by_value() -> None:
     import cloudpickle
 
-    for module in (dask_worker, executor, launcher, periodic):
+    for module in (dask_worker, env, errors, executor, launcher, periodic, step_task, visible):
         cloudpickle.register_pickle_by_value(module)
 
 

@@ -1,7 +1,7 @@
 """What a worker of a cluster does: brings the code, checks its environment, and makes runs.
 
-These functions are sent by value, with the modules that they call (`executor`, `repeat`,
-`launcher`). On a worker nothing of this project is installed but the packages of its lock; the rest
+These functions are sent by value, with the modules that they call (`executor`, `launcher`, `task`
+and others). On a worker nothing of this project is installed but the packages of its lock; the rest
 comes with the commit.
 """
 
@@ -16,9 +16,11 @@ from typing import Any
 
 from reprise.process.launcher import Launcher
 from reprise.process.periodic import periodic
+from reprise.process.task import StepTask
 from reprise.sweeps.executor import Task, WarmExecutor
 
 _POLL_SECONDS = 1.0
+_SERVER = "fork_server.py"  # beside the checkout, whose own may be of another commit
 _STATE = "reprise_state"  # attribute of the worker, as what is sent by value has no memory
 _TELL = (
     "import json, os, pathlib, reprise; "
@@ -37,23 +39,24 @@ _UNWANTED = frozenset({"cancelled", "released", "forgotten"})
 def make(
     setup: Mapping[str, Any],
     bundle: bytes,
-    orders: Sequence[tuple[str, dict[str, str], dict[str, str]]],
+    orders: Sequence[tuple[str, dict[str, str], dict[str, str], str]],
 ) -> list[dict[str, Any]]:
-    """Make runs one after the other, and tell how each ended.
+    """Make runs one after the other, and return how each ended.
 
     Parameters
     ----------
     setup : mapping
-        The commit, the project's folder in it, the environment and the variables of the driver.
+        The commit, the project's folder in it, the environment and the variables of the driver,
+        and the text of its `fork_server`.
     bundle : bytes
         A git bundle with the commit.
-    orders : sequence of (str, dict, dict)
-        Module, raw parameters and variables of each run.
+    orders : sequence of (str, dict, dict, str)
+        Module, raw parameters and variables of each run, and what is asked of it, as JSON.
 
     Returns
     -------
     list of dict
-        Of each run `exit_code`, `seconds`, `output` and what its process told; or, where this
+        Of each run `exit_code`, `seconds`, `output` and what its process reported; or, where this
         worker cannot make them, one dict with the reason as `refused`.
     """
     from distributed import get_worker
@@ -73,12 +76,12 @@ def make(
             return False
         return True
 
-    results = []
     with periodic(wanted, every=_POLL_SECONDS):
-        for result in executor.run([Task(*order) for order in orders]):
-            told = {name: value for name, value in vars(result).items() if name != "task"}
-            results.append(told)
-    return results
+        tasks = [Task(*order[:3], StepTask.from_json(order[3])) for order in orders]
+        return [
+            {name: value for name, value in vars(result).items() if name != "task"}
+            for result in executor.run(tasks)
+        ]
 
 
 def end(dask_worker: Any) -> None:
@@ -112,17 +115,13 @@ def _executor(state: dict[str, Any], setup: Mapping[str, Any], bundle: bytes) ->
 
 def _started(setup: Mapping[str, Any], root: Path, variables: Mapping[str, str]) -> WarmExecutor:
     def start(libraries: Sequence[str]) -> Launcher:
-        engine = root / setup["project"] / "reprise"
-        file = engine / "process" / "launcher.py"
-        if not file.is_file():  # its place in earlier commits
-            file = engine / "launcher.py"
-        return Launcher(Path(sys.executable), libraries, variables, file=file)
+        server = root.with_name(_SERVER)
+        return Launcher(Path(sys.executable), libraries, variables, server=server)
 
     executor = WarmExecutor(
         libraries=setup["libraries"], preload=setup["preload"], workers=1, start=start
     )
-    kept = {setup["kept"]: str(executor.folder / "kept")}
-    executor.open(root / setup["project"], {**variables, **setup["variables"], **kept})
+    executor.open(root / setup["project"], {**variables, **setup["variables"]})
     return executor
 
 
@@ -134,22 +133,23 @@ def _code(
     folder = Path(temporary.name)
     path, root = folder / "code.bundle", folder / "repository"
     path.write_bytes(bundle)
+    (folder / _SERVER).write_text(setup["server"], encoding="utf-8")
     _git(folder, "clone", "--quiet", "--no-checkout", "--template=", str(path), str(root))
     _git(root, "checkout", "--quiet", "--detach", setup["commit"])
     found = _git(root, "rev-parse", "HEAD").strip()
     if found != setup["commit"]:
         raise Refused(f"was sent commit {found} in place of {setup['commit']}.")
-    told = subprocess.run(
+    described = subprocess.run(
         [sys.executable, "-c", _TELL],
         cwd=root / setup["project"],
         capture_output=True,
         text=True,
         check=False,
     )
-    if told.returncode != 0:
-        last = (told.stderr.strip().splitlines() or ["nothing"])[-1]
+    if described.returncode != 0:
+        last = (described.stderr.strip().splitlines() or ["nothing"])[-1]
         raise Refused(f"has not the packages of the project: {last}. Install its requirements.txt.")
-    environment = json.loads(told.stdout)
+    environment = json.loads(described.stdout)
     for name, wanted in setup["environment"].items():
         if environment[name] != wanted:
             raise Refused(

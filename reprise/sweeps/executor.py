@@ -1,33 +1,45 @@
 """Runs planned steps in forks of a warm process.
 
-Nearly all of a short run's time is imports. The warm process (`host`) loads the libraries while
-nobody knows yet what it will run, and then, in a checkout of the runs' code, the project's modules.
+Nearly all of a short run's time is imports. The warm process (`process.fork_server`) loads the
+libraries while nobody knows yet what it will run, and then, in a checkout of the runs' code, the
+project's modules: so what is edited meanwhile reaches no run.
 """
 
-import contextlib
 import json
 import os
-import socket
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from reprise import env
 from reprise.process.launcher import Launcher
+from reprise.process.task import StepTask
 
 _LAST_LINES = 20
-_RECEIVED = 1 << 16  # bytes at a time
 
 
 @dataclass(frozen=True)
 class Task:
-    """One run to make: an entry point's module, its raw parameters, and more variables."""
+    """One run to make.
+
+    Attributes
+    ----------
+    module : str
+        Of the entry point.
+    raw_parameters : mapping of str to str
+    environment : mapping of str to str
+        More variables.
+    asked : StepTask
+        What is asked of the step beside its parameters.
+    """
 
     module: str
     raw_parameters: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    asked: StepTask = field(default_factory=StepTask)
 
     @property
     def arguments(self) -> list[str]:
@@ -39,7 +51,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Result:
-    """How a task ended, and what its process told of its run."""
+    """How a task ended, and what its process reported of its run."""
 
     task: Task
     exit_code: int
@@ -112,9 +124,8 @@ class WarmExecutor:
         self.folder = Path(self._temporary.name)
         self._code = Path.cwd()
         self._environment: Mapping[str, str] = {}
-        self._channel: socket.socket | None = None
+        self._entered = False
         self._stopping = False
-        self._received = b""
 
     def __enter__(self) -> Self:
         return self
@@ -128,11 +139,12 @@ class WarmExecutor:
         """Say in which folder the runs' code is, and which variables all of them have."""
         self._code = code
         self._environment = environment
-        self._serve()
+        self._enter()
 
     def run(self, tasks: Sequence[Task]) -> Generator[Result]:
         """Run tasks, and yield each as it ends; what still runs ends with the iteration."""
-        channel = self._channel or self._serve()
+        if not self._entered:
+            self._enter()
         self._stopping = False
         waiting = dict(reversed(list(enumerate(tasks))))  # popped from its end
         running: dict[int, Task] = {}
@@ -143,71 +155,62 @@ class WarmExecutor:
                 while waiting and len(running) < 2 * self.workers:
                     number, task = waiting.popitem()
                     running[number] = task
-                    self._send(channel, self._order(number, task))
-                answer = self._answer(channel)
+                    self._order(number, task)
+                answer = self._launcher.answer()
                 if answer is not None:
-                    task = running.pop(answer.pop("number"))
-                    yield Result(task, **{"seconds": 0.0, **answer})
+                    number = answer.pop("number")
+                    facts = {"seconds": 0.0, **answer, **self._reported(number)}
+                    yield Result(running.pop(number), **facts)
                     continue
                 ended = self._launcher.ended()
                 how = f"the process that made it was ended (exit code {ended.exit_code})"
                 lost, running = running, {}
-                channel = self._again()
+                self._restart()
                 for task in lost.values():
                     yield Result(task, ended.exit_code, 0.0, f"{how}\n{ended.last_lines}")
         finally:
             if running:
                 self.stop()
-            while running and (answer := self._answer(channel)) is not None:
+            while running and (answer := self._launcher.answer()) is not None:
                 running.pop(answer["number"])
+                self._reported(answer["number"])
 
-    def _serve(self) -> socket.socket:
-        earlier = self._code / "reprise" / "sweeps" / "host.py"  # its name in earlier commits
-        server = "reprise.sweeps.host" if earlier.is_file() else "reprise.process.fork_server"
-        words = ("python", "-m", server, str(self.workers), str(self.folder))
-        self._channel = self._launcher.serve(
-            [*words, *self._preload],
-            folder=self._code,
-            environment={**os.environ, **self._environment},
+    def _enter(self) -> None:
+        self._entered = True
+        self._launcher.enter(
+            self._code,
+            {**os.environ, **self._environment},
+            preload=self._preload,
+            workers=self.workers,
+            scratch=self.folder,
         )
-        return self._channel
 
-    def _again(self) -> socket.socket:
-        """Start the process anew, after its untimely end."""
+    def _restart(self) -> None:
+        """Start the process again, after its untimely end."""
         self._launcher.__exit__()
-        self._received = b""
         self._launcher = self._start(self._libraries)
-        return self._serve()
+        self._enter()
 
-    @staticmethod
-    def _order(number: int, task: Task) -> dict[str, Any]:
-        return {
-            "number": number,
-            "module": task.module,
-            "arguments": task.arguments,
-            "environment": dict(task.environment),  # on top of what the process has
-        }
+    def _order(self, number: int, task: Task) -> None:
+        report, cache = self._report(number), self.folder / "cache"
+        asked = replace(task.asked, report=str(report), cache=str(cache))
+        variables = {**task.environment, env.TASK: asked.to_json()}
+        self._launcher.fork(number, ["python", "-m", task.module, *task.arguments], variables)
 
     def stop(self) -> None:
         """End what runs, from any thread; the iteration over results then ends."""
         self._stopping = True
-        if self._channel is not None:
-            self._send(self._channel, {"stop": True})
+        if self._entered:
+            self._launcher.stop()
 
-    @staticmethod
-    def _send(channel: socket.socket, order: Mapping[str, Any]) -> None:
-        with contextlib.suppress(ConnectionError):  # it is gone: the next reading tells
-            channel.sendall(json.dumps(order).encode() + b"\n")
+    def _report(self, number: int) -> Path:
+        return self.folder / f"report-{number}.json"
 
-    def _answer(self, channel: socket.socket) -> dict[str, Any] | None:
-        """Read what the process tells next; None: it is gone."""
-        while b"\n" not in self._received:
-            try:
-                more = channel.recv(_RECEIVED)
-            except ConnectionError:
-                more = b""
-            if not more:
-                return None
-            self._received += more
-        line, _, self._received = self._received.partition(b"\n")
-        return dict(json.loads(line))
+    def _reported(self, number: int) -> dict[str, Any]:
+        """Take what a run's process has reported."""
+        report = self._report(number)
+        if not report.is_file():
+            return {}
+        facts = json.loads(report.read_bytes())
+        report.unlink()
+        return dict(facts)

@@ -1,9 +1,9 @@
-"""Makes planned runs: each an ordinary run below the one that asks, closed truthfully."""
+"""Makes planned runs: each an ordinary child run of the one that asks, closed truthfully."""
 
 import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from reprise import env, tracking
 from reprise.errors import RunFailedError
 from reprise.git import repository_root
 from reprise.models import model_store
+from reprise.process.task import StepTask
 from reprise.projects import checkout
 from reprise.record.schema import Code
 from reprise.replay import original_run, verdicts
@@ -34,7 +35,7 @@ def _ignore(_: Outcome) -> None:
 
 
 def check_out_for(parent: "RunRecorder", executor: Executor) -> None:
-    """Check out a run's code for the runs below it, so that no later edit reaches them.
+    """Check out a run's code for its child runs, so that no later edit reaches them.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def check_out(executor: Executor, code: Code, project: Path, variables: Mapping[
     executor : Executor
     code : Code
     project : Path
-        A folder of the repository at hand; where the code is of none, it runs there.
+        A folder of the current repository; where the code is of none, it runs there.
     variables : mapping of str to str
         Of all runs.
 
@@ -68,8 +69,8 @@ def check_out(executor: Executor, code: Code, project: Path, variables: Mapping[
         folder = repository.check_out(code)
         root = repository_root(folder)
     common = {
+        env.PROTOCOL: env.VERSION,
         env.DATA_FOLDER: os.environ.get(env.DATA_FOLDER) or str(Path.cwd()),
-        env.KEPT: str(executor.folder / "kept"),
         **permissions.elsewhere(root),
     }
     executor.open(folder, {**variables, **_SILENT, **common})
@@ -82,7 +83,7 @@ def run_all(
     *,
     on_end: OnEnd = _ignore,
 ) -> list[Outcome]:
-    """Make every planned run below a parent, several at a time.
+    """Make every planned child run of a parent, several at a time.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def run_all(
     list of Outcome
         In the order of the plan.
     """
-    tasks = [_task(parameters, parent.plan_child(parameters), {}) for parameters in planned]
+    tasks = [_task(parameters, parent.plan_child(parameters)) for parameters in planned]
     return _run(parent, executor, planned, tasks, on_end)
 
 
@@ -107,7 +108,7 @@ def run_missing(
     planned: Sequence[Parameters],
     *,
     keys: Sequence[str | None],
-    variables: Mapping[str, str],
+    keep_models: bool = True,
     on_end: OnEnd = _ignore,
 ) -> list[Outcome]:
     """Make the planned runs that no finished run of the experiment has made before.
@@ -115,7 +116,9 @@ def run_missing(
     Parameters
     ----------
     keys : sequence of str or None
-        What names each planned run; None: nobody can tell, and so it is made.
+        What names each planned run; None: nothing can, and so it is made.
+    keep_models : bool
+        Whether the runs store their models, or only the digests.
 
     Returns
     -------
@@ -127,25 +130,25 @@ def run_missing(
     RunFailedError
         If another process makes the same plan right now.
     """
-    known = {key for key in keys if key}
-    if known and not parent.replays:
-        close_dead(parent, plan_digest(known))
-    before = finished(parent, planned[0].entry_point, known) if known else {}
+    named = {key for key in keys if key}
+    if named and not parent.replays:
+        close_dead(parent, plan_digest(named))
+    before = finished(parent, planned[0].entry_point, named) if named else {}
     outcomes: dict[int, Outcome] = {}
     tasks: dict[int, Task] = {}
     for position, (parameters, key) in enumerate(zip(planned, keys, strict=True)):
         plan = parent.plan_child(parameters)
-        # A replay makes again what the earlier sweep has made, and else takes what it had found.
-        again = tracking.REPLAY_OF in plan.tags
-        if key in before and not again:
+        # A replay reproduces what the original sweep made, and else takes what that had found.
+        is_replay = tracking.REPLAY_OF in plan.tags
+        if key in before and not is_replay:
             run = before[str(key)]
             outcomes[position] = outcome = Outcome(
                 parameters, run.info.run_id, run.data.metrics, made_before=True
             )
             on_end(outcome)
         else:
-            once = {env.ONCE: key} if key and executor.retries and not again else {}
-            tasks[position] = _task(parameters, plan, {**variables, **once})
+            once = key if executor.retries and not is_replay else None
+            tasks[position] = _task(parameters, plan, key=once, keep_models=keep_models)
     made = _run(parent, executor, [planned[i] for i in tasks], list(tasks.values()), on_end)
     outcomes |= dict(zip(tasks, made, strict=True))
     return [outcomes[position] for position in sorted(outcomes)]
@@ -154,41 +157,37 @@ def run_missing(
 def replay_children(
     parent: "RunRecorder", executor: Executor, planned: Sequence[Parameters]
 ) -> list[Outcome]:
-    """Make again, in the replay of a run, those runs that it had made itself."""
+    """Reproduce, in the replay of a run, the child runs that it made itself."""
     plans = [parent.plan_child(parameters) for parameters in planned]
     pairs = [
         (parameters, plan)
         for parameters, plan in zip(planned, plans, strict=True)
         if tracking.REPLAY_OF in plan.tags
     ]
-    tasks = [_task(parameters, plan, {}) for parameters, plan in pairs]
+    tasks = [_task(parameters, plan) for parameters, plan in pairs]
     return _run(parent, executor, [parameters for parameters, _ in pairs], tasks, _ignore)
 
 
 def materialize(parent: "RunRecorder", executor: Executor, outcomes: Sequence[Outcome]) -> None:
-    """Give runs that kept no model the one that they had, by making them again.
+    """Give runs that kept no model the one that they had, by reproducing them.
 
     Raises
     ------
     RunFailedError
-        If a run cannot be made again.
+        If a run cannot be reproduced.
     DifferentError
         If it is not identical then.
     """
     without = [outcome for outcome in outcomes if not model_store.has_model(outcome.run_id)]
     tasks = [
-        _task(
-            outcome.parameters,
-            parent.plan_child(outcome.parameters, replay_of=outcome.run_id),
-            {env.KEEP: env.ALL},
-        )
+        _task(outcome.parameters, parent.plan_child(outcome.parameters, replay_of=outcome.run_id))
         for outcome in without
     ]
     made = _run(parent, executor, [outcome.parameters for outcome in without], tasks, _ignore)
     for outcome, second in zip(without, made, strict=True):
         if second.error:
             raise RunFailedError(
-                f"run {outcome.run_id} could not be made again for its model: {second.error}"
+                f"run {outcome.run_id} could not be reproduced for its model: {second.error}"
             )
         verdict = verdicts.compare(
             original_run.read(outcome.run_id), original_run.read(second.run_id)
@@ -197,12 +196,15 @@ def materialize(parent: "RunRecorder", executor: Executor, outcomes: Sequence[Ou
         verdicts.restore_model(verdict)
 
 
-def _task(parameters: Parameters, plan: tracking.Plan, variables: Mapping[str, str]) -> Task:
-    return Task(
-        f"steps.{parameters.entry_point}",
-        parameters.raw(),
-        {**variables, env.PLANNED: plan.to_json()},
-    )
+def _task(
+    parameters: Parameters,
+    plan: tracking.Plan,
+    *,
+    key: str | None = None,
+    keep_models: bool = True,
+) -> Task:
+    asked = StepTask(planned=asdict(plan), key=key, keep_models=keep_models)
+    return Task(f"steps.{parameters.entry_point}", parameters.raw(), asked=asked)
 
 
 def _run(
@@ -223,11 +225,11 @@ def _run(
                 outcomes[position] = outcome = _close(planned[position], result)
                 on_end(outcome)
     finally:
-        below = (parent.run_id, parent.experiment_id)
+        children = (parent.run_id, parent.experiment_id)
         if len(outcomes) == len(tasks) and all(each.run_id for each in outcomes.values()):
-            tracking.delete_open_children(*below)
+            tracking.delete_open_children(*children)
         else:
-            tracking.close_children(*below, "KILLED", "interrupted")
+            tracking.close_children(*children, "KILLED", "interrupted")
     return [outcomes[position] for position in range(len(tasks))]
 
 
@@ -239,7 +241,7 @@ def refreshed(outcome: Outcome) -> Outcome:
 
 
 def _close(parameters: Parameters, result: Result) -> Outcome:
-    """Close a run that its process did not close itself, and tell how it ended."""
+    """Close a run that its process did not close itself, and return how it ended."""
     error = ""
     if result.exit_code != 0:
         error = result.error or f"exit code {result.exit_code}"

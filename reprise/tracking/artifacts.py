@@ -5,13 +5,13 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from reprise import env
 from reprise.errors import RecordError, TrackingError
 from reprise.record.schema import FILE_NAME, RunRecord, run_in
 from reprise.tracking import answers
@@ -31,6 +31,17 @@ _LARGEST = {
 }
 _LARGEST_OTHER = limits.STORED_PART_BYTES
 LOCATIONS: dict[str, str] = {}  # of the artifacts of runs; it never changes
+_CACHE: ContextVar[Path | None] = ContextVar("cache", default=None)
+
+
+@contextlib.contextmanager
+def caching(folder: Path | None) -> Iterator[None]:
+    """Fetch each artifact once into a folder that several processes share; None: no such folder."""
+    token = _CACHE.set(folder)
+    try:
+        yield
+    finally:
+        _CACHE.reset(token)
 
 
 def log_text(run_id: str, name: str, text: str) -> None:
@@ -92,7 +103,7 @@ def artifact_at(uri: str, *, allow_large: bool = False) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def artifact(run_id: str, name: str, *, allow_large: bool = False) -> Iterator[Path]:
-    """Fetch an artifact into a temporary folder, or, once for all, into that of `env.KEPT`.
+    """Fetch an artifact into a temporary folder, or into the shared one of `caching`.
 
     Raises
     ------
@@ -107,9 +118,9 @@ def artifact(run_id: str, name: str, *, allow_large: bool = False) -> Iterator[P
             _refuse_large(run_id, name)
         return _fetched(run_id, name, folder)
 
-    kept = os.environ.get(env.KEPT)
-    if kept:
-        yield _kept(Path(kept, run_id, name), fetch)
+    cache = _CACHE.get()
+    if cache:
+        yield _cached(cache / run_id / name, fetch)
         return
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
         yield fetch(folder)
@@ -118,7 +129,7 @@ def artifact(run_id: str, name: str, *, allow_large: bool = False) -> Iterator[P
 def stored_in(run_id: str) -> str:
     """Return the id of the run whose artifacts hold the data that a load_data run has loaded."""
     answers.run_id(run_id)
-    kept = os.environ.get(env.KEPT)
+    cache = _CACHE.get()
 
     def ask(folder: str) -> Path:
         path = Path(folder, STORED_IN)
@@ -127,11 +138,11 @@ def stored_in(run_id: str) -> str:
         return path
 
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
-        path = _kept(Path(kept, run_id, STORED_IN), ask) if kept else ask(folder)
+        path = _cached(cache / run_id / STORED_IN, ask) if cache else ask(folder)
         return answers.run_id(path.read_text(encoding="utf-8"))
 
 
-def _kept(path: Path, fetch: Callable[[str], Path]) -> Path:
+def _cached(path: Path, fetch: Callable[[str], Path]) -> Path:
     """Return a file that several processes read, fetched by the first of them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():

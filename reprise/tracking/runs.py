@@ -5,7 +5,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
 import mlflow
@@ -24,7 +24,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.default_context import DefaultRunContext
 from mlflow.utils import mlflow_tags
 
-from reprise import env
 from reprise.console import warn
 from reprise.errors import TrackingError
 from reprise.record.project_run import ProjectRun
@@ -70,28 +69,35 @@ class Origin(StrEnum):
 
 
 def is_run_given() -> bool:
-    """Tell whether whoever started this process has made or planned its run."""
-    return env.PLANNED in os.environ or bool(os.environ.get(GIVEN))
+    """Return whether whoever started this process has made its run."""
+    return bool(os.environ.get(GIVEN))
 
 
-def open_run() -> tuple[Run, Origin]:
-    """Attach to the run that `mlflow run` made for this process, or make one: as planned, or new.
+def open_run(
+    *, ordered: ProjectRun | None = None, planned: "Plan | None" = None
+) -> tuple[Run, Origin]:
+    """Attach to the run that `mlflow run` made for this process, or make one.
 
     Of a new one, the parameters and the tags of the step are still to be logged.
+
+    Parameters
+    ----------
+    ordered : ProjectRun, optional
+        The run to make, as `mlflow run` would have made it.
+    planned : Plan, optional
+        The child run to make.
 
     Raises
     ------
     TrackingError
         If the given run has ended.
     """
-    ordered = os.environ.pop(env.ORDERED, None)
     if ordered:
-        run_id = create_project_run(current_experiment_id(), ProjectRun.from_json(ordered))
-        os.environ["MLFLOW_RUN_ID"] = run_id
+        run_id = create_project_run(current_experiment_id(), ordered)
+        os.environ[GIVEN] = run_id
         return mlflow.start_run(run_id=run_id), Origin.GIVEN
-    planned = os.environ.pop(env.PLANNED, None)
     if planned:
-        run = make(Plan(**json.loads(planned)))
+        run = make(planned)
         os.environ[GIVEN] = run.info.run_id  # what a step logs by itself goes there too
         return run, Origin.PLANNED
     given = os.environ.get(GIVEN)
@@ -134,10 +140,6 @@ class Plan:
     tags: Mapping[str, str]
     params: Mapping[str, str]
 
-    def to_json(self) -> str:
-        """Write it for another process."""
-        return json.dumps(asdict(self))
-
 
 def plan_run(
     parent: Run,
@@ -147,7 +149,7 @@ def plan_run(
     name: str,
     tags: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Plan a run below a parent, as `mlflow run` would make it, with a name to show."""
+    """Plan a child run, as `mlflow run` would make it, with a name to show."""
     inherited = (
         mlflow_tags.MLFLOW_USER,
         SOURCE_NAME,
@@ -169,9 +171,8 @@ def plan_run(
     )
 
 
-def find_planned(key: str) -> Run | None:
-    """Return the finished run that the run of this process would make once more; None: none."""
-    plan = Plan(**json.loads(os.environ[env.PLANNED]))
+def find_planned(plan: Plan, key: str) -> Run | None:
+    """Return the finished run with this key and the parent of the planned run, or None."""
     found = find_runs(plan.experiment_id, tags={KEY: key, PARENT: plan.tags[PARENT]})
     return found[0] if found else None
 
@@ -360,7 +361,7 @@ def close(run_id: str, status: str, error: str) -> None:
 
 
 def close_children(run_id: str, experiment_id: str, status: str, error: str) -> int:
-    """End the runs below a run that have not ended, and whose processes are gone; count them."""
+    """End the child runs of a run that have not ended, and whose processes are gone; count them."""
     found = open_children(run_id, experiment_id)
     for run in found:
         close(run.info.run_id, status, error)
@@ -368,7 +369,7 @@ def close_children(run_id: str, experiment_id: str, status: str, error: str) -> 
 
 
 def delete_open_children(run_id: str, experiment_id: str) -> None:
-    """Delete the runs below a run that have not ended, when every process has told of its own.
+    """Delete the child runs that have not ended, when every process has reported its own.
 
     A server that dies after it has made a run, and before it says so, is asked a second time.
     """

@@ -1,4 +1,4 @@
-"""Finds runs: by id, by tags, and below another run."""
+"""Finds runs: by id, by tags, and by their parent run."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -64,7 +64,7 @@ def replays_of(run_id: str) -> list[Run]:
 
 
 def children(run: Run) -> list[Run]:
-    """Return the runs below a run, in the order in which they were made."""
+    """Return the child runs of a run, in the order in which they were made."""
     return all_runs(run.info.experiment_id, f"tags.`{PARENT}` = '{run.info.run_id}'")
 
 
@@ -77,6 +77,6 @@ def all_runs(experiment_id: str, wanted: str = "") -> list[Run]:
 
 
 def open_children(run_id: str, experiment_id: str) -> list[Run]:
-    """Return the runs below a run that have not ended."""
+    """Return the child runs of a run that have not ended."""
     wanted = f"attributes.status = 'RUNNING' AND tags.`{PARENT}` = '{run_id}'"
     return all_runs(experiment_id, wanted)

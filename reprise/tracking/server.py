@@ -154,7 +154,7 @@ def ensure_experiment(name: str, *, artifact_location: str | None = None) -> str
         If it has been deleted.
     """
     if client().get_experiment_by_name(name) is None:
-        with contextlib.suppress(MlflowException):  # made meanwhile by another; else told below
+        with contextlib.suppress(MlflowException):  # made meanwhile by another, or refused
             return answers.experiment_id(client().create_experiment(name, artifact_location))
     return experiment_id(name)
 

@@ -565,7 +565,7 @@ def test_ctrl_c_ends_a_replay_and_leaves_nothing(team, waiting, temporary):
 def test_a_step_that_is_killed_is_not_replayable_and_leaves_nothing(team, waiting, temporary):
     process, call = waiting
 
-    (step,) = (p for p in children_of(process.pid) if b"launcher.py" in command_of(p))
+    (step,) = (p for p in children_of(process.pid) if b"fork_server.py" in command_of(p))
     os.kill(step, signal.SIGKILL)
     exit_code, stderr, status, new = ended(team, process, call)
 

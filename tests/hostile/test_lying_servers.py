@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from reprise import env, tracking
+from reprise import tracking
 from reprise.errors import TrackingError
 from reprise.tracking import answers, artifacts
 
@@ -211,13 +211,10 @@ def test_data_are_stored_in_a_run(firing_range, lying, tag):
 
 
 @pytest.mark.parametrize("run_id", ["../../x", "/etc", "..", ""])
-def test_files_of_several_processes_are_kept_by_the_id_of_a_run(
-    firing_range, lying, run_id, monkeypatch
-):
-    monkeypatch.setenv(env.KEPT, str(firing_range.clone / "kept"))
-
-    refused(firing_range, lying, lambda: tracking.artifact(run_id, "x").__enter__())
-    refused(firing_range, lying, lambda: tracking.stored_in(run_id))
+def test_files_of_several_processes_are_kept_by_the_id_of_a_run(firing_range, lying, run_id):
+    with tracking.caching(firing_range.clone / "kept"):
+        refused(firing_range, lying, lambda: tracking.artifact(run_id, "x").__enter__())
+        refused(firing_range, lying, lambda: tracking.stored_in(run_id))
 
 
 NAMES = ["../x", "a/../../x", "/etc/x", "a\\..\\x", "C:x", "%2e%2e/x", "x\0y", "x\ny", ""]

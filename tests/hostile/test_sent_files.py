@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import run_git
@@ -109,7 +110,8 @@ def prepared(place, monkeypatch):
         with tracking.using_server(place.store_uri):
             run = original_run.read(run_id)
         asked = prepare.Request(**request)
-        return prepare.prepare(None, run, asked, place.clone, Path("python"))
+        parent = SimpleNamespace(run_id="0" * 32, tracking_environment=dict)
+        return prepare.prepare(run, asked, folder=place.clone, python=Path("python"), parent=parent)
 
     return prepared
 

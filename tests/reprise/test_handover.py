@@ -14,6 +14,8 @@ from reprise.capture import code
 from reprise.commands import handover
 from reprise.commands.run import How, ordered, run
 from reprise.errors import CodeError, NotBegunError, RunFailedError
+from reprise.process import task
+from reprise.process.task import StepTask
 from reprise.projects.mlproject import Command
 from reprise.record.project_run import ProjectRun
 from reprise.runtime.outcome import Reporter
@@ -34,13 +36,14 @@ import json, os, signal, sys
 from pathlib import Path
 
 how = sys.argv[2]
-order = json.loads(os.environ["REPRISE_ORDERED"])
+task = json.loads(os.environ["REPRISE_TASK"])
+order = task["ordered"]
 Path("found.json").write_text(json.dumps(order))
 if how == "refuse":
     sys.exit(2)
 if how == "crash":
     sys.exit(1)
-Path(os.environ["REPRISE_REPORT"]).write_text(json.dumps({"run_id": os.environ["MADE"]}))
+Path(task["report"]).write_text(json.dumps({"run_id": os.environ["MADE"]}))
 if how == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
 if how == "interrupt":
@@ -150,6 +153,18 @@ def test_a_step_in_another_environment_cannot_make_its_run(project):
     assert not handover.is_possible(project, STEP_COMMAND, Path("/usr/bin/python3"))
 
 
+def test_a_step_whose_commit_has_another_task_cannot_make_its_run(project):
+    theirs = project / "reprise" / "process" / "task.py"
+    theirs.parent.mkdir(parents=True)
+    (project / "reprise" / "__init__.py").touch()
+    theirs.write_bytes(Path(task.__file__).read_bytes())
+    assert handover.is_possible(project, STEP_COMMAND, HERE)
+
+    theirs.write_text("")
+
+    assert not handover.is_possible(project, STEP_COMMAND, HERE)
+
+
 def test_a_project_that_names_no_steps_has_none(project):
     (project / "pyproject.toml").unlink()
 
@@ -179,10 +194,9 @@ def test_in_another_folder_the_store_must_be_the_same(
 
 
 @pytest.fixture
-def ahead(tmp_path, monkeypatch):
+def ahead(tmp_path):
     folder = tmp_path / "shared"
     folder.mkdir()
-    monkeypatch.setenv(env.CAPTURED, str(folder))
     return folder
 
 
@@ -194,22 +208,13 @@ def test_a_step_has_the_source_that_was_captured_for_it(project, ahead, tmp_path
         capture_ahead.captured(project, ahead, pipe, allow_untracked=[]),
     ):
         (project / "train.py").write_text("depth = 5\n")
-        with capture_ahead.source(project, allow_untracked=[]) as found:
+        with capture_ahead.source(project, ahead, allow_untracked=[]) as found:
             found.write_bundle(tmp_path / "bundle")
             assert git(tmp_path / "project", "bundle", "list-heads", str(tmp_path / "bundle"))
             assert found.holds("depth = 4")
             assert found.carried
             assert found.code.dirty
             assert "+depth = 4" in found.patch()
-
-
-def test_the_folder_of_the_source_is_not_passed_on(project, ahead):
-    with (
-        capture_ahead.awaited(ahead) as pipe,
-        capture_ahead.captured(project, ahead, pipe, allow_untracked=[]),
-        capture_ahead.source(project, allow_untracked=[]),
-    ):
-        assert env.CAPTURED not in os.environ
 
 
 @pytest.mark.parametrize("allowed", [[], None])
@@ -222,36 +227,37 @@ def test_where_nothing_was_captured_a_step_captures_for_itself(project, ahead, a
         capture_ahead.captured(project, ahead, pipe, allow_untracked=allowed),
     ):
         if allowed is None:
-            with capture_ahead.source(project, allow_untracked=[]) as found:
+            with capture_ahead.source(project, ahead, allow_untracked=[]) as found:
                 assert found.code == code.describe(project)
         else:
             with (
                 pytest.raises(CodeError, match=r"\.env"),
-                capture_ahead.source(project, allow_untracked=[]),
+                capture_ahead.source(project, ahead, allow_untracked=[]),
             ):
                 pass
 
 
 def test_without_a_command_a_step_captures_for_itself(project):
-    with capture_ahead.source(project, allow_untracked=[]) as found:
+    with capture_ahead.source(project, None, allow_untracked=[]) as found:
         assert found.code == code.describe(project)
 
 
 # The step's side
 
 
-def test_a_step_reports_and_the_processes_below_it_do_not(monkeypatch, tmp_path):
-    monkeypatch.setenv(env.REPORT, str(tmp_path / "report"))
-    reporter, below = Reporter(), Reporter()
+def test_a_step_reports_and_the_processes_that_it_starts_do_not(tmp_path):
+    asked = StepTask(report=str(tmp_path / "report"))
+    variables = {env.TASK: asked.to_json()}
+    reporter, child = (Reporter(StepTask.take(variables).report) for _ in range(2))
 
     reporter.report(run_id="a")
-    below.report(run_id="b")
+    child.report(run_id="b")
 
     assert json.loads((tmp_path / "report").read_text()) == {"run_id": "a"}
-    assert env.REPORT not in os.environ
+    assert variables == {}
 
 
-def test_a_step_makes_the_run_that_was_ordered_and_enters_it(store, monkeypatch):
+def test_a_step_makes_the_run_that_was_ordered_and_enters_it(store):
     planned = ProjectRun(
         entry_point="train",
         raw_parameters={"C": "2"},
@@ -259,12 +265,9 @@ def test_a_step_makes_the_run_that_was_ordered_and_enters_it(store, monkeypatch)
         backend="local",
         name="mine",
     )
-    monkeypatch.setenv("REPRISE_ORDERED", planned.to_json())
-
-    run, origin = tracking.open_run()
+    run, origin = tracking.open_run(ordered=planned)
 
     assert origin == tracking.Origin.GIVEN
-    assert "REPRISE_ORDERED" not in os.environ
     assert os.environ["MLFLOW_RUN_ID"] == run.info.run_id
     assert store.run(run.info.run_id).data.params == {"C": "2"}
     assert run.info.run_name == "mine"

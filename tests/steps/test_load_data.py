@@ -45,7 +45,7 @@ def test_a_replay_reads_the_version_of_an_object_that_the_first_had_read(
     past = tracking.read_record(first.run_id)
     with mlflow.start_run() as run:
         again = recorder.RunRecorder(
-            run, record_of(parameters), parameters=parameters, tags={}, past=past
+            run, record_of(parameters), parameters=parameters, tags={}, original=past
         )
         with again.recorded():
             load_data.main(parameters, again)

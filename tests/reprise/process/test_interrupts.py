@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from reprise.process import interrupts, launcher
+from reprise.process import fork_server, interrupts
 from reprise.process.interrupts import ENDING, handle, interruptible, restore
 
 ALL = pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
@@ -135,5 +135,5 @@ def test_a_reset_leaves_what_is_ignored_ignored():
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
-def test_the_launcher_which_cannot_import_it_has_the_same_set():
-    assert launcher._ENDING == ENDING
+def test_the_fork_server_which_cannot_import_it_has_the_same_set():
+    assert fork_server.ENDING == ENDING

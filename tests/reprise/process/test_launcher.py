@@ -215,7 +215,7 @@ class TestReused:
         assert not reused.is_ready
 
     def test_asks_the_command_to_end_before_its_process_does(self, reused, folder):
-        reused._order(["python", "-m", "waits"], folder, os.environ, serves=False)
+        reused.begin(["python", "-m", "waits"], folder=folder, environment=os.environ)
         with (folder / "pipe").open() as lines:
             assert next(lines) == "running\n"
 

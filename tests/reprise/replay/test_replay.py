@@ -264,10 +264,10 @@ class TestWithoutAProcess:
 
 class TestRequest:
     def test_asks_for_the_same_run_unless_something_is_to_change(self):
-        assert Request().replays
-        assert Request(tolerance=1.0, allowed="https://example.org/a.git").replays
-        assert not Request(changes={"a": "1"}).replays
-        assert not Request(current_code=True).replays
+        assert Request().is_exact
+        assert Request(tolerance=1.0, allowed="https://example.org/a.git").is_exact
+        assert not Request(changes={"a": "1"}).is_exact
+        assert not Request(current_code=True).is_exact
 
 
 def made_again(verdict, *children, name="a"):

@@ -1,10 +1,12 @@
 """A run is on the record before its work begins, and ends as what it was."""
 
 import gc
+import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import mlflow
@@ -13,8 +15,9 @@ import pytest
 from pydantic import Field
 from repositories import fingerprint, git, make_repository, publish
 
-from reprise import tracking
+from reprise import env, tracking
 from reprise.errors import BelowMinimumError, DataError
+from reprise.process.task import StepTask
 from reprise.record.digest import sha256_array
 from reprise.record.schema import Code, InputData
 from reprise.runtime.launch import launch
@@ -336,6 +339,54 @@ class TestLaunch:
         assert store.status(run_id) == "KILLED"
         assert store.tags(run_id)["reprise.error"] == "interrupted"
         assert store.metrics(run_id) == {"so_far": 1.0}
+
+
+class TestWhatIsAsked:
+    """A step reads what the process that started it asks, once."""
+
+    def test_is_on_the_run_and_reported_and_not_passed_on(
+        self, store, launched, monkeypatch, tmp_path, recording
+    ):
+        with recording(TinyParameters()) as parent:
+            plan = parent.plan_child(TinyParameters(size=7))
+        mlflow.end_run()
+        asked = StepTask(
+            planned=asdict(plan),
+            keep_models=False,
+            report=str(tmp_path / "report"),
+            cache=str(tmp_path / "cache"),
+        )
+        monkeypatch.setenv(env.TASK, asked.to_json())
+        seen = []
+
+        def main(_, run):
+            seen.append((run.keeps_models, dict(os.environ)))
+            run.log_metrics({"a": 1.0})
+
+        code = launched(main, "--size", "7")
+
+        ((keeps_models, variables),) = seen
+        reported = json.loads((tmp_path / "report").read_text())
+        assert (code, keeps_models) == (0, False)
+        assert env.TASK not in variables
+        assert reported["metrics"] == {"a": 1.0}
+        assert store.tags(reported["run_id"])[tracking.PARENT] == parent.run_id
+        assert store.run(reported["run_id"]).data.params["size"] == "7"
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [(env.TASK, '{"unknown": 1}'), (env.TASK, "x"), (env.PROTOCOL, "2")]
+    )
+    def test_is_refused_in_a_line_where_it_is_not_understood(
+        self, store, launched, monkeypatch, capsys, name, value
+    ):
+        monkeypatch.setenv(name, value)
+
+        code = launched(nothing)
+
+        (line,) = capsys.readouterr().err.splitlines()
+        assert code == 2
+        assert line.startswith("tiny: expected ")
+        assert store.runs() == []
 
 
 class TestInputs:

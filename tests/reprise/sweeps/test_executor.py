@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -119,11 +118,11 @@ def test_variables_are_the_callers_then_those_of_all_then_those_of_the_task(
     }
 
 
-def test_the_code_of_an_earlier_commit_is_served_by_its_own_server(modules, tmp_path):
+@pytest.mark.parametrize("engine", ["", "raise AssertionError('imported')\n"])
+def test_the_code_of_any_commit_is_served_whatever_its_engine(modules, tmp_path, engine):
     code = tmp_path / "earlier"
-    shutil.copytree(ROOT / "reprise", code / "reprise")
-    server = code / "reprise" / "process" / "fork_server.py"
-    server.rename(code / "reprise" / "sweeps" / "host.py")
+    (code / "reprise").mkdir(parents=True)
+    (code / "reprise" / "__init__.py").write_text(engine)
     (code / "echo.py").write_text(ECHO)
 
     with WarmExecutor(workers=1) as executor:
@@ -400,8 +399,10 @@ def test_generators_without_a_seed_differ_from_run_to_run(modules):
 def test_what_a_process_reports_of_its_run_comes_with_the_result(modules):
     modules(
         step=(
+            "import os\n"
+            "from reprise.process.task import StepTask\n"
             "from reprise.runtime.outcome import Reporter\n"
-            "outcome = Reporter()\n"
+            "outcome = Reporter(StepTask.take(os.environ).report)\n"
             "outcome.report(run_id='a1')\n"
             "outcome.report(run_id='b2', metrics={'accuracy': 0.5})\n"
         )

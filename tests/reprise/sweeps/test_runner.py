@@ -1,6 +1,5 @@
 """Planned runs come back in the order of the plan, none is left open, none is made twice."""
 
-import json
 import os
 from pathlib import Path
 
@@ -58,7 +57,7 @@ class FakeExecutor:
 
 
 def plan_of(task):
-    return tracking.Plan(**json.loads(task.environment[env.PLANNED]))
+    return tracking.Plan(**task.asked.planned)
 
 
 def depth(task):
@@ -216,9 +215,7 @@ def replaying(store, record_of):
 
 class TestResume:
     def resume(self, parent, executor, *, keys=KEYS, **options):
-        return runner.run_missing(
-            parent, executor, PLANNED, keys=keys, variables={"X": "1"}, **options
-        )
+        return runner.run_missing(parent, executor, PLANNED, keys=keys, **options)
 
     def test_makes_all_where_nothing_was_made(self, parent, finish):
         executor = FakeExecutor(finish)
@@ -261,7 +258,7 @@ class TestResume:
 
         self.resume(parent, executor)
 
-        assert [task.environment.get(env.ONCE) for task in executor.tasks] == once
+        assert [task.asked.key for task in executor.tasks] == once
 
     def test_closes_what_a_dead_sweep_has_left_open(self, store, parent, finish, monkeypatch):
         monkeypatch.setattr(resume, "_GRACE_SECONDS", 0)
@@ -296,7 +293,7 @@ def place(outcome):
 
 
 @pytest.fixture
-def train(store, record_of, recording, monkeypatch):
+def train(store, record_of, recording):
     """Train as a task's process does, on iris, and keep the model if the task says so."""
     with recording(LoadDataParameters()) as loading:
         load_data.main(LoadDataParameters(), loading)
@@ -305,11 +302,14 @@ def train(store, record_of, recording, monkeypatch):
         parameters = TrainDecisionTreeParameters.parse(
             {**task.raw_parameters, "data": loading.run_id}
         )
-        monkeypatch.setenv(env.KEEP, task.environment[env.KEEP])
         run = mlflow.start_run(run_id=run_id, nested=True)
         with recorder.finalizing_run(run):
             recorded = recorder.RunRecorder(
-                run, record_of(parameters), parameters=parameters, tags={}
+                run,
+                record_of(parameters),
+                parameters=parameters,
+                tags={},
+                keeps_models=task.asked.keep_models,
             )
             with recorded.recorded():
                 train_dt.main(parameters, recorded)
@@ -321,11 +321,10 @@ def train(store, record_of, recording, monkeypatch):
 class TestMaterialize:
     PARAMETERS = TrainDecisionTreeParameters(max_depth=2, cv=0)
 
-    def best(self, parent, train, keep=env.NONE):
-        variables = {env.KEEP: keep}
+    def best(self, parent, train, *, keep_models=False):
         executor = FakeExecutor(train)
         return runner.run_missing(
-            parent, executor, [self.PARAMETERS], keys=[None], variables=variables
+            parent, executor, [self.PARAMETERS], keys=[None], keep_models=keep_models
         )[0]
 
     def test_gives_a_run_the_model_that_it_had(self, store, parent, train):
@@ -343,7 +342,7 @@ class TestMaterialize:
         assert store.tags(best.run_id)[tracking.VERDICT] == "identical"
 
     def test_makes_nothing_where_the_run_has_its_model(self, parent, train):
-        best = self.best(parent, train, keep=env.ALL)
+        best = self.best(parent, train, keep_models=True)
 
         runner.materialize(parent, FakeExecutor(not_asked), [best])
 
@@ -372,7 +371,7 @@ class TestMaterialize:
         with pytest.raises(RunFailedError) as failed:
             runner.materialize(parent, executor, [best])
 
-        assert str(failed.value).endswith("could not be made again for its model: no disk left")
+        assert str(failed.value).endswith("could not be reproduced for its model: no disk left")
         assert not model_store.has_model(best.run_id)
 
 
@@ -456,10 +455,10 @@ class TestBringCode:
         assert executor.environment == {
             "MLFLOW_TRACKING_URI": store.uri,
             "MLFLOW_EXPERIMENT_ID": store.experiment_id,
+            "REPRISE_PROTOCOL": "1",
             "REPRISE_CODE": recorded.model_dump_json(),
             "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
             env.DATA_FOLDER: os.fspath(project),
-            env.KEPT: str(executor.folder / "kept"),
         }
 
     def test_lets_processes_find_data_where_the_first_of_them_was_started(
