@@ -189,7 +189,7 @@ def _chosen(address: Address, at: Path, has_folder: Callable[[Path, str], bool])
 
 @contextmanager
 def _checked_out(address: Address, at_hand: Path, name: str, folder: str) -> Iterator[Path]:
-    """Check a commit out beside the repository at hand."""
+    """Check a commit out beside the current repository."""
     commit = resolve(at_hand, name)
     with checkout.repository(at_hand) as repository:
         if commit is None or repository.find(commit) is None:

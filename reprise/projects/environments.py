@@ -41,10 +41,10 @@ def interpreter(recorded: Environment, project: Path, *, allow_build: Collection
     if recorded.lock_sha256 is None:
         return Path(sys.executable)  # the run's own was never locked
     refuse_another_lock(recorded, project)
-    present = environment.describe(project)
-    if present.python == recorded.python and present.deviations == recorded.deviations:
+    current = environment.describe(project)
+    if current.python == recorded.python and current.deviations == recorded.deviations:
         return Path(sys.executable)
-    return _built_for(project, present, recorded.python, allow_build)
+    return _built_for(project, current, recorded.python, allow_build)
 
 
 def locked_interpreter(project: Path, *, allow_build: Collection[str] = ()) -> Path:
@@ -67,21 +67,21 @@ def locked_interpreter(project: Path, *, allow_build: Collection[str] = ()) -> P
     lock, conda = project / environment.LOCK, project / "conda.yaml"
     if not lock.is_file() or _HASH not in _text(lock):
         return Path(sys.executable)
-    present = environment.describe(project)
+    current = environment.describe(project)
     try:
         python = python_version(_text(conda))
     except (CheckoutError, ValueError):  # it leaves Python to whoever runs it
-        python = present.python
-    if present.python == python and present.deviations == ():
+        python = current.python
+    if current.python == python and current.deviations == ():
         return Path(sys.executable)
-    return _built_for(project, present, python, allow_build)
+    return _built_for(project, current, python, allow_build)
 
 
 def _built_for(
-    project: Path, present: Environment, python: str, allow_build: Collection[str]
+    project: Path, current: Environment, python: str, allow_build: Collection[str]
 ) -> Path:
     lock = project / environment.LOCK
-    return built(lock, str(present.lock_sha256), python, allow_build=allow_build)
+    return built(lock, str(current.lock_sha256), python, allow_build=allow_build)
 
 
 def refuse_another_lock(recorded: Environment, project: Path) -> None:

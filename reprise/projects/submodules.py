@@ -1,4 +1,4 @@
-"""The submodules of a checked-out commit: from the clone at hand, else from where they may be.
+"""The submodules of a checked-out commit: from the current clone, else from where they may be.
 
 A `.gitmodules` is part of the commit, and so somebody else's words. What it names is fetched only
 from the server that the repository itself is on, or if the user's own clone names it too.
@@ -137,7 +137,7 @@ def _at_hand(root: Path | None, name: str) -> Path | None:
 
 
 def _make(folder: Path, here: Path | None, commit: str) -> None:
-    """Make the repository of a submodule, which borrows the objects of the one at hand."""
+    """Make the repository of a submodule, which borrows the objects of the current one."""
     if here:
         code.beside(here, folder)
         return

@@ -1,7 +1,7 @@
-"""Says of every run of an experiment whether it can be made again, and makes some again.
+"""Says of every run of an experiment whether it can be reproduced, and reproduces some.
 
-Nothing is run to tell: a run's code is obtained and checked out as a replay would, its lock is
-compared with the recorded one, and what it had read is read again and compared by digest.
+Nothing is run for that: a run's code is obtained and checked out as a replay would, its lock is
+compared with the recorded one, and what it read is read again and compared by digest.
 """
 
 import random
@@ -32,12 +32,12 @@ OnStage = Callable[[str], None]
 
 
 class Answer(StrEnum):
-    """Whether a run can be made again."""
+    """Whether a run can be reproduced."""
 
     YES = "yes"
     BEST_EFFORT = "best effort"  # it has no record, but its commit and entry point are known
     NO = "no"
-    UNFINISHED = "did not finish"  # so it has no result to make again
+    UNFINISHED = "did not finish"  # so it has no result to reproduce
     RUNNING = "still running"
 
 
@@ -54,7 +54,7 @@ _UNFINISHED = {
 class Reason:
     """What stands in the way of a replay, or is worth knowing about it."""
 
-    kind: Literal["record", "code", "environment", "data", "runs below", "note"]
+    kind: Literal["record", "code", "environment", "data", "child runs", "note"]
     text: str
 
     def __str__(self) -> str:
@@ -72,16 +72,16 @@ class Finding:
         As the server has it.
     answer : Answer
     reasons : tuple of Reason
-    past : OriginalRun or None
+    original : OriginalRun or None
         The run with its record; None where that was not read, or cannot be.
     replay : Replay or None
-        None: the run was not made again.
+        None: the run was not reproduced.
     """
 
     run: "Run"
     answer: Answer
     reasons: tuple[Reason, ...] = ()
-    past: OriginalRun | None = None
+    original: OriginalRun | None = None
     replay: Replay | None = None
 
     @property
@@ -93,13 +93,13 @@ class Finding:
     def entry_point(self) -> str:
         """Return the run's entry point; "" where it is not known, or the run is a script's."""
         tag = self.run.data.tags.get(tracking.ENTRY_POINT)
-        return str(tag or (self.past.record.step.entry_point if self.past else ""))
+        return str(tag or (self.original.record.step.entry_point if self.original else ""))
 
     @property
     def commit(self) -> str:
         """Return the commit that ran; "" where it is not known."""
         tags = self.run.data.tags
-        recorded = self.past.record.code.commit if self.past else None
+        recorded = self.original.record.code.commit if self.original else None
         return str(recorded or tags.get(tracking.COMMIT) or tags.get(tracking.GIT_COMMIT, ""))
 
 
@@ -111,7 +111,7 @@ def check(
     paths: tuple[str, ...] = (),
     on_stage: OnStage = lambda _: None,
 ) -> list[Finding]:
-    """Say of runs whether they can be made again.
+    """Say of runs whether they can be reproduced.
 
     Parameters
     ----------
@@ -136,13 +136,13 @@ def check(
         if finding.entry_point in without:
             continue
         findings[finding.run_id] = finding
-        if finding.past and finding.answer in REPLAYABLE:
-            by_code.setdefault(finding.past.record.code, []).append(finding)
+        if finding.original and finding.answer in REPLAYABLE:
+            by_code.setdefault(finding.original.record.code, []).append(finding)
     inputs = Inputs(paths)
     for number, (code, members) in enumerate(by_code.items(), 1):
         on_stage(f"checking {len(members)} runs of code {number} of {len(by_code)}")
         findings |= {f.run_id: f for f in _of_one_code(code, members, inputs, allowed)}
-    _look_below(findings)
+    _look_at_children(findings)
     return list(findings.values())
 
 
@@ -156,7 +156,7 @@ def make_again(
     warm: Launcher | None = None,
     on_stage: OnStage = lambda _: None,
 ) -> list[Finding]:
-    """Make some of the runs that can be made again, below another run.
+    """Reproduce some of the runs that can be, as child runs of another.
 
     Parameters
     ----------
@@ -180,9 +180,10 @@ def make_again(
     """
     able = sorted(f.run_id for f in findings if f.answer in REPLAYABLE)
     chosen = set(random.Random(seed).sample(able, min(count, len(able))))  # noqa: S311 - no secret
-    again = partial(replay.reproduce, parent, request=request, warm=warm, on_stage=on_stage)
+    reproduce = partial(replay.reproduce, parent, request=request, warm=warm, on_stage=on_stage)
     return [
-        replace(f, replay=again(f.past)) if f.past and f.run_id in chosen else f for f in findings
+        replace(f, replay=reproduce(f.original)) if f.original and f.run_id in chosen else f
+        for f in findings
     ]
 
 
@@ -257,7 +258,7 @@ def _not_looked_for(submodule: str) -> Reason:
 
 def _refused(finding: Finding, folder: Path, refusals: dict[Hashable, str]) -> list[Reason]:
     """Say what of a run its code does not have: the lock, or what to run."""
-    past_run = _past_of(finding)
+    past_run = _original_of(finding)
     reasons = []
     try:
         environments.refuse_another_lock(past_run.record.environment, folder)
@@ -272,7 +273,7 @@ def _checked(
     finding: Finding, inputs: Inputs, folder: Path | None, reasons: Sequence[Reason]
 ) -> Finding:
     """Look at what a run had read, and conclude."""
-    record = _past_of(finding).record
+    record = _original_of(finding).record
     faults = (inputs.fault(item, record, folder) for item in record.inputs)
     reasons = [*reasons, *(Reason("data", fault) for fault in faults if fault)]
     notes = tuple(Reason("note", note) for note in inputs.notes(record))
@@ -283,10 +284,10 @@ def _checked(
     )
 
 
-def _past_of(finding: Finding) -> OriginalRun:
-    if finding.past is None:
+def _original_of(finding: Finding) -> OriginalRun:
+    if finding.original is None:
         raise AssertionError("only runs with a record, or tags in its place, are checked")
-    return finding.past
+    return finding.original
 
 
 def _command_fault(run: OriginalRun, folder: Path, refusals: dict[Hashable, str]) -> str:
@@ -302,24 +303,26 @@ def _command_fault(run: OriginalRun, folder: Path, refusals: dict[Hashable, str]
     return refusals[key]
 
 
-def _look_below(findings: dict[str, Finding]) -> None:
-    """Add to each run that makes others again whether those can be made again.
+def _look_at_children(findings: dict[str, Finding]) -> None:
+    """Add to each parent run whether its child runs can be reproduced.
 
-    A run whose output a run above it has read is not made again for that one.
+    A child run whose output its parent has read is not reproduced with the parent.
     """
-    below: dict[str, list[Finding]] = {}
+    children: dict[str, list[Finding]] = {}
     for child in reversed(findings.values()):  # children start later than their parents
-        finding = _with_those_below(child, below.get(child.run_id, []))
+        finding = _with_its_children(child, children.get(child.run_id, []))
         findings[child.run_id] = finding
-        below.setdefault(child.run.data.tags.get(tracking.PARENT, ""), []).append(finding)
+        children.setdefault(child.run.data.tags.get(tracking.PARENT, ""), []).append(finding)
 
 
-def _with_those_below(finding: Finding, below: Sequence[Finding]) -> Finding:
-    if finding.answer is not Answer.YES or finding.past is None:
+def _with_its_children(finding: Finding, children: Sequence[Finding]) -> Finding:
+    if finding.answer is not Answer.YES or finding.original is None:
         return finding
-    read = {run_in(item.uri) for item in finding.past.record.inputs}
-    lost = sorted(f.run_id for f in below if f.answer is Answer.NO and f.run_id not in read)
+    read = {run_in(item.uri) for item in finding.original.record.inputs}
+    lost = sorted(f.run_id for f in children if f.answer is Answer.NO and f.run_id not in read)
     if not lost:
         return finding
-    reason = Reason("runs below", f"it makes runs that cannot be made again: {', '.join(lost)}.")
+    reason = Reason(
+        "child runs", f"it has child runs that cannot be reproduced: {', '.join(lost)}."
+    )
     return replace(finding, answer=Answer.NO, reasons=(*finding.reasons, reason))

@@ -1,4 +1,4 @@
-"""What an audit tells: a table on the terminal, a CSV artifact, and how the command ends."""
+"""What an audit reports: a table on the terminal, a CSV artifact, and how the command ends."""
 
 import csv
 import io
@@ -61,7 +61,7 @@ def counts(findings: Sequence[Finding]) -> dict[str, int]:
 
 
 def show(findings: Sequence[Finding], experiment: str) -> None:
-    """Print a table of all runs, then why some cannot be made again."""
+    """Print a table of all runs, then why some cannot be reproduced."""
     console.print_table(_table(findings, experiment))
     explained: dict[str, list[str]] = {}
     for finding in findings:
@@ -74,8 +74,8 @@ def show(findings: Sequence[Finding], experiment: str) -> None:
     counted = counts(findings)
     console.say(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counted.items()))
     if counted["replayable"] and not counted["replayed"]:
-        again = f"{console.RUN} audit {option('experiment', experiment)} -P replay=3"
-        console.next_commands({again: "make three of them again"})
+        reproduce = f"{console.RUN} audit {option('experiment', experiment)} -P replay=3"
+        console.next_commands({reproduce: "reproduce three of them"})
 
 
 def raise_unless_good(findings: Sequence[Finding], experiment: str) -> None:
@@ -84,14 +84,14 @@ def raise_unless_good(findings: Sequence[Finding], experiment: str) -> None:
     Raises
     ------
     AuditError
-        If a finished run cannot be made again, or a replay was not identical.
+        If a finished run cannot be reproduced, or a replay was not identical.
     """
     lost = [f.run_id for f in findings if f.answer is Answer.NO]
     differing = [f for f in findings if f.replay and not _identical(f)]
     problems = []
     if lost:
         finished = len(lost) + sum(f.answer in REPLAYABLE for f in findings)
-        problems.append(f"{len(lost)} of {finished} finished runs cannot be made again")
+        problems.append(f"{len(lost)} of {finished} finished runs cannot be reproduced")
     if differing:
         replayed = sum(f.replay is not None for f in findings)
         problems.append(
@@ -100,7 +100,7 @@ def raise_unless_good(findings: Sequence[Finding], experiment: str) -> None:
         )
     if problems:
         raise AuditError(
-            f"expected that every run of experiment {experiment} can be made again, found that "
+            f"expected that every run of experiment {experiment} can be reproduced, found that "
             f"{' and '.join(problems)}. {FILE_NAME} of this run says why."
         )
 
@@ -131,9 +131,9 @@ def _identical(finding: Finding) -> bool:
 
 def _explanations(finding: Finding) -> list[str]:
     """Return the lines that a table has no room for."""
-    told = [str(r) for r in finding.reasons if finding.answer not in _UNFINISHED]
+    reasons = [str(r) for r in finding.reasons if finding.answer not in _UNFINISHED]
     for each in finding.replay.family() if finding.replay else ():
         if each.judgement.verdict is not Verdict.IDENTICAL:
             causes = "; ".join(map(str, each.judgement.causes))
-            told.append(f"{each.judgement.verdict}: {each.judgement.reason or causes}")
-    return told
+            reasons.append(f"{each.judgement.verdict}: {each.judgement.reason or causes}")
+    return reasons

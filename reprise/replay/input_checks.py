@@ -1,4 +1,4 @@
-"""Says of what runs of the past had read whether it is still there, and still the same."""
+"""Says of what original runs read whether it is still there, and still the same."""
 
 import os
 import re

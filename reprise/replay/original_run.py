@@ -1,4 +1,4 @@
-"""A run of the past: its record, or, for a plain MLflow run, what its tags and parameters tell."""
+"""An original run: its record, or, for a plain MLflow run, what its tags and parameters say."""
 
 import shlex
 from dataclasses import dataclass, field
@@ -27,14 +27,14 @@ _NO_NUMERICS = Numerics(
 
 @dataclass(frozen=True)
 class OriginalRun:
-    """A run that is to be made again, or looked at.
+    """A run that is to be reproduced, or looked at.
 
     Attributes
     ----------
     run : Run
         As the server has it.
     record : RunRecord
-        What it depended on and produced; of a plain MLflow run, as far as its tags tell.
+        What it depended on and produced; of a plain MLflow run, as far as its tags say.
     unknown : tuple of str
         What was not recorded.
     """
@@ -72,14 +72,14 @@ def read(run_id: str) -> OriginalRun:
 
 
 def of(run: "Run") -> OriginalRun:
-    """Return a run with its record, or with what its tags and parameters tell."""
+    """Return a run with its record, or with what its tags and parameters say."""
     record = tracking.find_record(run.info.run_id)
     if record is not None:
         return OriginalRun(run, record)
     return OriginalRun(run, _from_tags(run), unknown=_NOT_RECORDED)
 
 
-def refuse_unfinished(past: OriginalRun) -> None:
+def refuse_unfinished(original: OriginalRun) -> None:
     """Refuse a run that has no results which a replay could be compared with.
 
     Raises
@@ -87,20 +87,20 @@ def refuse_unfinished(past: OriginalRun) -> None:
     NotReplayableError
         With the reason.
     """
-    if past.run.info.status != "FINISHED" or past.record.outputs is None:
-        error = past.run.data.tags.get(tracking.ERROR, "").rstrip(".")
+    if original.run.info.status != "FINISHED" or original.record.outputs is None:
+        error = original.run.data.tags.get(tracking.ERROR, "").rstrip(".")
         raise NotReplayableError(
-            f"expected a finished run, found run {past.run_id} {past.run.info.status}"
+            f"expected a finished run, found run {original.run_id} {original.run.info.status}"
             f"{': ' + error if error else ''}. There is nothing to compare a replay with."
         )
-    if past.unknown and not past.record.outputs.metrics:
+    if original.unknown and not original.record.outputs.metrics:
         raise NotReplayableError(
-            f"expected a run with a record or with metrics, found run {past.run_id} with neither. "
-            "There is nothing to compare a replay with."
+            f"expected a run with a record or with metrics, found run {original.run_id} with "
+            "neither. There is nothing to compare a replay with."
         )
 
 
-def refuse_interactive(past: OriginalRun) -> None:
+def refuse_interactive(original: OriginalRun) -> None:
     """Refuse a run of which nobody knows what to run.
 
     Raises
@@ -108,9 +108,9 @@ def refuse_interactive(past: OriginalRun) -> None:
     NotReplayableError
         With the reason.
     """
-    if not past.record.step.entry_point and not past.record.step.command:
+    if not original.record.step.entry_point and not original.record.step.command:
         raise NotReplayableError(
-            f"expected a run of an entry point or a script, found run {past.run_id}, which was "
+            f"expected a run of an entry point or a script, found run {original.run_id}, which was "
             "made interactively. What was typed then is not known."
         )
 

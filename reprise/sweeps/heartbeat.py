@@ -1,4 +1,4 @@
-"""Which process makes the runs below a run, and whether it still does.
+"""Which process makes the child runs of a run, and whether it still does.
 
 On the same machine the process itself is looked for. Of another machine's only its sign of life
 tells: it says every minute that it is there.
@@ -25,7 +25,7 @@ _SILENT_SECONDS = 300
 
 @contextlib.contextmanager
 def heartbeat(run_id: str) -> Iterator[None]:
-    """Say at the server that this process makes the runs below a run, and that it still does."""
+    """Say at the server that this process makes the child runs of a run, and that it still does."""
     tracking.log(run_id, tags={DRIVER: present(), **_now()})
 
     def still_here() -> bool:
@@ -38,7 +38,7 @@ def heartbeat(run_id: str) -> Iterator[None]:
 
 
 def is_alive(run: "Run") -> bool:
-    """Tell whether the process that makes the runs below a run may still do so."""
+    """Return whether the process that makes the child runs of a run may still do so."""
     tags: dict[str, str] = run.data.tags
     machine, _, process = tags.get(DRIVER, "").rpartition(" ")
     here, _, _ = present().rpartition(" ")

@@ -1,4 +1,4 @@
-"""What earlier sweeps have left: finished runs, which are not made again, and dead ones."""
+"""What earlier sweeps have left: finished runs, which are not made twice, and dead ones."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -22,14 +22,14 @@ _POLL_SECONDS = 0.5
 def finished(run: "RunRecorder", entry_point: str, keys: Collection[str]) -> "Mapping[str, Run]":
     """Return the finished runs of an experiment that have one of these keys, the first of each."""
     tags = {tracking.TREE: run.record.code.tree, tracking.ENTRY_POINT: entry_point}
-    wanted = ["attributes.status = 'FINISHED'", *(f"tags.`{n}` = '{v}'" for n, v in tags.items())]
-    found: dict[str, Run] = {}
-    for earlier in tracking.all_runs(run.experiment_id, " AND ".join(wanted)):
+    filters = ["attributes.status = 'FINISHED'", *(f"tags.`{n}` = '{v}'" for n, v in tags.items())]
+    runs: dict[str, Run] = {}
+    for earlier in tracking.all_runs(run.experiment_id, " AND ".join(filters)):
         own = earlier.data.tags
-        made_again = tracking.REPLAY_OF in own or tracking.TWEAK_OF in own
-        if own.get(tracking.KEY) in keys and not made_again:
-            found.setdefault(own[tracking.KEY], earlier)
-    return found
+        is_replay = tracking.REPLAY_OF in own or tracking.TWEAK_OF in own
+        if own.get(tracking.KEY) in keys and not is_replay:
+            runs.setdefault(own[tracking.KEY], earlier)
+    return runs
 
 
 def plan_digest(keys: Collection[str]) -> str:
@@ -67,11 +67,11 @@ def _came_first(other: "Run", run: "RunRecorder") -> bool:
 
 
 def _close(parent: "Run") -> int:
-    """Wait for the runs below a dead process's run to end by themselves, and close the rest."""
+    """Wait for the child runs of a dead process's run to end by themselves, and close the rest."""
     deadline = time.monotonic() + _GRACE_SECONDS
-    below = (parent.info.run_id, parent.info.experiment_id)
-    while tracking.open_children(*below) and time.monotonic() < deadline:
+    children = (parent.info.run_id, parent.info.experiment_id)
+    while tracking.open_children(*children) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
-    closed = tracking.close_children(*below, "KILLED", "its process is gone")
+    closed = tracking.close_children(*children, "KILLED", "its process is gone")
     tracking.close(parent.info.run_id, "KILLED", "its process is gone")
     return closed + 1

@@ -175,8 +175,8 @@ def test_exits_1_with_one_line_when_runs_cannot_be_made_again(team, damaged):
     finished = [row for row in rows.values() if row["status"] == "FINISHED"]
     assert done.exit_code == 1
     assert refusal(done, "audit").startswith(
-        f"expected that every run of experiment {team.name} can be made again, found that "
-        f"{len(lost)} of {len(finished)} finished runs cannot be made again"
+        f"expected that every run of experiment {team.name} can be reproduced, found that "
+        f"{len(lost)} of {len(finished)} finished runs cannot be reproduced"
     )
 
 

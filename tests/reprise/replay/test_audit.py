@@ -580,8 +580,8 @@ class TestRunsBelow:
         )
 
         assert only(look(parent)) == (
-            "runs below",
-            f"it makes runs that cannot be made again: {lost}.",
+            "child runs",
+            f"it has child runs that cannot be reproduced: {lost}.",
         )
 
     def test_but_a_run_whose_output_it_has_read_need_not_be_made_again(
@@ -663,7 +663,7 @@ class TestReport:
         assert raised.value.exit_code == 1
 
     def test_is_not_good_when_a_run_cannot_be_made_again(self, findings):
-        with pytest.raises(AuditError, match="2 of 3 finished runs cannot be made again"):
+        with pytest.raises(AuditError, match="2 of 3 finished runs cannot be reproduced"):
             audit_report.raise_unless_good(
                 [findings("yes"), *(findings("no") for _ in range(2)), findings("did not finish")],
                 "iris",
