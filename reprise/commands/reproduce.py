@@ -42,12 +42,12 @@ def main(parameters: ReproduceParameters, run: "RunRecorder", *, warm: Launcher)
         allow_large=parameters.allow_large,
     )
     with console.working() as on_stage:
-        found = replay.reproduce(run, earlier, request, warm=warm, on_stage=on_stage)
+        outcome = replay.reproduce(run, earlier, request, warm=warm, on_stage=on_stage)
     if parameters.materialize:
-        verdicts.restore_model(found)
-    report.log(run, found, request)
-    report.show(found, request)
-    report.raise_unless_good(found, request)
+        verdicts.restore_model(outcome)
+    report.log(run, outcome, request)
+    report.show(outcome, request)
+    report.raise_unless_good(outcome, request)
 
 
 def check(parameters: ReproduceParameters) -> None:

@@ -172,10 +172,10 @@ def resolve(repository: Path, name: str) -> str | None:
             f"expected one commit named {name}, found a tag, {tag}, and a branch, {branch}. "
             "Name it by its id."
         )
-    found = tag or branch or _commit(repository, f"refs/remotes/{remote(repository)}/{name}")
-    if found is None and _SHORT_SHA.fullmatch(name):
+    commit = tag or branch or _commit(repository, f"refs/remotes/{remote(repository)}/{name}")
+    if commit is None and _SHORT_SHA.fullmatch(name):
         return _commit(repository, name)
-    return found
+    return commit
 
 
 def _chosen(address: Address, at: Path, has_folder: Callable[[Path, str], bool]) -> tuple[str, str]:

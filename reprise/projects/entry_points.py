@@ -98,7 +98,7 @@ def command(
         declared = project._entry_points.get(entry_point)  # noqa: SLF001
         if declared is None:
             return _undeclared(folder, entry_point, raw_parameters, committed=recorded is not None)
-        known, others = declared.compute_parameters(dict(raw_parameters), None)
+        declared_parameters, others = declared.compute_parameters(dict(raw_parameters), None)
         if recorded is not None:
             _refuse_code(folder, declared, {name: raw_parameters[name] for name in recorded})
         line = declared.compute_command(
@@ -110,7 +110,7 @@ def command(
             f"commit, found otherwise: {error} Check the name and the parameters."
         ) from None
     split = shlex.split(line) if PLAIN_MODULE.fullmatch(declared.command) else ["bash", "-c", line]
-    return Command(split, {**known, **others})
+    return Command(split, {**declared_parameters, **others})
 
 
 @functools.lru_cache(maxsize=4)
@@ -183,9 +183,9 @@ def _undeclared(
         ".sh": [os.environ.get("SHELL", "bash"), name],
         ".R": ["Rscript", "-e", f"mlflow::mlflow_source('{name}')", "--args"],
     }[suffix]
-    given = [word for key, value in raw_parameters.items() for word in (f"--{key}", value)]
+    arguments = [word for key, value in raw_parameters.items() for word in (f"--{key}", value)]
     logged = {shlex.quote(key): shlex.quote(value) for key, value in raw_parameters.items()}
-    return Command([*words, *given], logged)
+    return Command([*words, *arguments], logged)
 
 
 def _refuse_code(folder: Path, declared: "EntryPoint", values: Mapping[str, str]) -> None:

@@ -93,11 +93,11 @@ def refuse_another_lock(recorded: Environment, project: Path) -> None:
         If the lock is missing, or another.
     """
     lock = project / environment.LOCK
-    found = sha256_file(lock) if lock.is_file() else "none"
-    if recorded.lock_sha256 not in (None, found):
+    sha256 = sha256_file(lock) if lock.is_file() else "none"
+    if recorded.lock_sha256 not in (None, sha256):
         raise EnvironmentMismatchError(
             f"expected {environment.LOCK} with SHA-256 {recorded.lock_sha256} in the run's commit, "
-            f"found {found}. The record or the code is not the run's."
+            f"found {sha256}. The record or the code is not the run's."
         )
 
 

@@ -39,12 +39,12 @@ class EntryPoint:
         others = {n: v for n, v in raw_parameters.items() if n not in self.defaults}
         if None in values.values() or not all(map(_NAME.fullmatch, others)):
             return None
-        known = {name: str(value) for name, value in values.items()}
+        texts = {name: str(value) for name, value in values.items()}
         words = [
-            known[word[1:-1]] if word.startswith("{") else word for word in self.command.split(" ")
+            texts[word[1:-1]] if word.startswith("{") else word for word in self.command.split(" ")
         ]
         words += [word for name, value in others.items() for word in (f"--{name}", value)]
-        return Command(words, {name: quote(value) for name, value in (known | others).items()})
+        return Command(words, {name: quote(value) for name, value in (texts | others).items()})
 
 
 def plain_entry_point(project: Mapping[str, Any], name: str) -> EntryPoint | None:

@@ -192,22 +192,22 @@ def _first_look(run: "Run") -> Finding:
     unfinished = _UNFINISHED.get(run.info.status)
     try:
         with tracking.translating_errors():
-            found = original_run.of(run)
+            original = original_run.of(run)
         if unfinished:
-            return Finding(run, unfinished, _why_unfinished(run), found)
-        if found.unknown and tracking.TREE in run.data.tags:
+            return Finding(run, unfinished, _why_unfinished(run), original)
+        if original.unknown and tracking.TREE in run.data.tags:
             gone = Reason("record", "expected the run's provenance.json, found that it is gone.")
             return Finding(run, Answer.NO, (gone,))
-        original_run.refuse_unfinished(found)
-        original_run.refuse_interactive(found)
+        original_run.refuse_unfinished(original)
+        original_run.refuse_interactive(original)
     except RepriseError as error:
         if unfinished:
             return Finding(run, unfinished, _why_unfinished(run))
         return Finding(run, Answer.NO, (Reason("record", str(error)),))
-    if found.unknown:
-        unknown = f"no record, only what MLflow logs; not known: {', '.join(found.unknown)}."
-        return Finding(run, Answer.BEST_EFFORT, (Reason("note", unknown),), found)
-    return Finding(run, Answer.YES, (), found)
+    if original.unknown:
+        unknown = f"no record, only what MLflow logs; not known: {', '.join(original.unknown)}."
+        return Finding(run, Answer.BEST_EFFORT, (Reason("note", unknown),), original)
+    return Finding(run, Answer.YES, (), original)
 
 
 def _why_unfinished(run: "Run") -> tuple[Reason, ...]:

@@ -139,8 +139,8 @@ def _check_model(run_id: str, recorded: str, *, loadable: bool) -> None:
 
 def _check_artifact(item: InputData) -> None:
     with tracking.artifact_at(item.uri) as path:
-        found = sha256_file(path) if path.is_file() else "that of no file"
-    _refuse_another(item, found)
+        sha256 = sha256_file(path) if path.is_file() else "that of no file"
+    _refuse_another(item, sha256)
 
 
 def _check_permitted(permitted: Permissions, item: InputData, place: str) -> None:

@@ -127,8 +127,9 @@ def _record(
         tags = tracking.describe_source(run, record.code) | carrying
         if origin == tracking.Origin.NEW:
             tags |= tracking.describe_step(model.entry_point, record.code)
-            known = {n: v for n, v in raw.items() if n in model.model_fields}  # MLflow takes these
-            tracking.log(run.info.run_id, params=parameters.raw() if parameters else known)
+            # MLflow takes the declared ones.
+            declared = {n: v for n, v in raw.items() if n in model.model_fields}
+            tracking.log(run.info.run_id, params=parameters.raw() if parameters else declared)
         original, verifies = original_record(run, parameters)
         recorded = RunRecorder(
             run,

@@ -130,11 +130,11 @@ class Parameters(BaseModel):
         if detail["type"] == "missing":
             return f"{name} must be {expected(field)}; found none. Write: {write(name, example)}."
         is_secret = without_credentials_within(str(detail["input"])) != str(detail["input"])
-        found = brief(detail["input"])
-        if is_secret or (name in cls.locations and "://" in found):
-            found = "an address of another kind"  # not shown: it may hold a password
-        given = f"{name} must be {expected(field)}; found {found}."
-        return f"{given} For example: {write(name, example)}."
+        shown = brief(detail["input"])
+        if is_secret or (name in cls.locations and "://" in shown):
+            shown = "an address of another kind"  # not shown: it may hold a password
+        sentence = f"{name} must be {expected(field)}; found {shown}."
+        return f"{sentence} For example: {write(name, example)}."
 
 
 def default_text(field: FieldInfo) -> str:

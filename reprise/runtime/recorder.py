@@ -82,8 +82,8 @@ class RunRecorder:
 
     def recorded_uri(self, name: str) -> str | None:
         """Return where the original run read an input; None: it did not."""
-        found = self._recorded_input(name)
-        return found.uri if found else None
+        data = self._recorded_input(name)
+        return data.uri if data else None
 
     def add_input(self, data: InputData, *, context: str) -> None:
         """Put an input on the record, before anything is computed from it.
@@ -228,10 +228,10 @@ class RunRecorder:
         if self._counterparts is None:
             replayed = tracking.get_run(self._run.data.tags[tracking.REPLAY_OF])
             self._counterparts = tracking.children(replayed)
-        wanted = {n: v for n, v in parameters.raw().items() if n not in parameters.locations}
+        values = {n: v for n, v in parameters.raw().items() if n not in parameters.locations}
         for position, child in enumerate(self._counterparts):
             same_step = child.data.tags.get(tracking.ENTRY_POINT) == parameters.entry_point
-            if same_step and wanted.items() <= child.data.params.items():
+            if same_step and values.items() <= child.data.params.items():
                 return str(self._counterparts.pop(position).info.run_id)
         return None
 
@@ -348,11 +348,11 @@ def original_record(run: "Run", parameters: Parameters | None) -> tuple[RunRecor
     record = tracking.find_record(replayed or tweaked or "")
     if replayed or record is None:
         return record, True
-    given = parameters.raw()
+    current = parameters.raw()
     fields = type(parameters).model_fields
     old = {n: as_text(fields[n].default) for n in parameters.locations}
     old |= {n: v for n, v in record.step.raw_parameters.items() if n in old}
-    kept = all(given[name] == value for name, value in old.items())
+    kept = all(current[name] == value for name, value in old.items())
     return (record, True) if kept else (None, False)
 
 

@@ -24,21 +24,21 @@ def carry(run: "Run", captured: code.Captured, source: Path) -> tuple[Code, dict
     Code, dict of str to str
         The code with its bundle's URI, and the tags that describe it.
     """
-    found, tags = captured.code, {}
+    source_code, tags = captured.code, {}
     with tempfile.TemporaryDirectory(prefix="reprise-") as name:
         folder = Path(name)
         if source.is_file():
             shutil.copy(source, folder / source.name)
         if captured.carried:
-            holder = tracking.find_bundle(run.info.experiment_id, str(found.commit))
+            holder = tracking.find_bundle(run.info.experiment_id, str(source_code.commit))
             if holder is None:
                 captured.write_bundle(folder / code.BUNDLE)
             uri = holder or f"runs:/{run.info.run_id}/{CODE_FOLDER}/{code.BUNDLE}"
-            found = found.model_copy(update={"bundle": uri})
+            source_code = source_code.model_copy(update={"bundle": uri})
             patch = captured.patch()
             if patch:
                 (folder / code.PATCH).write_text(patch, encoding="utf-8")
                 tags[tracking.PATCH] = patch[: tracking.LONGEST_PATCH]
             tags[tracking.BUNDLE] = uri
         tracking.log_folder(run.info.run_id, folder, CODE_FOLDER)
-    return found, tags
+    return source_code, tags

@@ -52,14 +52,14 @@ def make(
         allowed = untracked.names(raw.get(ALLOW_UNTRACKED, ""))
         with code.capture(folder, allow_untracked=allowed) as captured:
             source = folder / Path(*module.split(".")).with_suffix(".py")
-            found, tags = carry(run, captured, source)
+            source_code, tags = carry(run, captured, source)
         tracking.log(run_id, tags=tags)
         variables = {
             **tracking.environment(run.info.experiment_id),
             env.PROTOCOL: env.VERSION,
-            env.CODE: found.model_dump_json(),
+            env.CODE: source_code.model_dump_json(),
         }
-        runner.check_out(executor, found, folder, variables)
+        runner.check_out(executor, source_code, folder, variables)
         (result,) = executor.run([Task(module, raw, {"MLFLOW_RUN_ID": run_id})])
     for line in result.output.splitlines():
         say(line)

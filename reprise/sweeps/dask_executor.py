@@ -109,7 +109,7 @@ class ClusterExecutor:
         from distributed import as_completed
 
         workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        threads = sum(found["nthreads"] for found in workers)
+        threads = sum(worker["nthreads"] for worker in workers)
         if not threads:
             warn("no worker yet: the runs begin as soon as there is one")
         size = max(1, min(_MOST_IN_A_TASK, len(tasks) // (_TASKS_PER_THREAD * max(1, threads))))

@@ -69,14 +69,14 @@ def make(
     except Refused as refused:
         return [{"refused": f"worker {worker.address} {refused}"}]
 
-    def wanted() -> bool:
+    def is_wanted() -> bool:
         task = worker.state.tasks.get(key)
         if task is None or task.state in _UNWANTED:
             executor.stop()
             return False
         return True
 
-    with periodic(wanted, every=_POLL_SECONDS):
+    with periodic(is_wanted, every=_POLL_SECONDS):
         tasks = [Task(*order[:3], StepTask.from_json(order[3])) for order in orders]
         return [
             {name: value for name, value in vars(result).items() if name != "task"}
@@ -103,12 +103,12 @@ def _executor(state: dict[str, Any], setup: Mapping[str, Any], bundle: bytes) ->
     with state["lock"]:
         if commit not in state["code"]:
             state["code"][commit] = _code(setup, bundle)
-        _, root, found = state["code"][commit]
+        _, root, described = state["code"][commit]
         executor: WarmExecutor | None = state["hosts"].get((commit, thread))
         if executor is None:
             for old in [key for key in state["hosts"] if key[1] == thread]:
                 state["hosts"].pop(old).__exit__()
-            executor = _started(setup, root, found["variables"])
+            executor = _started(setup, root, described["variables"])
             state["hosts"][commit, thread] = executor
     return executor
 
@@ -136,9 +136,9 @@ def _code(
     (folder / _SERVER).write_text(setup["server"], encoding="utf-8")
     _git(folder, "clone", "--quiet", "--no-checkout", "--template=", str(path), str(root))
     _git(root, "checkout", "--quiet", "--detach", setup["commit"])
-    found = _git(root, "rev-parse", "HEAD").strip()
-    if found != setup["commit"]:
-        raise Refused(f"was sent commit {found} in place of {setup['commit']}.")
+    head = _git(root, "rev-parse", "HEAD").strip()
+    if head != setup["commit"]:
+        raise Refused(f"was sent commit {head} in place of {setup['commit']}.")
     described = subprocess.run(
         [sys.executable, "-c", _TELL],
         cwd=root / setup["project"],
@@ -150,10 +150,10 @@ def _code(
         last = (described.stderr.strip().splitlines() or ["nothing"])[-1]
         raise Refused(f"has not the packages of the project: {last}. Install its requirements.txt.")
     environment = json.loads(described.stdout)
-    for name, wanted in setup["environment"].items():
-        if environment[name] != wanted:
+    for name, expected in setup["environment"].items():
+        if environment[name] != expected:
             raise Refused(
-                f"has another environment: expected {name} {wanted}, found {environment[name]}. "
+                f"has another environment: expected {name} {expected}, found {environment[name]}. "
                 "Install the project's requirements.txt there."
             )
     return temporary, root, environment

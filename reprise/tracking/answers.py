@@ -68,17 +68,17 @@ def run(answered: "Run", *, asked: str | None = None) -> "Run":
         If the server has made one of them up, or has answered with another run.
     """
     info = answered.info
-    found = run_id(info.run_id)
-    if asked is not None and found != asked:
+    answered = run_id(info.run_id)
+    if asked is not None and answered != asked:
         raise TrackingError(
-            f"expected run {asked} of the tracking server, found that it answers with run {found}. "
-            f"{_ADVICE}"
+            f"expected run {asked} of the tracking server, found that it answers with run "
+            f"{answered}. {_ADVICE}"
         )
     experiment_id(info.experiment_id)
     for moment in (info.start_time, info.end_time):
         if moment is not None and not 0 <= moment <= _LAST_MILLISECOND:
             raise TrackingError(
-                f"expected the time of run {found} in milliseconds, found {moment}. {_ADVICE}"
+                f"expected the time of run {answered} in milliseconds, found {moment}. {_ADVICE}"
             )
     return answered
 
@@ -163,9 +163,9 @@ def checking_names(repository: "ArtifactRepository") -> "ArtifactRepository":
 
 def downloaded(path: str, folder: Path | str) -> Path:
     """Return what a download has written, which is within the folder that it was to go to."""
-    found = Path(path).resolve()
-    if not found.is_relative_to(Path(folder).resolve()):
-        raise TrackingError(f"expected a download into {folder}, found it at {found}. {_ADVICE}")
+    resolved = Path(path).resolve()
+    if not resolved.is_relative_to(Path(folder).resolve()):
+        raise TrackingError(f"expected a download into {folder}, found it at {resolved}. {_ADVICE}")
     return Path(path)
 
 

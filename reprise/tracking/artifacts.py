@@ -82,8 +82,8 @@ def _artifacts(run_id: str) -> "ArtifactRepository":
 
 def _model_artifacts(model_id: str) -> "ArtifactRepository":
     """Return where the files of a logged model are stored."""
-    found = client().get_logged_model(answers.model_id(model_id))
-    return _store_at(found.artifact_location)
+    model = client().get_logged_model(answers.model_id(model_id))
+    return _store_at(model.artifact_location)
 
 
 def _store_at(location: str) -> "ArtifactRepository":
@@ -231,8 +231,8 @@ def artifact_sizes(run_id: str, folder: str) -> dict[str, int | None]:
 
 def find_bundle(experiment_id: str, commit: str) -> str | None:
     """Return the URI of a bundle that a run of an experiment carries of a commit."""
-    found = find_runs(experiment_id, tags={COMMIT: commit}, limit=100, finished=False)
-    for uri in dict.fromkeys(run.data.tags[BUNDLE] for run in found if BUNDLE in run.data.tags):
+    runs = find_runs(experiment_id, tags={COMMIT: commit}, limit=100, finished=False)
+    for uri in dict.fromkeys(run.data.tags[BUNDLE] for run in runs if BUNDLE in run.data.tags):
         folder, _, name = uri.partition(f"{run_in(uri)}/")[2].rpartition("/")
         if name in artifact_sizes(run_in(uri), folder):  # the tag stays when the file is deleted
             return str(uri)

@@ -100,10 +100,10 @@ def open_run(
         run = make(planned)
         os.environ[GIVEN] = run.info.run_id  # what a step logs by itself goes there too
         return run, Origin.PLANNED
-    given = os.environ.get(GIVEN)
-    if given:
-        refuse_ended(get_run(given))
-    return answers.run(start_run(given), asked=given), Origin.GIVEN if given else Origin.NEW
+    asked = os.environ.get(GIVEN)
+    if asked:
+        refuse_ended(get_run(asked))
+    return answers.run(start_run(asked), asked=asked), Origin.GIVEN if asked else Origin.NEW
 
 
 def refuse_ended(run: Run) -> None:
@@ -173,8 +173,8 @@ def plan_run(
 
 def find_planned(plan: Plan, key: str) -> Run | None:
     """Return the finished run with this key and the parent of the planned run, or None."""
-    found = find_runs(plan.experiment_id, tags={KEY: key, PARENT: plan.tags[PARENT]})
-    return found[0] if found else None
+    runs = find_runs(plan.experiment_id, tags={KEY: key, PARENT: plan.tags[PARENT]})
+    return runs[0] if runs else None
 
 
 def make(plan: Plan) -> Run:
@@ -208,8 +208,8 @@ def create_project_run(experiment_id: str, planned: ProjectRun) -> str:
         PROJECT_ENVIRONMENT: planned.environment,
         PARENT: above.info.run_id if above else None,
     }
-    known = {name: value for name, value in tags.items() if value is not None}
-    made = client().create_run(experiment_id, tags=known, run_name=planned.name)
+    known_tags = {name: value for name, value in tags.items() if value is not None}
+    made = client().create_run(experiment_id, tags=known_tags, run_name=planned.name)
     created = answers.run(made)
     run_id = str(created.info.run_id)
     try:
@@ -362,10 +362,10 @@ def close(run_id: str, status: str, error: str) -> None:
 
 def close_children(run_id: str, experiment_id: str, status: str, error: str) -> int:
     """End the child runs of a run that have not ended, and whose processes are gone; count them."""
-    found = open_children(run_id, experiment_id)
-    for run in found:
+    runs = open_children(run_id, experiment_id)
+    for run in runs:
         close(run.info.run_id, status, error)
-    return len(found)
+    return len(runs)
 
 
 def delete_open_children(run_id: str, experiment_id: str) -> None:

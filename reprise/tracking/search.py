@@ -45,20 +45,20 @@ def find_runs(
     finished: bool = True,
 ) -> list[Run]:
     """Return the (finished) runs of an experiment that carry all these tags, first in order."""
-    wanted = ["attributes.status = 'FINISHED'"] if finished else []
-    wanted += [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
-    found = client().search_runs(
-        [experiment_id], " AND ".join(wanted), max_results=limit, order_by=list(order_by)
+    filters = ["attributes.status = 'FINISHED'"] if finished else []
+    filters += [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
+    runs = client().search_runs(
+        [experiment_id], " AND ".join(filters), max_results=limit, order_by=list(order_by)
     )
-    return [answers.run(run) for run in found]
+    return [answers.run(run) for run in runs]
 
 
 def replays_of(run_id: str) -> list[Run]:
     """Return the runs of every experiment that reproduce a run, in the order of their start."""
     experiments = [each.experiment_id for each in all_pages(client().search_experiments)]
-    wanted = f"tags.`{REPLAY_OF}` = '{run_id}'"
+    filter_string = f"tags.`{REPLAY_OF}` = '{run_id}'"
     search = partial(
-        client().search_runs, experiments, wanted, order_by=["attributes.start_time ASC"]
+        client().search_runs, experiments, filter_string, order_by=["attributes.start_time ASC"]
     )
     return list(all_pages(search))
 
@@ -68,15 +68,15 @@ def children(run: Run) -> list[Run]:
     return all_runs(run.info.experiment_id, f"tags.`{PARENT}` = '{run.info.run_id}'")
 
 
-def all_runs(experiment_id: str, wanted: str = "") -> list[Run]:
+def all_runs(experiment_id: str, filter_string: str = "") -> list[Run]:
     """Return all runs of an experiment that a filter lets through, in the order of their start."""
     search = partial(
-        client().search_runs, [experiment_id], wanted, order_by=["attributes.start_time ASC"]
+        client().search_runs, [experiment_id], filter_string, order_by=["attributes.start_time ASC"]
     )
     return [answers.run(run) for run in all_pages(search)]
 
 
 def open_children(run_id: str, experiment_id: str) -> list[Run]:
     """Return the child runs of a run that have not ended."""
-    wanted = f"attributes.status = 'RUNNING' AND tags.`{PARENT}` = '{run_id}'"
-    return all_runs(experiment_id, wanted)
+    open_runs = f"attributes.status = 'RUNNING' AND tags.`{PARENT}` = '{run_id}'"
+    return all_runs(experiment_id, open_runs)

@@ -133,14 +133,14 @@ def experiment_id(name: str) -> str:
     TrackingError
         If there is none of that name; with the nearest one.
     """
-    found = client().get_experiment_by_name(name)
-    if found is not None and found.lifecycle_stage == LifecycleStage.ACTIVE:
-        return answers.experiment_id(found.experiment_id)
+    experiment = client().get_experiment_by_name(name)
+    if experiment is not None and experiment.lifecycle_stage == LifecycleStage.ACTIVE:
+        return answers.experiment_id(experiment.experiment_id)
     names = [experiment.name for experiment in all_pages(client().search_experiments)]
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0)
     raise TrackingError(
         f"expected the name of an experiment, found {name!r}, which "
-        f"{'has been deleted' if found else 'is not there'}. "
+        f"{'has been deleted' if experiment else 'is not there'}. "
         + (f"Did you mean {nearest[0]!r}?" if nearest else "Make a run first.")
     )
 
