@@ -73,10 +73,3 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         restore(replaced)
-
-
-def reset() -> None:
-    """Let signals end a fork as they end a new process: those that are ignored stay ignored."""
-    for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)

@@ -255,7 +255,6 @@ class RunRecorder:
         """Return the variables of processes that make child runs of the same code."""
         return {
             **self.tracking_environment(),
-            env.PROTOCOL: env.VERSION,
             env.CODE: self.record.code.model_dump_json(),
         }
 

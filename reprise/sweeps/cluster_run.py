@@ -56,7 +56,6 @@ def make(
         tracking.log(run_id, tags=tags)
         variables = {
             **tracking.environment(run.info.experiment_id),
-            env.PROTOCOL: env.VERSION,
             env.CODE: source_code.model_dump_json(),
         }
         runner.check_out(executor, source_code, folder, variables)

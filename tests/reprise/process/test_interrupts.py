@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-from contextlib import nullcontext
 
 import pytest
 
@@ -112,27 +111,17 @@ def test_another_thread_changes_no_handler():
 
 
 @ALL
-@pytest.mark.parametrize("prepare", [nullcontext, interrupts.reset], ids=["inherited", "reset"])
-def test_a_fork_ends_by_the_signal(number, prepare):
+def test_a_fork_ends_by_the_signal(number):
     with interruptible():
         pid = os.fork()
         if pid == 0:
             try:
-                prepare()
                 signal.raise_signal(number)
             finally:
                 os._exit(0)
         _, status = os.waitpid(pid, 0)
 
     assert os.waitstatus_to_exitcode(status) == -number
-
-
-def test_a_reset_leaves_what_is_ignored_ignored():
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-    interrupts.reset()
-
-    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 def test_the_fork_server_which_cannot_import_it_has_the_same_set():

@@ -176,6 +176,17 @@ def test_no_state_leaks_from_run_to_run(modules):
     assert [result.output for result in results.values()] == ["0 False False\n"] * 4
 
 
+def test_what_is_to_be_done_at_the_end_is_done_by_the_process_that_was_to_do_it(modules):
+    modules(
+        warm="import atexit\natexit.register(print, 'of the server')\n",
+        step="import atexit, warm\natexit.register(print, 'of the step')\nprint('done')\n",
+    )
+
+    (result,) = run(task("step"), preload=["warm"]).values()
+
+    assert (result.exit_code, result.output) == (0, "done\nof the step\n")
+
+
 def test_everything_a_task_prints_is_captured_in_order(modules, capfd):
     modules(
         talk=(
