@@ -95,8 +95,8 @@ def places(command: str, *, is_own: IsOwn) -> dict[str, Place]:
         if access or form or conversion or _CHANGES_NEXT.search(literal):
             worst |= dict.fromkeys([name, *_NESTED.findall(form or "")], Place.PROGRAM)
     commands = None if _MARK in command else _simple_commands(text)
-    places = [Place.TEXT] * len(names) if commands is None else _in_order(commands, is_own)
-    for name, place in zip(names, places, strict=True):
+    in_order = [Place.TEXT] * len(names) if commands is None else _in_order(commands, is_own)
+    for name, place in zip(names, in_order, strict=True):
         worst[name] = max(place, worst.get(name, place))
     return worst
 
@@ -182,13 +182,13 @@ def _of_command(words: list[_Word], is_own: IsOwn) -> list[Place]:
     first = _program_ends(own)
     arguments = _arguments_of(own, first, is_own)
     naming = {id(word) for word in (*opened, *own[: arguments[1]])}
-    items = []
+    places = []
     for word in words:
         place = Place.PROGRAM if id(word) in naming else arguments[0]
         if word.quoted:
             place = max(place, Place.TEXT)
-        items += [place] * word.places
-    return items
+        places += [place] * word.places
+    return places
 
 
 def _program_ends(words: list[_Word]) -> int:

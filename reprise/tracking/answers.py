@@ -68,17 +68,17 @@ def run(answered: "Run", *, asked: str | None = None) -> "Run":
         If the server has made one of them up, or has answered with another run.
     """
     info = answered.info
-    answered = run_id(info.run_id)
-    if asked is not None and answered != asked:
+    answered_id = run_id(info.run_id)
+    if asked is not None and answered_id != asked:
         raise TrackingError(
             f"expected run {asked} of the tracking server, found that it answers with run "
-            f"{answered}. {_ADVICE}"
+            f"{answered_id}. {_ADVICE}"
         )
     experiment_id(info.experiment_id)
     for moment in (info.start_time, info.end_time):
         if moment is not None and not 0 <= moment <= _LAST_MILLISECOND:
             raise TrackingError(
-                f"expected the time of run {answered} in milliseconds, found {moment}. {_ADVICE}"
+                f"expected the time of run {answered_id} in milliseconds, found {moment}. {_ADVICE}"
             )
     return answered
 
