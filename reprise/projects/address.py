@@ -179,7 +179,7 @@ def resolve(repository: Path, name: str) -> str | None:
 
 
 def _chosen(address: Address, at: Path, has_folder: Callable[[Path, str], bool]) -> tuple[str, str]:
-    """Tell what stands after `#` without a colon: a folder, or else a commit."""
+    """Return what stands after `#` without a colon: a folder, or else a commit."""
     if not address.either:
         return address.commit, address.folder
     if has_folder(at, address.either):
@@ -216,7 +216,7 @@ def _existing(folder: Path, address: Address, *, within: Path | None = None) -> 
 
 
 def _tree_has(repository: Path, folder: str) -> bool:
-    """Tell whether the default commit of a clone without files has a folder."""
+    """Return whether the default commit of a clone without files has a folder."""
     return bool(_answer(repository, "ls-tree", "-d", _HEAD, "--", folder))
 
 

@@ -94,7 +94,7 @@ def _within(folder: Path, name: str) -> Path | None:
 
 
 def _is_committed(path: Path) -> bool:
-    """Tell whether git tracks a file, and what it is a link to."""
+    """Return whether git tracks a file, and what it is a link to."""
     return all(
         succeeds(each.parent, "ls-files", "--error-unmatch", "--", f":(literal){each.name}")
         for each in (path, path.resolve())

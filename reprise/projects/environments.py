@@ -151,7 +151,7 @@ def cache() -> Path:
 
 
 def _altered(folder: Path, lock: Path) -> bool:
-    """Tell whether somebody has installed something else into a built environment."""
+    """Return whether somebody has installed something else into a built environment."""
     installed = environment.installed_packages(map(str, folder.glob("lib/python*/site-packages")))
     locked = environment.locked_packages(lock.read_text(encoding="utf-8"))
     return bool(environment.deviations(locked, installed))

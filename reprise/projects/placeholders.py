@@ -102,7 +102,7 @@ def places(command: str, *, is_own: IsOwn) -> dict[str, Place]:
 
 
 def takes_arguments(command: str, *, is_own: IsOwn) -> bool:
-    """Tell whether words put after a command are arguments of the project's own program."""
+    """Return whether words put after a command are arguments of the project's own program."""
     name = "appended"
     return places(f"{command} {{{name}}}", is_own=is_own)[name] is Place.ARGUMENT
 

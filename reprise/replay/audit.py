@@ -188,7 +188,7 @@ def make_again(
 
 
 def _first_look(run: "Run") -> Finding:
-    """Tell what a run's status and record say; YES and BEST_EFFORT are still to be checked."""
+    """Return what a run's status and record say; YES and BEST_EFFORT are still to be checked."""
     unfinished = _UNFINISHED.get(run.info.status)
     try:
         with tracking.translating_errors():

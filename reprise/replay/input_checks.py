@@ -68,7 +68,7 @@ class Inputs:
         return self._source_fault(item, record, folder)
 
     def _loads_models_of(self, record: RunRecord) -> bool:
-        """Tell whether a run had the packages of here on which the loading of a model depends."""
+        """Return whether a run had the packages of here on which the loading of a model depends."""
         recorded = record.environment.packages
         return all(recorded.get(name) == self._installed.get(name) for name in _OF_A_MODEL)
 

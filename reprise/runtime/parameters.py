@@ -183,18 +183,18 @@ def mlproject_type(field: FieldInfo) -> str:
 
 
 def is_flag(field: FieldInfo) -> bool:
-    """Tell whether a parameter is false unless it is switched on."""
+    """Return whether a parameter is false unless it is switched on."""
     return _unwrap(field.annotation)[0] is bool and field.default is False
 
 
 def is_integer(model: type[Parameters], name: str) -> bool:
-    """Tell whether a parameter takes whole numbers."""
+    """Return whether a parameter takes whole numbers."""
     field = model.model_fields.get(name)
     return field is not None and _unwrap(field.annotation)[0] is int
 
 
 def asks_for_help(argv: Sequence[str]) -> bool:
-    """Tell whether a command line asks for help: `-h`, `--help`, or the word `help`."""
+    """Return whether a command line asks for help: `-h`, `--help`, or the word `help`."""
     return "-h" in argv or "--help" in argv or list(argv[:1]) == ["help"]
 
 

@@ -122,7 +122,7 @@ class RunRecorder:
             )
 
     def may_store(self, digests: Mapping[str, str]) -> bool:
-        """Tell whether content may be stored with this run: in a replay, if the original had it."""
+        """Return whether the run may store content: in a replay, if the original had it."""
         outputs = self._original.outputs if self._original else None
         if not self.replays:
             return True
