@@ -1,1 +1,1 @@
-"""Processes: what a signal does to one."""
+"""Processes: how one is started ahead of its command, what it is asked, how it ends."""

@@ -5,6 +5,7 @@ libraries while nobody knows yet what it will run, and then, in a checkout of th
 project's modules: so what is edited meanwhile reaches no run.
 """
 
+import itertools
 import json
 import os
 import sys
@@ -124,6 +125,7 @@ class WarmExecutor:
         self.folder = Path(self._temporary.name)
         self._code = Path.cwd()
         self._environment: Mapping[str, str] = {}
+        self._numbers = itertools.count()  # a process that was lost leaves files of its own
         self._entered = False
         self._stopping = False
 
@@ -146,7 +148,8 @@ class WarmExecutor:
         if not self._entered:
             self._enter()
         self._stopping = False
-        waiting = dict(reversed(list(enumerate(tasks))))  # popped from its end
+        numbered = [(next(self._numbers), task) for task in tasks]
+        waiting = dict(reversed(numbered))  # popped from its end
         running: dict[int, Task] = {}
         try:
             while waiting or running:

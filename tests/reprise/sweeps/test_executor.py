@@ -439,6 +439,25 @@ def test_when_the_process_that_makes_runs_is_killed_the_rest_are_made_by_another
     assert results.keys() == set("abcdefg")
 
 
+def test_what_a_lost_process_has_left_is_no_later_tasks(modules):
+    modules(
+        report=(
+            "import json, os, signal\n"
+            "asked = json.loads(os.environ['REPRISE_TASK'])\n"
+            "open(asked['report'], 'w').write(json.dumps({'run_id': 'lost'}))\n"
+            "os.kill(os.getppid(), signal.SIGKILL)\n"
+            "signal.pause()\n"
+        ),
+        silent="",
+    )
+    with WarmExecutor(workers=1) as executor:
+        (lost,) = executor.run([task("report")])
+        (later,) = executor.run([task("silent")])
+
+    assert lost.exit_code == -signal.SIGKILL
+    assert (later.exit_code, later.run_id) == (0, "")
+
+
 def test_the_folder_of_an_executor_goes_with_it(modules):
     modules(echo=ECHO)
     with WarmExecutor(workers=1) as executor:
