@@ -90,7 +90,7 @@ def test_a_function_is_refused_before_it_is_stored_and_the_list_is_named(model, 
     with pytest.raises(ModelError, match=named) as refused:
         model_store.refuse_unrestorable(model, sha256_model(model))
 
-    assert "reprise/trusted_types.py" in str(refused.value)
+    assert "reprise/models/trusted_types.py" in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
