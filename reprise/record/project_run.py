@@ -1,4 +1,4 @@
-"""A run of a project's entry point, before it is made: by a command, or by the step itself."""
+"""A planned run of a project's entry point; a command or the step itself makes the run."""
 
 import json
 from collections.abc import Mapping
@@ -8,22 +8,22 @@ from typing import Self
 
 @dataclass(frozen=True)
 class ProjectRun:
-    """What is known of a run before its step begins.
+    """A run before its step begins.
 
     Attributes
     ----------
     entry_point : str
     raw_parameters : mapping of str to str
-        As `mlflow run` logs them, shell-quoted.
+        Quoted for the shell, as `mlflow run` logs them.
     source : str
-        The project's address, as MLflow names it.
+        The project's address, as MLflow records it.
     backend : str
     environment : str or None
-        What built its environment; None: the command's own.
+        The tool that built its environment; None for the command's own environment.
     name : str or None
-        None: MLflow makes one up.
+        None for a random name of MLflow's.
     folder, commit, repository : str or None
-        The project's folder in its repository, its commit, and its remote; None: not known yet.
+        The project's folder in its repository, its commit, and its remote; None if unknown yet.
     """
 
     entry_point: str
@@ -37,10 +37,10 @@ class ProjectRun:
     repository: str | None = None
 
     def to_json(self) -> str:
-        """Write it for another process."""
+        """Return the run as JSON, for another process."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` has written."""
+        """Read a run that `to_json` wrote."""
         return cls(**json.loads(text))
