@@ -370,7 +370,7 @@ class TestOneLineErrors:
 
         line = one_line(call, *arguments[call])
 
-        assert line.startswith(f"the tracking server at http://{where} did not do what was asked: ")
+        assert line.startswith(f"the tracking server at http://{where} refused the request: ")
         assert line.endswith(". Check MLFLOW_TRACKING_URI, your login and the id.")
         assert reason in line
         assert "ada" not in line
@@ -380,7 +380,7 @@ class TestOneLineErrors:
     def test_an_absent_server_is_one_line_without_the_login(self, closed_port):
         line = one_line(tracking.get_run, UNKNOWN)
 
-        asked = f"the tracking server at http://{closed_port} did not do what was asked: "
+        asked = f"the tracking server at http://{closed_port} refused the request: "
         assert line.startswith(asked)
         assert "Connection refused" in line
         assert "ada" not in line
