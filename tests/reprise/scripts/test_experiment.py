@@ -88,8 +88,8 @@ class TestConfiguration:
             ({"experiment_name": ""}, "found: an empty experiment_name"),
             ({"experiment_name": 3}, "found: int for experiment_name"),
             ({**CONFIG, "use_git_version": "yes"}, "found: str for use_git_version"),
-            ({**CONFIG, "user": "ada"}, "found: the key 'user', which there is not"),
-            ({"user": "ada"}, "no experiment_name; the key 'user', which there is not"),
+            ({**CONFIG, "user": "ada"}, "found: the unknown key 'user'"),
+            ({"user": "ada"}, "no experiment_name; the unknown key 'user'"),
         ],
         ids=["empty", "no name", "number", "text for a switch", "unknown key", "two mistakes"],
     )
@@ -563,7 +563,7 @@ class TestReplay:
     @pytest.fixture
     def runs(self, replay, monkeypatch):
         """Ids of the three runs that the script then makes."""
-        monkeypatch.setattr(experiment_module, "_past", lambda run: None)
+        monkeypatch.setattr(experiment_module, "_original", lambda run: None)
         config = {"experiment_name": "asked for", "tracking_uri": "http://nobody.invalid"}
         with experiment_module.Experiment(config) as experiment:
             ids = []
