@@ -1,5 +1,5 @@
 # ruff: noqa: D401 - an assertion's docstring says what holds, and check.py shows it
-"""Assertions on the machines: what they may do, what they are told, and that there are enough."""
+"""Assertions on the machines: their rights, their start script, and their number."""
 
 import json
 import re
@@ -123,7 +123,7 @@ def machines_are_closed(template: Template) -> list[Finding]:
 
 
 def secrets_stay_secret(template: Template) -> list[Finding]:
-    """No secret is a parameter, an output, or in what the machines are told at their start."""
+    """No secret is a parameter, an output, or in the start script of the machines."""
     secrets = resources(template, SECRET)
     found = [
         Finding(name, "no secret as a parameter", name)
@@ -159,7 +159,7 @@ def secrets_are_long(template: Template) -> list[Finding]:
 
 
 def machines_are_enough(template: Template) -> list[Finding]:
-    """There are two standard machines, replaced one by one when they have said they are up."""
+    """There are two standard machines, and each is replaced after its successor reports a start."""
     found = present(template, MACHINES)
     for name, resource in resources(template, MACHINES).items():
         own = properties(resource)
@@ -178,7 +178,7 @@ def machines_are_enough(template: Template) -> list[Finding]:
 
 
 def machines_say_how_they_started(template: Template) -> list[Finding]:
-    """A machine stops at the first error of its start, signals how it went, and trusts the CA."""
+    """A machine stops at the first error of its start, signals the result, and trusts the CA."""
     groups = resources(template, MACHINES)
     found = []
     for name, own in each(template, TEMPLATE):

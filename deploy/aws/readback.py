@@ -1,4 +1,4 @@
-"""Read back from the emulator what it made of the template: each check with what is expected."""
+"""Compare the resources that the emulator created with the expected ones."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ NOT_KEPT = (
     "the bucket's lifecycle, the endpoint's policy, the database's log exports, "
     "secrets without punctuation, the machines themselves and their target group"
 )
-"""What the emulator takes and forgets; seen by trying. The assertions alone look at these."""
+"""Properties that the emulator accepts and forgets; only the assertions check them."""
 
 STANDARD: dict[str, Any] = {
     "DBInstanceClass": "db.m7g.large",
@@ -275,4 +275,4 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "one subnet": ({"PrivateSubnetIds": "subnet-01234567"}, "at least two"),
     "a name for a mail address": ({"AlarmEmail": "operations"}, "one mail address"),
 }
-"""Parameters that the template refuses, and what it says of them."""
+"""Parameters that the template refuses, and its messages."""
