@@ -131,12 +131,12 @@ def secrets_stay_secret(template: Template) -> list[Finding]:
         if re.search("password|secret|token|credential", name, re.IGNORECASE)
     ]
     for name, own in each(template, TEMPLATE):
-        told = json.dumps(own.get("LaunchTemplateData", {}).get("UserData"))
-        if "resolve:secretsmanager" in told or "resolve:ssm-secure" in told:
+        script = json.dumps(own.get("LaunchTemplateData", {}).get("UserData"))
+        if "resolve:secretsmanager" in script or "resolve:ssm-secure" in script:
             found.append(Finding(name, "no secret in UserData", "a resolved one"))
         found += [
             Finding(name, "addresses of secrets only", line)
-            for line in re.findall(r"\b[A-Z_]*(?:PASSWORD|SECRET_KEY|TOKEN)=[^\\]*", told)
+            for line in re.findall(r"\b[A-Z_]*(?:PASSWORD|SECRET_KEY|TOKEN)=[^\\]*", script)
         ]
     if "resolve:" in json.dumps(template.get("Outputs", {})):
         found.append(Finding("Outputs", "no resolved secret", "one"))
@@ -182,7 +182,7 @@ def machines_say_how_they_started(template: Template) -> list[Finding]:
     groups = resources(template, MACHINES)
     found = []
     for name, own in each(template, TEMPLATE):
-        told = json.dumps(own.get("LaunchTemplateData", {}).get("UserData"))
+        script = json.dumps(own.get("LaunchTemplateData", {}).get("UserData"))
         used = [g for g, r in groups.items() if name in json.dumps(properties(r))]
         wanted = [
             "set -euo pipefail",
@@ -191,7 +191,7 @@ def machines_say_how_they_started(template: Template) -> list[Finding]:
         ]
         wanted += [f"--resource {group} " for group in used] or ["--resource"]
         found += [
-            Finding(name, f"{part!r} in UserData", "none") for part in wanted if part not in told
+            Finding(name, f"{part!r} in UserData", "none") for part in wanted if part not in script
         ]
         profile = named(own.get("LaunchTemplateData", {}).get("IamInstanceProfile", {}).get("Arn"))
         if profile not in resources(template, "AWS::IAM::InstanceProfile"):

@@ -101,8 +101,8 @@ def _taken(session: emulation.Session, template: Template, name: str) -> list[st
     try:
         emulation.deploy(session, template, name.replace(" ", "-"), **given)
     except emulation.EmulationError as error:
-        said = str(error)
-        return [] if sentence in said else [f"expected {sentence!r}, found {said!r}"]
+        message = str(error)
+        return [] if sentence in message else [f"expected {sentence!r}, found {message!r}"]
     return [f"expected {given} refused, found it taken"]
 
 

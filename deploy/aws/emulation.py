@@ -71,13 +71,13 @@ def emulator() -> Iterator[Session]:
         port = probe.getsockname()[1]
         probe.close()
         own = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "HOME": folder}
-        said = Path(folder, "said").open("w", encoding="utf-8")  # noqa: SIM115 - closed below
+        log = Path(folder, "log").open("w", encoding="utf-8")  # noqa: SIM115 - closed below
         process = subprocess.Popen(
             [sys.executable, "-m", "ministack"],
             cwd=folder,
             env=os.environ | own,
-            stdout=said,
-            stderr=said,
+            stdout=log,
+            stderr=log,
         )
         try:
             _wait(process, port)
@@ -89,7 +89,7 @@ def emulator() -> Iterator[Session]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            said.close()
+            log.close()
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:

@@ -19,8 +19,8 @@ TIMEOUT = 300  # seconds; both take about five
 class ToolError(RuntimeError):
     """A tool did not run to its end, so the template is not checked."""
 
-    def __init__(self, tool: str, said: str) -> None:
-        lines = said.strip().splitlines() or ["nothing"]
+    def __init__(self, tool: str, output: str) -> None:
+        lines = output.strip().splitlines() or ["nothing"]
         super().__init__(f"{tool}: expected a report, found: {lines[-1]}")
 
 

@@ -236,8 +236,8 @@ def copies(session: Session, made: Made, size: str) -> list[Finding]:
     found = expect("BackupPlan", "rules", [("cron(0 5 * * ? *)", 35, made["BackupVault"])], has)
     names = [name for key, name in made.items() if key.endswith("Alarm")]
     alarms = session.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
-    told = [each["AlarmActions"] for each in alarms]
-    return found + expect("the alarms", "actions", [[made["Alarms"]]] * 6, told)
+    actions = [each["AlarmActions"] for each in alarms]
+    return found + expect("the alarms", "actions", [[made["Alarms"]]] * 6, actions)
 
 
 CHECKS: tuple[Check, ...] = (

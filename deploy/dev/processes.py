@@ -66,8 +66,8 @@ class Process:
         deadline = time.monotonic() + PATIENCE
         while not ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                said = self._log.read_text(errors="replace").splitlines()[-20:]
-                raise StackError("\n".join([f"{what} did not start; the end of its log:", *said]))
+                output = self._log.read_text(errors="replace").splitlines()[-20:]
+                raise StackError("\n".join([f"{what} did not start; the end of its log:", *output]))
             time.sleep(0.05)
 
     def kill(self) -> None:

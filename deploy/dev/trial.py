@@ -158,8 +158,8 @@ class Trial:
     def backup(self) -> str:
         """Start the unit that makes a backup."""
         ended = self.machine.run("systemctl", "start", "mlflow-backup.service")
-        said = self.machine.run("journalctl", "-u", "mlflow-backup", "-t", "python", "-o", "cat")
-        return _expect(last(said.stdout) or last(ended.stderr), good=ended.returncode == 0)
+        output = self.machine.run("journalctl", "-u", "mlflow-backup", "-t", "python", "-o", "cat")
+        return _expect(last(output.stdout) or last(ended.stderr), good=ended.returncode == 0)
 
     def verify(self) -> str:
         """Verify the server against the backup."""
@@ -214,8 +214,8 @@ class Trial:
         """Check systemd's exposure score of each unit; nginx has Debian's unit."""
         found = []
         for unit in ("mlflow@1.service", "mlflow-backup.service", "nginx.service"):
-            said = self.machine.run("systemd-analyze", "security", "--no-pager", unit).stdout
-            found.append(f"{unit} {last(said).rpartition(': ')[2].rpartition(' ')[0]}")
+            output = self.machine.run("systemd-analyze", "security", "--no-pager", unit).stdout
+            found.append(f"{unit} {last(output).rpartition(': ')[2].rpartition(' ')[0]}")
         return ", ".join(found)
 
     def _write(self, **changed: str) -> None:
@@ -232,8 +232,8 @@ class Trial:
     def _said(self, ended: subprocess.CompletedProcess[str]) -> str:
         """Return bootstrap's exit code and last line, and the active units."""
         errors = re.sub(r"debconf: .*\n", "", ended.stderr).strip().replace("\n", " / ")
-        said = errors if ended.returncode else last(ended.stdout)
-        return f"exit {ended.returncode}: {said}; active: {', '.join(self._active()) or 'none'}"
+        output = errors if ended.returncode else last(ended.stdout)
+        return f"exit {ended.returncode}: {output}; active: {', '.join(self._active()) or 'none'}"
 
     def _made(self) -> tuple[object, ...]:
         """Return the state that another bootstrap must not change."""

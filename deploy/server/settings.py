@@ -142,12 +142,12 @@ class Settings(BaseModel):
 
         Passwords are not in addresses or command lines, which other accounts could see.
         """
-        told = {
+        variables = {
             name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
             for name, value in self
             if name.startswith(("pg", "aws_", "mlflow_")) and value is not None
         }
-        return {name: value for name, value in told.items() if value}
+        return {name: value for name, value in variables.items() if value}
 
 
 # The settings that `setting` prints; none is a secret.
