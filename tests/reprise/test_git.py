@@ -1,4 +1,4 @@
-"""Git answers or refuses in one line; repositories are named without what is nobody's business."""
+"""Git answers or refuses in one line; addresses of repositories are shown without secrets."""
 
 import pytest
 from repositories import git as plainly

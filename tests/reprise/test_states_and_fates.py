@@ -1,4 +1,4 @@
-"""The code of a run comes back as it was: whatever its tree was, whatever became of its commit."""
+"""The code of a run is restored unchanged, for every state of its tree and fate of its commit."""
 
 import contextlib
 import os
@@ -62,7 +62,7 @@ def rebase_away(clone, origin):
     assert not has(clone, commit)
 
 
-# What becomes of the run's commit, which was not pushed when the run was made.
+# The fate of the run's commit, which was not pushed when the run was made.
 FATES = {
     "unpushed": lambda *_: None,
     "pushed": push,
