@@ -12,7 +12,7 @@ def check_sparse(value: Any) -> None:
     if sparse.issparse(value) and hasattr(value, "check_format"):
         value.check_format(full_check=True)
     elif sparse.issparse(value) and value.format == "coo":
-        value._check()  # noqa: SLF001 - it has no public one
+        value._check()  # noqa: SLF001 - there is no public check
 
 
 def check_random_state(value: Any) -> None:
