@@ -83,7 +83,7 @@ def files(folder):
 
 @pytest.mark.parametrize("fate", FATES)
 @pytest.mark.parametrize("state", STATES)
-def test_the_tree_of_a_run_comes_back(tmp_path, state, fate):
+def test_the_tree_of_a_run_is_restored(tmp_path, state, fate):
     mine, theirs, origin = (tmp_path / name for name in ("mine", "theirs", "origin.git"))
     make_repository(mine)
     publish(mine, origin)
