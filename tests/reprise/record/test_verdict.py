@@ -350,9 +350,9 @@ class TestCauses:
 
 
 class TestJudgement:
-    @pytest.mark.parametrize("unfinished", ["recorded", "found"])
+    @pytest.mark.parametrize("unfinished", ["original", "replay"])
     def test_is_of_finished_runs_only(self, unfinished):
-        runs = {"recorded": made(metrics()), "found": made(metrics())}
+        runs = {"original": made(metrics()), "replay": made(metrics())}
         runs[unfinished] = made(None)
 
         with pytest.raises(ValueError, match="only finished runs"):
