@@ -134,7 +134,7 @@ class Candidate:
         found = self._processes[0].submit(find_runs, self._experiment).result()
         if found != self._created:
             lacks, unknown = len(self._created - found), len(found - self._created)
-            sys.exit(f"{self.name}: {lacks} runs are missing, {unknown} nobody knows")
+            sys.exit(f"{self.name}: {lacks} runs are missing, {unknown} are unknown")
         rows = self._query("SELECT run_uuid, count(*), sum(value) FROM metrics GROUP BY run_uuid")
         logged = {run: (int(count), float(total)) for run, count, total in rows}
         expected = {

@@ -1,5 +1,5 @@
 # ruff: noqa: D401 - an assertion's docstring says what holds, and check.py shows it
-"""Assertions on storage that nobody may lose or read: the database, the bucket, the backups."""
+"""Assertions on protected storage: the database, the bucket, the backups."""
 
 from typing import Any
 
@@ -186,7 +186,7 @@ def trouble_is_told(template: Template) -> list[Finding]:
     for name, own in each(template, kind):
         if not any(named(action) in topics for action in own.get("AlarmActions", [])):
             found.append(
-                Finding(name, "an action that tells a topic", f"{own.get('AlarmActions')}")
+                Finding(name, "an action that notifies a topic", f"{own.get('AlarmActions')}")
             )
     return found
 

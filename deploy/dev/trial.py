@@ -172,7 +172,7 @@ class Trial:
         with self._asking("killed") as seconds:
             for number in SERVERS:
                 self._kill(number)
-        return f"{len(seconds)} requests meanwhile, the longest {max(seconds):.1f} s"
+        return f"{len(seconds)} requests during that time, the longest {max(seconds):.1f} s"
 
     def again(self) -> str:
         """Bootstrap again: nothing changes, and no request is lost."""

@@ -64,7 +64,7 @@ def prepare(settings: Settings) -> None:
     Raises
     ------
     ServerError
-        If the tables are of another version of MLflow, whose server would start and then fail.
+        If the tables are of another version of MLflow: the server would start and then fail.
     """
     from mlflow.exceptions import MlflowException
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore

@@ -101,7 +101,7 @@ class CountedStream:
         return block
 
     def readable(self) -> bool:
-        """Return True, as io.IOBase does for streams to read."""
+        """Return True: the stream can be read."""
         return True
 
     def close(self) -> None:

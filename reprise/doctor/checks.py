@@ -99,7 +99,7 @@ def _within(seconds: float, check: Check, context: Context) -> CheckResult:
 
 @contextlib.contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Interrupt the main thread after this time, whatever it waits for.
+    """Interrupt the main thread after this time, even if it waits.
 
     Raises
     ------

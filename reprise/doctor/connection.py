@@ -144,7 +144,7 @@ def certificate(context: Context) -> CheckResult:
 
 
 def trusted() -> tuple[str, str]:
-    """Return the file or folder of the trusted certificates, and the variable or "" it is from."""
+    """Return the variable (or "") and the file or folder of the trusted certificates."""
     for variable in CERTIFICATE_VARIABLES:
         if os.environ.get(variable):
             return variable, os.environ[variable]

@@ -122,7 +122,7 @@ def _check_tree(archive: zipfile.ZipFile, node: dict[str, Any]) -> None:
         and values.dtype.kind == "f"
     )
     if not sound:
-        raise ValueError("a tree whose numbers of features, classes and nodes are not its arrays'")
+        raise ValueError("a tree with other numbers of features, classes or nodes than its arrays")
     _check_nodes(nodes, features=features, depth=depth)
 
 
@@ -140,19 +140,19 @@ def _check_nodes(nodes: "np.ndarray[Any, Any]", *, features: int, depth: int) ->
     if not np.array_equal(np.sort(children), np.arange(1, len(nodes))) or (
         (children <= parents).any()
     ):
-        raise ValueError("a tree whose nodes lead out of it, in a circle, or to one node twice")
+        raise ValueError("a tree with nodes that lead outside, in a circle, or to one node twice")
     feature = nodes["feature"][inner]
     if ((feature < 0) | (feature >= features)).any():
-        raise ValueError(f"a tree that asks for a feature out of {features} that there is not")
+        raise ValueError(f"a tree that uses a feature beyond its {features}")
     if (nodes["n_node_samples"] < 0).any() or np.isnan(nodes["threshold"][inner]).any():
-        raise ValueError("a tree with a number of samples or a threshold that none can have")
+        raise ValueError("a tree with an impossible number of samples, or threshold")
     level, found = np.zeros(1, dtype=np.intp), 0
     while level.size and found <= depth:
         below = level[~leaf[level]]
         level = np.concatenate([left[below], right[below]])
         found += bool(level.size)
     if found != depth:
-        raise ValueError(f"a tree that says it has {depth} levels, and has another number")
+        raise ValueError(f"a tree with another depth than the {depth} levels that it claims")
 
 
 def _number(node: dict[str, Any]) -> int:

@@ -193,8 +193,8 @@ def model_id_of(run_id: str) -> str:
     if outputs is None or not outputs.model_outputs:
         raise ModelError(
             f"expected a training run with a model, found run {run_id} without one. "
-            "Name a finished train_lr or train_dt run; if a sweep did not keep its model, bring it "
-            f"back: -e reproduce {option('run_id', run_id)} -P materialize=true"
+            "Name a finished train_lr or train_dt run; if a sweep did not store its model, restore "
+            f"it: -e reproduce {option('run_id', run_id)} -P materialize=true"
         )
     return answers.model_id(outputs.model_outputs[-1].model_id)
 

@@ -23,4 +23,4 @@ def check_random_state(value: Any) -> None:
         state = value.get_state(legacy=False)
         position = state["state"].get("pos", 0)
         if not 0 <= position <= _MERSENNE_WORDS:
-            raise ValueError("a random state that leads out of its numbers")
+            raise ValueError("a random state with a position beyond its numbers")

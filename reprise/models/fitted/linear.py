@@ -49,4 +49,4 @@ def check_support_vectors(value: Any) -> None:
     refuse_unless(value._sparse == is_sparse, value, "another form of support vectors")  # noqa: SLF001
     support = np.asarray(value.support_)
     if (support < 0).any() or (support >= value.shape_fit_[0]).any():
-        raise ValueError(f"a {type(value).__name__} with support vectors that there are not")
+        raise ValueError(f"a {type(value).__name__} with support vectors that do not exist")
