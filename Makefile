@@ -1,15 +1,15 @@
 # make            build .venv and run the main experiment
 # make test       the test suite             make lint    style and types
-# make test-fast  what needs no server       make drills  what takes minutes: losses, kills, thefts
+# make test-fast  tests without a server     make drills  tests that take minutes: losses, kills, thefts
 # make check      lint and test              make bench   speed, side by side
 # make ui         the MLflow UI              make lock    new locks from requirements*.in
-# make server     the team's server, whole, on loopback
-# make aws-check  its AWS template: linted, checked, emulated
+# make server     the whole team's server on loopback
+# make aws-check  lint, check and emulate its AWS template
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-# Environments of their own: the server's machines and the template's checkers have other locks.
+# Separate environments: the server's machines and the template's checkers have other locks.
 SERVER_VENV := .venv-server
 AWS_VENV := .venv-aws
 FUZZER := .venv-fuzz
@@ -28,7 +28,7 @@ run: $(VENV)/.installed
 
 env: $(VENV)/.installed
 
-# uv comes from the same lock as everything else: its lines are cut out for pip, hashes included.
+# uv comes from the same lock as everything else: awk extracts its lines, with hashes, for pip.
 $(BIN)/uv: requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v[:2] == (3, 11) or sys.exit(f"expected Python 3.11, found {v[0]}.{v[1]} at {sys.executable}; run: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
@@ -36,7 +36,7 @@ $(BIN)/uv: requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
 	touch $@
 
-# The project itself last, as the sync removes it: MLflow finds its backend by it.
+# The project itself comes last, because the sync removes it. MLflow needs it to find the backend.
 $(VENV)/.installed: $(BIN)/uv pyproject.toml
 	uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.txt
 	uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
@@ -48,7 +48,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 
 $(SERVER_VENV)/.installed: $(BIN)/uv deploy/server/requirements.txt
 	uv venv --quiet --allow-existing --python $(BIN)/python $(SERVER_VENV)
-	@echo "installing what a machine of the server has into $(SERVER_VENV)"
+	@echo "installing the packages of the server's machines into $(SERVER_VENV)"
 	uv pip sync --quiet --python $(SERVER_VENV)/bin/python --require-hashes --compile-bytecode deploy/server/requirements.txt
 	touch $@
 
@@ -57,7 +57,7 @@ $(AWS_VENV)/.installed: $(BIN)/uv deploy/aws/requirements.txt
 	uv pip sync --quiet --python $(AWS_VENV)/bin/python --require-hashes --compile-bytecode deploy/aws/requirements.txt
 	touch $@
 
-# The order of the tests is that of tests/distribution.py: a server starts once, and first.
+# tests/distribution.py orders the tests: a server starts once, and first.
 PYTEST := python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 test: $(VENV)/.installed-dev $(SERVER_VENV)/.installed
@@ -68,7 +68,7 @@ test-fast: $(VENV)/.installed-dev
 
 drills: drill-tests fuzz
 
-# With SINCE=origin/main, those that are about files which changed since then.
+# SINCE=origin/main selects the drills for files that changed since that commit.
 drill-tests: $(VENV)/.installed-dev $(SERVER_VENV)/.installed $(AWS_VENV)/.installed
 	$(PYTEST) -m drill $(if $(SINCE),--since $(SINCE)) $(TESTS) || [ $$? = 5 ]
 
@@ -88,12 +88,12 @@ ui: $(VENV)/.installed
 		*) mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --port $(UI_PORT) ;; \
 	esac
 
-# The fuzzer is for x86-64 only, and nobody else's: it is in a folder of its own, not in the lock.
+# The fuzzer runs on x86-64 only and no other tool needs it: it has a folder and a lock of its own.
 $(FUZZER)/.installed: $(VENV)/.installed-dev tests/hostile/requirements-fuzz.txt
 	uv pip install --quiet --python $(BIN)/python --target $(FUZZER) --no-deps --require-hashes --requirement tests/hostile/requirements-fuzz.txt
 	touch $@
 
-# Search for ten minutes for what the loaders cannot take.
+# Search for ten minutes for input that crashes the loaders.
 fuzz: $(FUZZER)/.installed
 	PYTHONPATH=$(FUZZER) python tests/hostile/fuzz.py $(FUZZ_SECONDS)
 

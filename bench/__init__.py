@@ -1,1 +1,1 @@
-"""Benchmarks: whole processes, side by side with what a user would pick instead."""
+"""Benchmarks: whole processes, side by side with the alternatives."""

@@ -1,4 +1,4 @@
-"""The command `reprise` against `mlflow run`: to help, to train, to reproduce, to sweep.
+"""The command `reprise` against `mlflow run`: help, training, replay, sweep.
 
 Run with `make bench`. Every figure is a ratio of commands that ran in turn on the same machine.
 
@@ -33,7 +33,7 @@ REPRISE = [str(Path(sys.executable).with_name("reprise"))]
 
 
 def main() -> None:
-    """Measure all in turn, print a table of what was bounded and what was found."""
+    """Measure all in turn, print a table of the bounds and the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--points", type=int, default=len(GRID))

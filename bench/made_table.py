@@ -1,7 +1,7 @@
-"""Write a made binary classification of 50 float columns as Parquet: `made_table.py PATH ROWS`.
+"""Write generated data (two classes, 50 float columns) as Parquet: `made_table.py PATH ROWS`.
 
-A process of its own: Linux counts the peak memory of a process from that of the one it was
-forked from, so the one that measures must stay small.
+It is a separate process: on Linux, the peak memory of a process includes that of the process that
+forked it, so the measuring process must stay small.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Times whole processes in turn, A B A B …, and reports medians and the ratio pair by pair."""
+"""Time whole processes in turn, A B A B …, and report medians and the ratios of pairs."""
 
 import os
 import platform
@@ -50,7 +50,7 @@ def running(
     cwd: Path,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a process that a Ctrl-C does not reach, and end it and its group with the block."""
+    """Start a process that ignores Ctrl-C, and end its group with the block."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -78,7 +78,7 @@ def in_turn(
     rounds: int,
     environment: Mapping[str, str],
 ) -> dict[str, list[Timing]]:
-    """Run all commands once uncounted, then `rounds` times in turn."""
+    """Run all commands once without timing, then `rounds` times in turn."""
     timings: dict[str, list[Timing]] = {name: [] for name in commands}
     for number in range(rounds + 1):
         for name, (command, cwd) in commands.items():
@@ -105,13 +105,13 @@ def row(name: str, a: list[Timing], b: list[Timing], bound: float) -> tuple[str,
 
 
 def report(rows: list[tuple[str, float, float]]) -> None:
-    """Print what was found next to what is promised."""
+    """Print each result and its bound."""
     for name, found, bound in rows:
         print(f"{'ok  ' if found <= bound else 'OVER'} {name}: {found:.3f} (at most {bound})")
 
 
 def machine() -> str:
-    """Describe the machine in a line."""
+    """Describe the machine in one line."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     cpu = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}"

@@ -20,7 +20,7 @@ PYTHON = [sys.executable, "-m"]
 
 
 def main() -> None:
-    """Measure all, print a table of what was bounded and what was found."""
+    """Measure all, print a table of the bounds and the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the large table")
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def store(folder: Path) -> dict[str, str]:
-    """Make a SQLite store of its own and return the variables that name it."""
+    """Make a new SQLite store and return the variables that name it."""
     uri = f"sqlite:///{folder}/mlflow.db"
     mlflow.set_tracking_uri(uri)
     mlflow.create_experiment("bench", artifact_location=(folder / "artifacts").as_uri())

@@ -1,7 +1,7 @@
-"""A replay's time against the run it replays, and against Sumatra's `smt repeat`.
+"""The time of a replay against its original run, and against Sumatra's `smt repeat`.
 
-Run with `make bench`. Sumatra is installed in an environment of its own; it repeats the same
-training as a plain MLflow script (bench/naive/train.py), in its own clean repository.
+Run with `make bench`. Sumatra is installed in a separate environment; it repeats the same training
+as a plain MLflow script (bench/naive/train.py), in its own clean repository.
 """
 
 import argparse
@@ -19,7 +19,7 @@ SUMATRA = ("sumatra==0.8.1", "gitpython", "django==4.2")
 
 
 def main() -> None:
-    """Measure all in turn, print a table of what was bounded and what was found."""
+    """Measure all in turn, print a table of the bounds and the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()

@@ -1,8 +1,8 @@
-"""The same sweep by other means: a shell loop, DVC, Metaflow, and joblib without tracking.
+"""The same sweep with other tools: a shell loop, DVC, Metaflow, and joblib without tracking.
 
-A rival takes a folder of its own and the points, and returns the wall seconds from the start of
-its first command to the end of its last; what it needs installed and laid out is there before. It
-then leaves its metrics, in the points' order, in results.json, and stops if a point is missing.
+A rival gets an empty folder and the points. It returns the wall seconds from the start of its first
+command to the end of its last; its installation and its files are prepared before. Then it writes
+its metrics, in the order of the points, to results.json, and stops if a point is missing.
 
     python -m bench.rivals --points 6
 """
@@ -31,9 +31,9 @@ DVC = ("dvc==3.67.1",)
 DVC_FILES = [f"dvc_project/{name}" for name in ("dvc.yaml", "params.yaml", "train.py")]
 METAFLOW = ("metaflow==2.19.39",)
 METAFLOW_FILES = [f"metaflow_project/{name}" for name in ("flow.py", "results.py")]
-SHARED = ("scikit-learn", "numpy", "scipy", "joblib")  # every rival has the project's own
+SHARED = ("scikit-learn", "numpy", "scipy", "joblib")  # every rival uses the project's versions
 PATIENCE = 60  # seconds a point
-EXPERIMENT = re.compile("refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/[^/]+")  # the queue's names differ
+EXPERIMENT = re.compile("refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/[^/]+")  # the queue uses other names
 
 Point = Mapping[str, str]
 GRID: list[Point] = [
@@ -43,7 +43,7 @@ GRID: list[Point] = [
 
 
 def environment_of(name: str, requirements: Sequence[str]) -> Path:
-    """Make a virtual environment in the user's cache, or complete the one there; return its bin."""
+    """Make or complete a virtual environment in the user's cache; return its bin folder."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     venv = cache / "reprise-bench" / name
     venv.parent.mkdir(parents=True, exist_ok=True)
@@ -55,15 +55,15 @@ def environment_of(name: str, requirements: Sequence[str]) -> Path:
 
 
 def locked(names: Sequence[str]) -> list[str]:
-    """Return requirements with the versions that requirements.txt has."""
+    """Return requirements with the versions of requirements.txt."""
     lines = (PROJECT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     return [line.split()[0] for line in lines if line.partition("==")[0] in names]
 
 
 def laid_out(folder: Path, points: Sequence[Point], tool: Path, *files: str) -> Path:
-    """Copy a rival's files into a project of its own, with the work and the points beside them.
+    """Copy a rival's files, the work and the points into a new project.
 
-    Importing the work once brings what it needs from disk, as a run before would have.
+    One import of the work reads its libraries from disk, as an earlier run would.
     """
     project = folder / "project"
     project.mkdir()
@@ -75,9 +75,9 @@ def laid_out(folder: Path, points: Sequence[Point], tool: Path, *files: str) -> 
 
 
 def naive_loop(folder: Path, points: Sequence[Point]) -> float:
-    """Call `mlflow run` on the plain project once a point, against MLFLOW_TRACKING_URI.
+    """Call `mlflow run` on the plain project once per point, with MLFLOW_TRACKING_URI.
 
-    40 points take 10 minutes and every one as long as the first, so the caller may pass a few of
+    40 points take 10 minutes, and all points take the same time, so the caller may pass a few of
     them and extrapolate.
     """
     started = time.monotonic()
@@ -91,12 +91,12 @@ def naive_loop(folder: Path, points: Sequence[Point]) -> float:
 
 
 def dvc_queue(folder: Path, points: Sequence[Point]) -> float:
-    """Queue each point with a command of its own, then run the queue with two workers."""
+    """Queue each point with one command, then run the queue with two workers."""
     return dvc(folder, points, points)
 
 
 def dvc_grid(folder: Path, points: Sequence[Point]) -> float:
-    """Queue all points with one command, which takes only a full grid; then the same."""
+    """Queue all points with one command, which needs a full grid; then do the same."""
     values = {name: list(dict.fromkeys(point[name] for point in points)) for name in points[0]}
     if len(points) != len(list(product(*values.values()))):
         sys.exit(f"{len(points)} points are not the grid of {values}")
@@ -146,9 +146,9 @@ def dvc(folder: Path, points: Sequence[Point], queued: Sequence[Point]) -> float
 
 
 def start_workers(project: Path, variables: Mapping[str, str]) -> None:
-    """Start two workers, which keep what they were given for output until they have idled out.
+    """Start two workers, which keep their output files open until they have idled out.
 
-    A pipe would make the command seem to last as long as they do.
+    With a pipe, the command would seem to last as long as the workers.
     """
     subprocess.run(
         ["dvc", "queue", "start", "-j", "2"],
@@ -161,9 +161,9 @@ def start_workers(project: Path, variables: Mapping[str, str]) -> None:
 
 
 def await_experiments(project: Path, count: int) -> None:
-    """Wait until so many experiments are collected, and stop the benchmark if one failed.
+    """Wait until a number of experiments is collected; stop the benchmark if one failed.
 
-    Git is asked, for 5 ms: `dvc queue status` takes 2.5 s of a processor the workers need.
+    A call of git takes 5 ms; `dvc queue status` takes 2.5 s of a processor that the workers need.
     """
     deadline = time.monotonic() + PATIENCE * count
     finished: list[str] = []
@@ -177,7 +177,7 @@ def await_experiments(project: Path, count: int) -> None:
 
 @contextmanager
 def workers_stopped(project: Path) -> Iterator[None]:
-    """Leave no worker behind: an idle one stays for ten seconds or more, in the next rival's way.
+    """End all workers: an idle worker stays for ten seconds or more, and slows the next rival.
 
     `dvc queue stop` is not enough: a worker may miss its message.
     """
@@ -197,7 +197,7 @@ def workers_stopped(project: Path) -> Iterator[None]:
 
 
 def metaflow_foreach(folder: Path, points: Sequence[Point]) -> float:
-    """Run a flow with a task a point, two at a time, with its store in the folder."""
+    """Run a flow with one task per point, two at a time, with its store in the folder."""
     tool = environment_of("metaflow", [*METAFLOW, *locked(SHARED)])
     project = laid_out(folder, points, tool, *METAFLOW_FILES)
     variables = {
@@ -227,7 +227,7 @@ def joblib_floor(folder: Path, points: Sequence[Point]) -> float:
 
 
 def output(command: Sequence[str], cwd: Path, variables: Mapping[str, str]) -> str:
-    """Run a command and return what it printed."""
+    """Run a command and return its output."""
     return subprocess.run(
         command,
         cwd=cwd,

@@ -1,10 +1,10 @@
-"""Requests a second of the team's server, next to stock `mlflow server`; and the drill's times.
+"""Requests per second of the team's server and of stock `mlflow server`; and times of the drill.
 
 Clients are `MlflowClient`s in up to four processes (16 clients: 4 processes of 4 threads), so that
-no one process's lock is what is measured. They share the machine with the servers, so what counts
-is the ratio. On the full stack they log in as a user whose rights are checked, not as the admin.
-All servers run from the start, and the idle ones wait; a cell is measured on each in turn, round
-by round. Both PostgreSQL databases are in one cluster, which really writes to disk.
+the lock of a single process does not limit the result. They share the machine with the servers, so
+only the ratio matters. On the full stack they log in as a user with limited rights, not as the
+admin. All servers run from the start; a cell is measured on each in turn, round by round, while
+the others idle. Both PostgreSQL databases are in one cluster, which writes to disk.
 
     make .venv-server/.installed
     .venv-server/bin/python -m bench.server
@@ -53,7 +53,7 @@ SMALL, LARGE = 20_000, 12_000_000  # bytes; the second is more than one part of 
 
 @dataclass(frozen=True)
 class Driven:
-    """What one client has sent: each request's seconds, and how it is found on the server."""
+    """The requests of one client: the seconds of each, and its ids on the server."""
 
     latencies: Sequence[float]
     end: float  # of the monotonic clock, which all processes share
@@ -63,7 +63,7 @@ class Driven:
 
 @dataclass
 class Cell:
-    """What the rounds have found of one operation, by one server and one number of clients."""
+    """The results of all rounds for one operation, one server and one number of clients."""
 
     rates: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
@@ -74,12 +74,12 @@ class Cell:
 
 
 class Candidate:
-    """A server that is measured, and the processes of its clients.
+    """A measured server, and the processes of its clients.
 
     Parameters
     ----------
     name : str
-        As it is in the table.
+        Its name in the table.
     variables : mapping of str to str
         The clients' environment.
     query : callable
@@ -96,8 +96,8 @@ class Candidate:
                 1,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=take,
-                # More would hide requests that fail. One is for a connection that a stock server
-                # closes, having been idle for 5 s, as the client sends on it.
+                # More retries would hide failures. One is for a connection that a stock server
+                # closes after 5 idle seconds, just as the client sends on it.
                 initargs=({**variables, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"},),
             )
             for _ in range(PROCESSES)
@@ -107,9 +107,9 @@ class Candidate:
         self._batches: dict[str, int] = defaultdict(int)
 
     def measure(self, operation: str, clients: int, seconds: float) -> tuple[float, list[float]]:
-        """Let clients send for some seconds; return requests a second, and each one's seconds."""
+        """Let clients send for some seconds; return requests per second, and their seconds."""
         shares = [len(range(i, clients, PROCESSES)) for i in range(min(clients, PROCESSES))]
-        # Before the clock starts each client has a run, and by that a connection and a login.
+        # Each client makes a run before the clock starts, so that it is connected and logged in.
         futures: list[Future[Any]] = [
             process.submit(make_runs, self._experiment, share)
             for process, share in zip(self._processes, shares, strict=False)
@@ -130,11 +130,11 @@ class Candidate:
         return len(latencies) / (max(each.end for each in driven) - start), latencies
 
     def check(self) -> None:
-        """Stop if the server lacks a run or a metric, or has one that nobody logged."""
+        """Stop if the server lacks a run or a metric, or has one that no client logged."""
         found = self._processes[0].submit(find_runs, self._experiment).result()
         if found != self._created:
             lacks, unknown = len(self._created - found), len(found - self._created)
-            sys.exit(f"{self.name}: {lacks} runs are missing, {unknown} nobody knows")
+            sys.exit(f"{self.name}: {lacks} runs are missing, {unknown} are unknown")
         rows = self._query("SELECT run_uuid, count(*), sum(value) FROM metrics GROUP BY run_uuid")
         logged = {run: (int(count), float(total)) for run, count, total in rows}
         expected = {
@@ -154,22 +154,22 @@ class Candidate:
 
 
 def take(variables: Mapping[str, str]) -> None:
-    """Take a client's environment in its process."""
+    """Set a client's environment in its process."""
     os.environ.update(variables)
 
 
 def value(number: int) -> int:
-    """Return a metric of a run by its number; the sum tells whether all are there."""
+    """Return a metric of a run by its number; the sum shows whether any is missing."""
     return number % 9973
 
 
 def make_experiment() -> str:
-    """Make an experiment of the client's own."""
+    """Make an experiment for the client."""
     return str(MlflowClient().create_experiment(f"bench-{secrets.token_hex(4)}"))
 
 
 def make_runs(experiment: str, count: int) -> list[str]:
-    """Make as many runs as there are clients, at once, and return their ids."""
+    """Make one run for each client, all at once, and return their ids."""
     with ThreadPoolExecutor(count) as pool:
         futures = [pool.submit(MlflowClient().create_run, experiment) for _ in range(count)]
         return [future.result().info.run_id for future in futures]
@@ -188,7 +188,7 @@ def find_runs(experiment: str) -> set[str]:
 def drive(
     operation: str, experiment: str, runs: Sequence[str], start: float, seconds: float
 ) -> list[Driven]:
-    """Be one client for each run, in threads of this process."""
+    """Act as one client for each run, in threads of this process."""
     client = partial(one_client, operation, experiment, start, seconds)
     with ThreadPoolExecutor(len(runs)) as pool:
         return list(pool.map(client, runs))
@@ -221,12 +221,12 @@ def batch(step: int) -> list[Metric]:
 
 @contextmanager
 def full_stack(folder: Path) -> Iterator[Stack]:
-    """Start the whole server, as it is shipped; stop the benchmark if something is missing."""
+    """Start the whole server; stop the benchmark if something is missing."""
     if not PYTHON.exists():
         sys.exit("expected .venv-server; run: make .venv-server/.installed")
     install = [ROOT / "deploy/dev/install", "postgresql", "nginx", "ceph"]
     if subprocess.run(install, check=False).returncode != 0:
-        sys.exit(1)  # it has said why
+        sys.exit(1)  # it has printed why
     folder.chmod(0o711)  # PostgreSQL has an account of its own
     try:
         with Stack(folder / "stack", PYTHON) as stack:
@@ -250,7 +250,7 @@ def stock(folder: Path, store: str) -> Iterator[dict[str, str]]:
 
 
 def user_of(stack: Stack) -> dict[str, str]:
-    """Return the variables of a new user, whose every request is checked; the admin's is not."""
+    """Return the variables of a new user: MLflow checks its requests, but not the admin's."""
     admin = stack.client()
     user = {"username": "bench", "password": secrets.token_urlsafe(18)}
     answer = requests.post(
@@ -267,7 +267,7 @@ def user_of(stack: Stack) -> dict[str, str]:
 
 @contextmanager
 def candidates(folder: Path) -> Iterator[list[Candidate]]:
-    """Start all servers that are compared."""
+    """Start all servers to compare."""
 
     def in_sqlite(statement: str) -> list[list[str]]:
         with sqlite3.connect(folder / "mlflow.db") as connection:
@@ -304,7 +304,7 @@ def candidates(folder: Path) -> Iterator[list[Candidate]]:
 
 
 def throughput(folder: Path, options: argparse.Namespace) -> None:
-    """Measure all cells in turn, print them, then what is bounded."""
+    """Measure all cells in turn, and print them and the bounded ratios."""
     cells: dict[tuple[str, int, str], Cell] = defaultdict(Cell)
     with candidates(folder) as servers:
         for server in servers:
@@ -376,7 +376,7 @@ def timed(what: str) -> Iterator[None]:
 
 
 def command(stack: Stack, name: str, expected: str) -> None:
-    """Run a command of the server; stop the benchmark if it does not say what it should."""
+    """Run a command of the server; stop the benchmark if its output lacks the expected text."""
     done = stack.command(name)
     if done.returncode != 0 or expected not in done.stdout:
         sys.exit(f"mlflow-server {name}: expected {expected}, found:\n{done.stdout}{done.stderr}")
@@ -407,7 +407,7 @@ def log_all(folder: Path) -> int:
 
 
 def lose(stack: Stack) -> None:
-    """Leave nothing of the database and the bucket but their names."""
+    """Empty the database and the bucket."""
     stack.stop_servers()
     stack.database.execute("DROP DATABASE mlflow")
     s3, bucket = stack.s3.client("owner"), "mlflow"
@@ -420,7 +420,7 @@ def lose(stack: Stack) -> None:
 
 
 def main() -> None:
-    """Measure, or drill; a figure that is out of its bound is no failure."""
+    """Measure, or run the drill; a result out of its bound is not a failure."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--seconds", type=float, default=4.0, help="of each cell")
@@ -428,7 +428,7 @@ def main() -> None:
     parser.add_argument("--drill", action="store_true", help="time the drill instead")
     options = parser.parse_args()
     for name in [name for name in os.environ if name.startswith(("MLFLOW_", "PG", "AWS_"))]:
-        del os.environ[name]  # of the developer's shell, meant for other servers
+        del os.environ[name]  # the developer's variables are for other servers
     os.environ |= dict.fromkeys(("NO_PROXY", "no_proxy"), f"{HOST},localhost")
     os.environ |= dict.fromkeys(
         ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"), "true"

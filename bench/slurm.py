@@ -1,8 +1,8 @@
-"""A sweep on Slurm, by dask-jobqueue over TLS, against the same sweep on this machine.
+"""A sweep on Slurm, with dask-jobqueue over TLS, against the same sweep on this machine.
 
-Needs root on Debian. Slurm (slurmctld, slurmd, slurm-client) and munge are installed with apt-get
-where they are missing, and stay; their services are not started. The daemons that run are this
-script's own, on loopback, with all of their files in a temporary folder, and end with it.
+It needs root on Debian. It installs Slurm (slurmctld, slurmd, slurm-client) and munge with apt-get
+if they are missing, and does not remove them; it does not start their services. It starts daemons
+of its own on loopback, with all files in a temporary folder, and ends them.
 
     python -m bench.slurm
 """
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 PACKAGES = {"slurmctld": "slurmctld", "slurmd": "slurmd", "sbatch": "slurm-client"}
 PACKAGES |= {"munged": "munge"}
 POLICY = Path("/usr/sbin/policy-rc.d")
-NO_SERVICE = 101  # of invoke-rc.d's policy: what asks may not start it
+NO_SERVICE = 101  # of invoke-rc.d's policy: the caller may not start the service
 JOBQUEUE = "dask-jobqueue==0.9.0"
 JOBS = 2
-POINTS = GRID[:4]  # so few that each is a task of its own
+POINTS = GRID[:4]  # so few that each is a separate task
 JOB_MIB = 2048
 PATIENCE = 60  # seconds for anything to start or to end
 TLS = "DASK_DISTRIBUTED__COMM__TLS__"
@@ -72,16 +72,16 @@ PartitionName=all Nodes={name} Default=YES MaxTime=INFINITE State=UP
 
 
 def main() -> None:
-    """Run both sweeps, compare them point by point, and print what was found."""
+    """Run both sweeps, compare them point by point, and print the results."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         sys.exit("expected root on Debian or Ubuntu: this installs Slurm and starts its daemons")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended in order, as by Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an orderly end, as with Ctrl-C
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     install()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reprise-slurm-")))
-        os.environ["DASK_CONFIG"] = str(folder)  # jobqueue writes its defaults to the user's, else
+        os.environ["DASK_CONFIG"] = str(folder)  # else jobqueue writes to the user's folder
         version = stack.enter_context(slurm(folder))
         os.environ["MLFLOW_TRACKING_URI"] = stack.enter_context(tracking_server(folder))
         print(f"{machine()}, {version}, {JOBQUEUE}", flush=True)
@@ -94,7 +94,7 @@ def main() -> None:
 
 
 def install() -> None:
-    """Install what is missing of Slurm and munge, so that no service starts."""
+    """Install the missing packages of Slurm and munge, without starting services."""
     missing = sorted(package for program, package in PACKAGES.items() if not shutil.which(program))
     if not missing:
         return
@@ -118,7 +118,7 @@ def install() -> None:
 
 @contextmanager
 def slurm(folder: Path) -> Iterator[str]:
-    """Start munge and a Slurm of this machine alone; yield its version. No job outlives it."""
+    """Start munge and Slurm for this machine only; yield Slurm's version. End all jobs."""
     name = socket.gethostname().partition(".")[0]
     controller_port, node_port = free_ports(2)
     configuration = folder / "slurm.conf"
@@ -140,7 +140,7 @@ def slurm(folder: Path) -> Iterator[str]:
     key, at = folder / "munge.key", folder / "munge.socket"
     key.touch(mode=0o600)
     key.write_bytes(os.urandom(128))
-    # --force: only root has to reach the socket, in a folder that is root's alone.
+    # --force: only root needs the socket, and only root can enter its folder.
     munged = ["munged", "--foreground", "--force", f"--socket={at}", f"--key-file={key}"]
     munged += [f"--{each}-file={folder}/munge.{each}" for each in ("log", "pid", "seed")]
     with ExitStack() as stack:
@@ -164,14 +164,14 @@ def slurm(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def slurm_cluster(folder: Path, security: "Security") -> Iterator["Cluster"]:
-    """Start a scheduler here whose workers are Slurm jobs of one core each."""
-    # Not in this environment, which is to be its lock's; the workers need nothing of it.
+    """Start a scheduler here; its workers are Slurm jobs of one core each."""
+    # jobqueue is not installed in this environment, which must match its lock.
     target = folder / "jobqueue"
     call(["uv", "pip", "install", "--quiet", "--no-deps", "--target", str(target), JOBQUEUE])
     sys.path.insert(0, str(target))
     from dask_jobqueue import SLURMCluster
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # its import makes it an exit with 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobqueue's import changes it
     shared = folder / "shared"
     shared.mkdir()
     cluster = SLURMCluster(
@@ -193,12 +193,12 @@ def slurm_cluster(folder: Path, security: "Security") -> Iterator["Cluster"]:
         with cluster:
             yield cluster
     finally:
-        for name in ("ca_file", "cert", "key"):  # else only with the process, after the folder
+        for name in ("ca_file", "cert", "key"):  # remove the files before the folder
             getattr(cluster, f"_job_{name}").close()
 
 
 def on_slurm(folder: Path, grid: Path) -> Swept:
-    """Sweep on the workers of a SLURMCluster, and check that it was they who made the runs."""
+    """Sweep on the workers of a SLURMCluster, and check that these workers made the runs."""
     from distributed import Client
     from distributed.security import Security
 
@@ -223,13 +223,13 @@ def on_slurm(folder: Path, grid: Path) -> Swept:
     assert before.keys() == after.keys(), "a worker was lost"
     made = {job: after[job] - tasks for job, tasks in before.items()}
     assert sum(made.values()) >= len(found.runs), made
-    told = ", ".join(f"{tasks} in job {job}" for job, tasks in sorted(made.items()))
-    print(f"tasks made: {told}")
+    tasks_by_job = ", ".join(f"{tasks} in job {job}" for job, tasks in sorted(made.items()))
+    print(f"tasks made: {tasks_by_job}")
     return found
 
 
 def in_jobs(client: "Client") -> dict[str, int]:
-    """Return how many tasks the worker of each Slurm job has made; all workers are in one."""
+    """Return the number of tasks of each Slurm job's worker; every worker is in a job."""
     found: list[tuple[str, int]] = list(client.run(told_by).values())
     running = answer(["squeue", "-h", "-t", "RUNNING", "-o", "%A"]).split()
     assert len(found) == JOBS, found
@@ -238,7 +238,7 @@ def in_jobs(client: "Client") -> dict[str, int]:
 
 
 def told_by(dask_worker: Any) -> tuple[str, int]:
-    """Return, on a worker, the Slurm job that it runs in, and how many tasks it has made."""
+    """Return, on a worker, its Slurm job and the number of its tasks."""
     return os.environ.get("SLURM_JOB_ID", ""), dask_worker.state.executed_count
 
 
@@ -259,7 +259,7 @@ def certificates(folder: Path, security: "Security") -> dict[str, str]:
 def swept(
     name: str, grid: Path, *words: str, environment: Mapping[str, str] | None = None
 ) -> Swept:
-    """Run a sweep in an experiment of its own; stop with its output if it fails."""
+    """Run a sweep in a new experiment; stop with its output if it fails."""
     new_experiment(name)
     command = [*PYTHON, "steps.sweep", "--grid", str(grid), "--models", "best", *words]
     log = grid.parent / f"{name}.log"
@@ -274,7 +274,7 @@ def swept(
 
 
 def compare(there: Swept, here: Swept) -> None:
-    """Stop if a point's model or metrics are not the same; print the times."""
+    """Stop if a point's model or metrics differ; print the times."""
     names = list(POINTS[0])
 
     def results(sweep: Swept) -> dict[tuple[str, ...], tuple[str, dict[str, float]]]:
@@ -296,7 +296,7 @@ def compare(there: Swept, here: Swept) -> None:
 
 
 def until(found: Callable[[], bool], what: str, folder: Path) -> None:
-    """Wait for something; stop with the daemons' logs if it does not come."""
+    """Wait for a condition; stop with the daemons' logs if it does not become true."""
     deadline = time.monotonic() + PATIENCE
     while not found():
         if time.monotonic() > deadline:
@@ -306,7 +306,7 @@ def until(found: Callable[[], bool], what: str, folder: Path) -> None:
 
 
 def answer(command: Sequence[str]) -> str:
-    """Return what a command prints; nothing if it fails."""
+    """Return the output of a command, or "" if it fails."""
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     return asked.stdout.strip() if asked.returncode == 0 else ""
 
@@ -326,7 +326,7 @@ def call(command: Sequence[str], *, environment: Mapping[str, str] | None = None
 
 
 def free_ports(number: int) -> list[int]:
-    """Return ports that nothing listens on."""
+    """Return free ports."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for each in sockets:

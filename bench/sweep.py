@@ -1,7 +1,7 @@
-"""A sweep against the same points by a loop of `mlflow run`, and by other tools.
+"""A sweep against a loop of `mlflow run` over the same points, and against other tools.
 
-A real tracking server takes what MLflow's ways log, each way in an experiment of its own, and
-shares the machine with them. A loop is timed on its first points and extrapolated.
+All tools with MLflow log to a real tracking server on the same machine, each to its own experiment.
+A loop is timed on its first points and extrapolated.
 
     python -m bench.sweep --points 6 --naive 1 --own 1 --long 20 --skip-rivals
 """
@@ -48,7 +48,7 @@ CPU_WORK: Mapping[str, Any] = {"data": "digits", "params": {"cv": 12}}
 
 @dataclass(frozen=True)
 class Swept:
-    """One sweep: wall seconds of its command, and its runs as the server has them."""
+    """One sweep: wall seconds of its command, and its runs on the server."""
 
     seconds: float
     before: float  # seconds from the command's start to the first training's
@@ -61,7 +61,7 @@ class Swept:
         return float(self.runs[-1].info.end_time - start) / 1000 / (len(self.runs) - 1)
 
     def between(self, first: int, last: int) -> float:
-        """Return the mean seconds between the ends of runs from one position to another."""
+        """Return the mean seconds between the ends of runs, from one position to another."""
         ends = [each.info.end_time for each in self.runs]
         first, last = range(len(ends))[first], range(len(ends))[last]
         return float(ends[last] - ends[first]) / 1000 / (last - first)
@@ -74,19 +74,19 @@ class Swept:
 
 @dataclass
 class Found:
-    """What the rounds have found: by way, seconds for all points and a round."""
+    """The results of all rounds: seconds for all points, by way and round."""
 
     whole: dict[str, list[float]]
     sweeps: dict[str, list[Swept]]
     driver: list[float]
 
     def times(self, way: str, base: str = NAIVE) -> float:
-        """Return how many times faster than another a way is, the median of the rounds."""
+        """Return how many times faster one way is than another: the median of the rounds."""
         return median(b / w for b, w in zip(self.whole[base], self.whole[way], strict=True))
 
 
 def main() -> None:
-    """Measure all, print a table of what was found, then what was bounded."""
+    """Measure all, and print a table of the results, then the bounds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=len(GRID))
     parser.add_argument("--rounds", type=int, default=1)
@@ -99,7 +99,7 @@ def main() -> None:
         folder = Path(name)
         with tracking_server(folder) as url:
             os.environ["MLFLOW_TRACKING_URI"] = url
-            # What else runs here is in every figure: the load that it makes belongs beside them.
+            # Other programs slow every measurement, so the load is printed too.
             print(f"{machine()}, load average before {os.getloadavg()[0]:.1f}", flush=True)
             found = rounds(folder, options)
             show(found, options)
@@ -147,7 +147,7 @@ def await_health(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
 
 
 def rounds(folder: Path, options: argparse.Namespace) -> Found:
-    """Time all ways in turn, after some runs uncounted, and compare their metrics."""
+    """Time all ways in turn, after some runs without timing, and compare their metrics."""
     points = GRID[: options.points]
     naive, own_points = points[: options.naive], points[: options.own]
     grid = grid_file(folder, points)
@@ -175,13 +175,13 @@ def rounds(folder: Path, options: argparse.Namespace) -> Found:
 
 
 def add(found: Found, way: str, seconds: float) -> None:
-    """Keep a time, and say it."""
+    """Store a time, and print it."""
     found.whole.setdefault(way, []).append(seconds)
     print(f"{way}: {seconds:.2f} s", file=sys.stderr)
 
 
 def grid_file(folder: Path, points: Sequence[Point]) -> Path:
-    """Return the grid file that has these points; the project's own where it is all of them."""
+    """Return a grid file with these points; the project's own file for all of them."""
     if len(points) == len(GRID):
         return PROJECT / "params/sweep_dt.yaml"
     values = {name: list(dict.fromkeys(point[name] for point in points)) for name in points[0]}
@@ -197,13 +197,13 @@ def written(path: Path, content: Mapping[str, Any]) -> Path:
 
 
 def new_experiment(name: str) -> None:
-    """Let what is started from here log to an experiment of its own."""
+    """Let child processes log to a new experiment."""
     os.environ["MLFLOW_EXPERIMENT_NAME"] = f"{name}-{uuid.uuid4().hex[:8]}"
     mlflow.create_experiment(os.environ["MLFLOW_EXPERIMENT_NAME"])
 
 
 def runs_of(entry_point: str) -> list[Run]:
-    """Return the experiment's runs of an entry point that replay no other, as they ended."""
+    """Return the experiment's runs of an entry point, without replays, by their ends."""
     runs = mlflow.search_runs(
         filter_string=f"tags.`{ENTRY_POINT}` = '{entry_point}'", output_format="list"
     )
@@ -219,7 +219,7 @@ def loop(folder: Path, name: str, points: Sequence[Point]) -> float:
 
 
 def own_loop(points: Sequence[Point]) -> tuple[float, list[Run]]:
-    """Time the loop that this project's `mlflow run` would be, on data loaded before."""
+    """Time a loop of this project's `mlflow run`, with data that is already loaded."""
     new_experiment("own")
     run([*PYTHON, "steps.load_data"], cwd=PROJECT, environment={})
     data = f"data=runs:/{runs_of('load_data')[0].info.run_id}"
@@ -232,20 +232,20 @@ def own_loop(points: Sequence[Point]) -> tuple[float, list[Run]]:
 
 
 def swept(name: str, grid: Path, *values: str) -> Swept:
-    """Run a sweep in an experiment of its own, where there is nothing to skip."""
+    """Run a sweep in a new experiment, without finished runs to skip."""
     new_experiment(name)
     words = [word for value in (f"grid={grid}", *values) for word in ("-P", value)]
     return timed([*MLFLOW_RUN, "-e", "sweep", *words])
 
 
 def swept_directly(grid: Path) -> Swept:
-    """Run a sweep by its own process, without `mlflow run` before it."""
+    """Run a sweep directly in its own process, without `mlflow run`."""
     new_experiment("driver")
     return timed([*PYTHON, "steps.sweep", "--grid", str(grid), "--models", "none"])
 
 
 def timed(command: Sequence[str]) -> Swept:
-    """Run a sweep's command and ask the server what it made."""
+    """Run a sweep's command, and get its runs from the server."""
     started = time.time()
     seconds = run(command, cwd=PROJECT, environment={}).seconds
     runs = runs_of("train_dt")
@@ -254,7 +254,7 @@ def timed(command: Sequence[str]) -> Swept:
 
 
 def second(grid: Path, first: Swept) -> float:
-    """Time the same sweep again in the same experiment, where all is made already."""
+    """Time the same sweep again in the same experiment, with all runs finished."""
     command = [*MLFLOW_RUN, "-e", "sweep", "-P", f"grid={grid}", "-P", "models=all"]
     seconds = run(command, cwd=PROJECT, environment={}).seconds
     assert len(runs_of("train_dt")) == len(first.runs), "the second sweep made runs again"
@@ -262,7 +262,7 @@ def second(grid: Path, first: Swept) -> float:
 
 
 def check(sweep: Swept, points: Sequence[Point], own: Sequence[Run], models: str) -> None:
-    """Stop if a sweep's points, metrics or models are not those that they should be."""
+    """Stop if a sweep's points, metrics or models are not the expected ones."""
     names = list(points[0])
 
     def by_point(runs: Sequence[Run]) -> dict[tuple[str, ...], dict[str, float]]:
@@ -279,7 +279,7 @@ def check(sweep: Swept, points: Sequence[Point], own: Sequence[Run], models: str
 
 
 def rivals(folder: Path, points: Sequence[Point], found: Found) -> None:
-    """Time the other tools; stop if their metrics are not the naive loop's."""
+    """Time the other tools; stop if their metrics differ from the naive loop's."""
     expected = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     for name, rival in RIVALS.items():
         if rival is naive_loop:
@@ -311,7 +311,7 @@ def show(found: Found, options: argparse.Namespace) -> None:
 
 
 def bounds(found: Found) -> tuple[list[tuple[str, float, float]], list[tuple[str, float, float]]]:
-    """Return the lines of what is at least, and of what is at most so much."""
+    """Return the results with a lower bound, and those with an upper bound."""
     models_all, none = "sweep models=all", "sweep models=none"
     naive = [seconds / len(found.sweeps[none][0].runs) for seconds in found.whole[NAIVE]]
     steady = median(n / s.a_run for n, s in zip(naive, found.sweeps[none], strict=True))
@@ -326,14 +326,14 @@ def bounds(found: Found) -> tuple[list[tuple[str, float, float]], list[tuple[str
 
 
 def pruned(folder: Path, count: int, work: Mapping[str, Any]) -> Path:
-    """Write a grid of so many trees that take the same time: hardly pruned."""
+    """Write a grid of a number of trees that take the same time, with little pruning."""
     alphas = {"from": 0.0, "to": (count - 1) / 1e6, "step": 1e-6}
     params = {**work.get("params", {}), "ccp_alpha": alphas}
     return written(folder / f"grid_{count}.yaml", {**work, "params": params})
 
 
 def workers(folder: Path, rounds: int) -> float:
-    """Compare two workers' rate of runs with one's, where a run has something to compute."""
+    """Compare the rates of two workers and one worker, with runs that need time to compute."""
     grid = pruned(folder, CPU_POINTS, CPU_WORK)
     ratios = []
     for _ in range(rounds):
@@ -346,7 +346,7 @@ def workers(folder: Path, rounds: int) -> float:
 
 
 def growth(folder: Path, few: int, many: int) -> float:
-    """Compare the time of a run in a long sweep with that in a short one."""
+    """Compare the time of a run in a long sweep and in a short one."""
     grid = pruned(folder, few, {})
     short = median(swept("short", grid, "models=none").a_run for _ in range(SHORT_SWEEPS))
     long = swept("long", pruned(folder, many, {}), "models=none")
@@ -357,7 +357,7 @@ def growth(folder: Path, few: int, many: int) -> float:
 
 
 def report_least(rows: Sequence[tuple[str, float, float]]) -> None:
-    """Print what was found next to what is promised at least."""
+    """Print each result and its lower bound."""
     for name, found, bound in rows:
         print(f"{'ok  ' if found >= bound else 'LESS'} {name}: {found:.3f} (at least {bound})")
 

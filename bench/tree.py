@@ -1,9 +1,9 @@
-"""The work of every rival: one decision tree on iris. Run as a script it is the floor.
+"""The work of every rival: one decision tree on iris. As a script it is the lower limit of times.
 
     python tree.py points.json results.json
 
 trains every point of a JSON list, two at a time, in one process and its two workers: no tracking,
-one joblib dump a model. The rivals' projects get a copy of this file.
+one joblib dump per model. The rivals' projects get a copy of this file.
 """
 
 import json
@@ -18,7 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 
 def train(point: Mapping[str, str]) -> tuple[DecisionTreeClassifier, dict[str, float]]:
-    """Do what bench/naive/train.py does, and return the model with its metrics."""
+    """Do the same work as bench/naive/train.py, and return the model with its metrics."""
     X, y = load_iris(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.33, random_state=2)
     model = DecisionTreeClassifier(

@@ -1,4 +1,4 @@
-"""The floor: the same fit and a joblib dump, with no tracking at all."""
+"""The lower limit of times: the same fit and a joblib dump, without tracking."""
 
 import sys
 

@@ -1,1 +1,1 @@
-"""The team's tracking server: what runs on it, the same on one machine, and on AWS as code."""
+"""The team's tracking server: its programs, all of it on one machine, and its AWS template."""

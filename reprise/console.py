@@ -1,8 +1,8 @@
-"""What a person sees: progress on a terminal, tables, and the commands to run next.
+"""What the user sees: progress on a terminal, tables, and the commands to run next.
 
-In a log, where output is no terminal, there is no progress and no colour. All text of ours comes
-by here, and here what others have written (names, tags, metrics, errors) is made visible: nothing
-of it moves the cursor, begins a line, or is markup.
+If the output is no terminal, there is no progress and no colour. All our output is printed here,
+and here text from others (names, tags, metrics, errors) is escaped: it cannot move the cursor,
+start a line, or be markup.
 """
 
 import contextlib
@@ -30,12 +30,12 @@ def say(line: object = "") -> None:
 
 
 def warn(line: object) -> None:
-    """Print one line on stderr: an error, or what one should know of."""
+    """Print one line on stderr: an error or a warning."""
     _write(f"{visible(line)}\n", sys.stderr)
 
 
 def _write(text: str, stream: TextIO) -> None:
-    """Write text, also where the terminal's encoding lacks some of its characters."""
+    """Write text; escape characters that the terminal's encoding lacks."""
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()
@@ -43,7 +43,7 @@ def _write(text: str, stream: TextIO) -> None:
 
 @contextlib.contextmanager
 def working() -> "Iterator[Callable[[str], None]]":
-    """Show what is being done, on a terminal: yields what to call with each stage's name."""
+    """Show progress on a terminal: yield a function to call with the name of each stage."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -55,7 +55,7 @@ def working() -> "Iterator[Callable[[str], None]]":
 
 
 def next_commands(commands: Mapping[str, str]) -> None:
-    """Print the commands that make sense next, each below what it is for."""
+    """Print the commands to run next, each after its purpose."""
     say("Next:")
     for command, purpose in commands.items():
         say(f"  # {purpose}")
@@ -76,7 +76,7 @@ def make_table(
     headings : sequence of str
     title : str, optional
     whole, right : sequence of str
-        Headings of the columns that are not wrapped, and of those that are aligned to the right.
+        Headings of the columns that are not wrapped, and of the columns that are aligned right.
     """
     from rich.table import Table
 
@@ -92,12 +92,12 @@ def make_table(
 
 
 def add_row(table: "Table", *texts: object, end_section: bool = False) -> None:
-    """Add a row of texts, none of which is markup."""
+    """Add a row of plain texts; markup in them is printed as it is."""
     table.add_row(*map(cell, texts), end_section=end_section)
 
 
 def cell(text: object) -> "Text":
-    """Make a text of a table, or of a progress display: no markup, on one line, not too long."""
+    """Make a text for a table or a progress display: no markup, one line, not too long."""
     from rich.text import Text
 
     shown = visible(text)
@@ -105,7 +105,7 @@ def cell(text: object) -> "Text":
 
 
 def print_table(table: "Table") -> None:
-    """Print a table as wide as the terminal, or as a log is."""
+    """Print a table as wide as the terminal, or with a fixed width in a log."""
     from rich.console import Console
 
     console = Console()

@@ -8,20 +8,20 @@ from reprise.visible import visible
 
 
 class RepriseError(Exception):
-    """Base of every error that is the user's to mend; its text is one line.
+    """Base of every error that the user can fix; its text is one line.
 
-    As with diff and grep, 2 is trouble, and 1 an answer: it was done, and it is not good.
+    Exit codes are those of diff and grep: 2 for an error, 1 for a negative answer.
     """
 
     exit_code = 2
 
     def __init__(self, message: str) -> None:
-        # Names, tags and what a server says are quoted in it, and it is printed in many places.
+        # It quotes names, tags and answers of a server, and many modules print it.
         super().__init__(visible(" ".join(message.split())))
 
 
 class ParameterError(RepriseError):
-    """Parameters are unknown, missing, of the wrong type or out of bounds: a sentence for each."""
+    """Parameters are unknown, missing, of the wrong type or out of bounds: one sentence each."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__(" ".join(problems))
@@ -29,7 +29,7 @@ class ParameterError(RepriseError):
 
 
 class ExperimentFileError(RepriseError):
-    """An experiment file cannot be read, or does not say what it must."""
+    """An experiment file cannot be read, or lacks what it must contain."""
 
 
 class DataError(RepriseError):
@@ -37,16 +37,16 @@ class DataError(RepriseError):
 
 
 class NotAllowedError(DataError):
-    """A record names data that a replay may read only where the user says so."""
+    """A record names data that a replay may read only with the user's permission."""
 
 
 class DigestMismatchError(RepriseError):
-    """Something stored is not what was recorded."""
+    """Stored content differs from its recorded digest."""
 
     def __init__(self, name: str, *, recorded: str, found: str) -> None:
         super().__init__(
             f"{name} changed since it was recorded: SHA-256 was {recorded}, is {found}. "
-            "Restore the original, or run load_data again to start from the present data."
+            "Restore the original, or run load_data again to start from the current data."
         )
 
 
@@ -67,35 +67,35 @@ class CodeError(RepriseError):
 
 
 class CheckoutError(RepriseError):
-    """The code of a run cannot be had, or may not be run."""
+    """The code of a run cannot be found, or may not be run."""
 
 
 class ProjectError(RepriseError):
-    """A project at some commit does not have what a run of it needs."""
+    """A project at a commit lacks something that its run needs."""
 
 
 class EnvironmentMismatchError(RepriseError):
-    """The environment of a run cannot be had on this machine."""
+    """The environment of a run cannot be found or built on this machine."""
 
 
 class NumericsError(RepriseError):
-    """The numerics of a run cannot be had."""
+    """The numerics of a run cannot be set in this process."""
 
 
 class TrackingError(RepriseError):
-    """The tracking server refused, cannot be reached, or lacks what was asked for."""
+    """The tracking server refused, cannot be reached, or lacks what a request names."""
 
 
 class ClusterError(RepriseError):
-    """A cluster cannot be reached, or cannot do what a run needs."""
+    """A cluster cannot be reached, or cannot make a run."""
 
 
 class ModelError(RepriseError):
-    """A stored model is missing, altered, or of a type that is not trusted."""
+    """A stored model is missing, changed, or of a type that is not trusted."""
 
 
 class BelowMinimumError(RepriseError):
-    """A model was evaluated, and is not good enough."""
+    """A model was evaluated and is not good enough."""
 
     exit_code = 1
 
@@ -107,20 +107,20 @@ class RunFailedError(RepriseError):
 
 
 class NotBegunError(RepriseError):
-    """A step could not begin, has said why itself, and left no run."""
+    """A step could not start, has printed the reason itself, and made no run."""
 
 
 class DifferentError(RepriseError):
-    """A replay did not give what the run had given."""
+    """The outputs of a replay differ from those of the original run."""
 
     exit_code = 1
 
 
 class AuditError(RepriseError):
-    """Runs of an experiment cannot be made again, or did not give what they had given."""
+    """Runs of an experiment cannot be reproduced, or their replays differ from them."""
 
     exit_code = 1
 
 
 class NotReplayableError(RepriseError):
-    """A run could not be made again, so that there is nothing to compare."""
+    """A run could not be reproduced, so there is nothing to compare."""

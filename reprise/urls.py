@@ -1,7 +1,7 @@
-"""Addresses: which ones git may be given as a repository, and what of any may be recorded.
+"""Addresses: which may be passed to git as a repository, and which of their parts may be recorded.
 
-An address often comes from somebody else: a record, a tag, a `.gitmodules`. Git takes some for
-options (`--upload-pack=…`) and some for programs to run (`ext::…`). A `RepositoryUrl` is neither.
+An address often comes from others: a record, a tag, a `.gitmodules`. Git reads some addresses as
+options (`--upload-pack=…`) or programs to run (`ext::…`). A `RepositoryUrl` is neither.
 """
 
 import os
@@ -24,7 +24,7 @@ _SCP_LIKE = re.compile(r"(?:([^@/:]+)@)?([^/:]+):(?!//)(.*)", re.DOTALL)
 _LOGIN = re.compile(r"^([a-z][a-z0-9+.-]*)://([^/]*)@", re.IGNORECASE)
 _LOGIN_WITHIN = re.compile(r"(?<=://)[^/\s@]*:[^/\s]*@|(?<=(?<!ssh)://)[^/\s]*@")
 _ANY_LOGIN_WITHIN = re.compile(r"(?<=://)[^/\s]*@")
-# Query parameters that let their bearer in; they stay out of records and messages.
+# Query parameters that grant access; they stay out of records and messages.
 _CREDENTIAL = re.compile(
     r"x-(amz|goog)-.*|expires|policy|googleaccessid"
     r"|.*(token|signature|secret|passw|credential|apikey|accesskey|authorization).*"
@@ -34,16 +34,16 @@ _CREDENTIAL = re.compile(
 
 @dataclass(frozen=True)
 class RepositoryUrl:
-    """The address of a repository that git may be given: no option, no program, no control code.
+    """A repository's address that is safe to pass to git: no option, no program, no control code.
 
     Attributes
     ----------
     text : str
-        As git is given it.
+        The text to pass to git.
     scheme : str
-        One of `SCHEMES`; of `user@host:path` it is ssh, of a path it is file.
+        One of `SCHEMES`; ssh for `user@host:path`, file for a path.
     host, port : str
-        Empty for a repository on this machine; the port is the scheme's own where none is named.
+        Empty for a repository on this machine. Without a port in the address, the scheme's own.
     path : str
     """
 
@@ -60,7 +60,8 @@ class RepositoryUrl:
         Raises
         ------
         CheckoutError
-            If it is no address of a repository. The text is not shown: it may hold a password.
+            If it is not an address of a repository. The message lacks the text: it may hold a
+            password.
         """
         _refuse(text.startswith("-"), "an option of git")
         _refuse(not text.strip(), "an empty one")
@@ -88,7 +89,7 @@ class RepositoryUrl:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is a path on this machine."""
+        """Whether the repository is a path on this machine."""
         return self.scheme == "file"
 
     @property
@@ -97,27 +98,27 @@ class RepositoryUrl:
         return without_credentials(self.text)
 
     def absolute(self, folder: Path) -> "RepositoryUrl":
-        """Return the address that means from anywhere what it means in a folder."""
+        """Return this address with a relative path resolved against a folder."""
         if not self.is_local or "://" in self.text:
             return self
         return RepositoryUrl.parse(os.path.normpath(folder / self.text))
 
     def is_at_server_of(self, other: "RepositoryUrl") -> bool:
-        """Whether a server has both: one host, and the same port or the protocol's own."""
+        """Whether both are on one server: same host, and the same port or the protocol's own."""
         if self.is_local or other.is_local or self.host != other.host:
             return False
         same = self.scheme == other.scheme and self.port == other.port
         return same or self.port in ("", _DEFAULT_PORTS[self.scheme])
 
     def joined(self, relative: str) -> "RepositoryUrl":
-        """Return what an address in this repository's `.gitmodules` means.
+        """Resolve an address from this repository's `.gitmodules`.
 
-        Only `./…` and `../…` are relative to this repository, as git has it.
+        As in git, only `./…` and `../…` are relative to this repository.
 
         Raises
         ------
         CheckoutError
-            If it is no address of a repository, or leads out of the server's folders.
+            If it is not an address of a repository, or leads out of the server's folders.
         """
         if not relative.startswith(("./", "../")):
             return RepositoryUrl.parse(relative)
@@ -154,7 +155,7 @@ def _refusal(what: str) -> CheckoutError:
 
 
 def same_repository(a: str, b: str) -> bool:
-    """Tell whether two URLs name one repository, whatever the protocol and the login."""
+    """Return whether two URLs name the same repository; protocol and login do not matter."""
     return _place(a) == _place(b)
 
 
@@ -176,7 +177,7 @@ def _place(url: str) -> str:
 
 
 def without_credentials(url: str) -> str:
-    """Drop `user:password@` from a URL; `git@host:path` and plain paths stay as they are."""
+    """Remove `user:password@` from a URL; `git@host:path` and plain paths stay as they are."""
     match = _LOGIN.match(url)
     if match is None:
         return url
@@ -186,33 +187,33 @@ def without_credentials(url: str) -> str:
 
 
 def without_login(uri: str) -> str:
-    """Drop the login from a server's address, to the last `@`: a password may have one in it."""
+    """Remove the login, up to the last `@`, from a server's address: passwords may contain `@`."""
     scheme, separator, rest = uri.partition("://")
     authority = rest.partition("/")[0]
     name, colon, port = authority.rpartition(":")
-    # "user:pass/word@host": a slash in the password ends what looks like the host.
+    # In "user:pass/word@host", the slash in the password looks like the end of the host.
     has_login = "@" in authority or (bool(colon) and not port.isdecimal() and name[:1] != "[")
     return f"{scheme}://{rest.rpartition('@')[2]}" if separator and has_login else uri
 
 
 def without_credentials_within(text: str) -> str:
-    """Drop what is a secret from every URL in a text; the user of `ssh://git@host` is none."""
+    """Remove secrets from every URL in a text; the user of `ssh://git@host` is no secret."""
     return _LOGIN_WITHIN.sub("", text)
 
 
 def without_logins_within(text: str) -> str:
-    """Drop user and password from every URL in a text."""
+    """Remove user and password from every URL in a text."""
     return _ANY_LOGIN_WITHIN.sub("", text)
 
 
 def holds_credentials(address: str) -> bool:
-    """Tell whether an address has a password in it, or is signed: it must not be recorded."""
-    # Both sides are put together anew: HTTPS://example.org is only spelled otherwise.
+    """Return whether an address holds a password or a signature and must not be recorded."""
+    # Both sides are normalised: HTTPS://example.org is only another spelling.
     return "://" in address and public(address) != urlunsplit(split(address))
 
 
 def public(address: str) -> str:
-    """Drop what must not be recorded: user and password, signing parameters, the fragment."""
+    """Remove what must not be recorded: user and password, signing parameters, the fragment."""
     parts = split(address.partition("#")[0])
     query = "&".join(
         pair
@@ -224,16 +225,16 @@ def public(address: str) -> str:
 
 
 def split(address: str) -> SplitResult:
-    """Take an address apart.
+    """Split an address into its parts.
 
     Raises
     ------
     DataError
-        If it is not valid; it is not shown, as nobody can say where in it a password stands.
+        If it is not valid. The message lacks the address: a password may be anywhere in it.
     """
     try:
         parts = urlsplit(address, allow_fragments=False)
-        _ = parts.port  # checked when asked for; a stray / in a password ends up here
+        _ = parts.port  # checked on access; a stray / in a password ends up here
     except ValueError:
         raise DataError(
             "Expected an address like https://host/path, found one that is not valid. "

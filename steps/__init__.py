@@ -1,6 +1,6 @@
 """The project's steps: one module per entry point, plus the modelling code they share.
 
-Importing the package pins what decides the bits of a result, before NumPy can be imported.
+Importing the package pins the numerics (threads, kernels, hash seed) before NumPy can be imported.
 """
 
 from reprise.runtime import startup

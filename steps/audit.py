@@ -1,4 +1,4 @@
-"""Say of every run of an experiment whether it can be made again, and make some again."""
+"""Report which runs of an experiment can be reproduced, and reproduce some of them."""
 
 from reprise.commands import audit
 

@@ -1,8 +1,8 @@
-"""What all pictures share: a figure without global state, colours, legends, names that fit.
+"""What all plots share: a figure without global state, colours, legends, names that fit.
 
-Drawn with matplotlib's objects, never pyplot, so that equal data give equal bytes. Classes are told
-apart by the colours of Okabe and Ito (https://jfly.uni-koeln.de/color/), which colour-blind readers
-can tell apart, and by the style of the line.
+Plots use matplotlib's objects, never pyplot, so that equal data give equal bytes. Classes have the
+colours of Okabe and Ito (https://jfly.uni-koeln.de/color/), which colour-blind readers can
+distinguish, and different line styles.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ MUTED = "#767676"  # the lightest grey that is readable on white
 
 
 def save_all(figures: Mapping[str, Figure], folder: Path) -> None:
-    """Write each figure to `folder` as `<name>.png`; of equal new figures, the bytes are equal.
+    """Write each figure to `folder` as `<name>.png`; equal figures give equal bytes.
 
     Parameters
     ----------
     figures : mapping of str to Figure
     folder : Path
-        Created where it does not exist.
+        Created if it does not exist.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
@@ -56,7 +56,7 @@ def canvas(
 
 
 def name_classes(axes: Axes, classes: Labels, width: float) -> None:
-    """Name the columns of a matrix, upright where the names fit its width in inches."""
+    """Label the columns of a matrix, horizontally if the labels fit its width in inches."""
     columns = spread(len(classes), width)
     names = [short(classes[column]) for column in columns]
     fits = 0.09 * len(names) * (max(map(len, names)) + 1) < width
@@ -65,12 +65,12 @@ def name_classes(axes: Axes, classes: Labels, width: float) -> None:
 
 
 def spread(number: int, length: float) -> range:
-    """Return the places of evenly spaced rows whose names fit a length in inches; all, of few."""
+    """Return the positions of evenly spaced rows with enough room for labels (all, if few)."""
     return range(0, number, max(1, ceil(number * _LINE / length)))
 
 
 def color_bar(image: AxesImage, axes: Axes, label: str) -> None:
-    """Put the scale of an image's colours beside it."""
+    """Add the scale of an image's colours beside it."""
     bar = axes.figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
     bar.set_label(label)
     bar.ax.spines["outline"].set_visible(False)
@@ -80,7 +80,7 @@ def color_bar(image: AxesImage, axes: Axes, label: str) -> None:
 def legend(axes: Axes, title: str | None = None) -> None:
     """Put the legend beside the axes, where it covers nothing.
 
-    Its labels must not begin with "_", as a class may: matplotlib leaves those out.
+    matplotlib leaves out labels that begin with "_", as a class may, so labels must not.
     """
     axes.legend(
         loc="upper left",
@@ -94,17 +94,17 @@ def legend(axes: Axes, title: str | None = None) -> None:
 
 
 def style(number: int) -> tuple[str, str]:
-    """Return the colour and line style of a class, by its place."""
+    """Return the colour and line style of a class, by its position."""
     return COLORS[number % 6], STYLES[number // 6 % len(STYLES)]
 
 
 def count(number: int, noun: str) -> str:
-    """Write a number of things, e.g. "1 leaf", "2 leaves"."""
+    """Return a number with its noun, e.g. "1 leaf", "2 leaves"."""
     return f"{number} {noun if number == 1 else {'leaf': 'leaves'}.get(noun, noun + 's')}"
 
 
 def short(name: object, longest: int = _LONGEST_CLASS) -> str:
-    """Return a name on one line, cut in the middle: long names differ at the end, often."""
+    """Return a name on one line, cut in the middle: long names often differ at the end."""
     text = " ".join(str(name).split())
     if len(text) > longest:
         text = f"{text[: longest - 7].rstrip()}…{text[-6:].lstrip()}"

@@ -1,4 +1,4 @@
-"""Show all that two runs depended on and gave, side by side, and how their code differs."""
+"""Show the inputs and outputs of two runs side by side, and how their code differs."""
 
 from reprise.commands import compare
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from sklearn.pipeline import Pipeline
 
-_MOST_EQUALS = 100  # runs of a step that are asked whether they have a model
+_MOST_EQUALS = 100  # equally good runs of a step in which a model is looked for
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Judged:
 
 
 def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
-    """Score the model, log to both runs, and register it where asked."""
+    """Score the model, log to both runs, and register the model if requested."""
     trained = training_run(parameters, run)
     judged, test_digest = judge(trained, run, allow_large=parameters.allow_large)
     scores = metrics.score(
@@ -72,7 +72,7 @@ def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
 
 
 def training_run(parameters: EvaluateParameters, run: RunRecorder) -> str:
-    """Return the id of the run to judge: as named, as judged before, or the experiment's best."""
+    """Return the id of the run to judge: the named one, the recorded one, or the best one."""
     recorded = run.recorded_uri("model")
     if parameters.run_id:
         return run_in(parameters.run_id)
@@ -82,8 +82,8 @@ def training_run(parameters: EvaluateParameters, run: RunRecorder) -> str:
 
 
 def judge(trained: str, run: RunRecorder, *, allow_large: bool = False) -> tuple[Judged, str]:
-    """Load and verify the model and the test part that belongs to its training part; predict."""
-    tracking.get_run(trained)  # says so if there is no such run, or no server
+    """Load and verify the model and the test part of its data, and predict."""
+    tracking.get_run(trained)  # raises if there is no such run, or no server
     record = tracking.read_record(trained)
     training = [item for item in record.inputs if item.name == splits.TRAIN]
     if not training or record.outputs is None or record.outputs.model is None:
@@ -106,12 +106,12 @@ def judge(trained: str, run: RunRecorder, *, allow_large: bool = False) -> tuple
 def best_run(experiment_id: str, metric: str) -> str:
     """Return the id of the finished training run that is best by a cross-validated metric.
 
-    Of equals it is the first that has kept its model, else the first.
+    Among equally good runs it is the first with a stored model, else the first.
 
     Raises
     ------
     TrackingError
-        If the experiment has none.
+        If the experiment has no such run.
     """
     name = f"cv_{metric}_mean"
     order = "DESC" if metrics.GREATER_IS_BETTER[metric] else "ASC"
@@ -148,7 +148,7 @@ def check_minimum(scores: dict[str, float], parameters: EvaluateParameters, trai
     metric, minimum = parameters.metric, parameters.minimum
     if metric not in scores:
         raise BelowMinimumError(
-            f"expected {metric} of the test part, which is not defined where only one class is in "
+            f"expected {metric} of the test part, which is not defined if only one class is in "
             "it. Choose another metric, or load the data with a larger test_size."
         )
     greater = metrics.GREATER_IS_BETTER[metric]
@@ -161,7 +161,7 @@ def check_minimum(scores: dict[str, float], parameters: EvaluateParameters, trai
 
 
 def log_plots(judged: Judged, run: RunRecorder) -> None:
-    """Draw what explains the model and its mistakes, and log it as PNG files."""
+    """Draw plots of the model and its mistakes, and log them as PNG files."""
     y, probabilities, classes = judged.truth, judged.probabilities, list(judged.model.classes_)
     figures: dict[str, Figure] = {
         "confusion_matrix": plots.confusion_matrix(y, judged.labels, classes),
@@ -176,7 +176,7 @@ def log_plots(judged: Judged, run: RunRecorder) -> None:
 
 
 def explain(model: "Pipeline") -> "dict[str, Figure]":
-    """Draw what a fitted pipeline's classifier has learnt, by what it offers."""
+    """Draw a fitted classifier: its tree, coefficients or importances."""
     classifier, names = model.named_steps["classifier"], models.feature_names(model)
     classes = list(model.classes_)
     figures: dict[str, Figure] = {}

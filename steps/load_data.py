@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 _SOURCE = "source"  # name of the input
 Verify = Callable[[str, str, str], None]
-_MOST_LOADS = 100  # runs of equal content that are asked whether their data is still stored
+_MOST_LOADS = 100  # runs of equal content in which stored data is looked for
 
 
 @dataclass
 class Opened:
-    """A source that has been read: its table, the target it names itself, its digest."""
+    """A source after reading: its table, its own target (if it has one), and its digest."""
 
     table: "pa.Table | None"
     target: str | None
     description: InputData
-    private: bool = False  # a replay must send it nowhere
+    private: bool = False  # a replay must not send it anywhere
 
     def take_table(self) -> "pa.Table":
-        """Hand the table over: kept here too, it would double what a load needs of memory."""
+        """Return the table and forget it: a second reference would double the memory of a load."""
         table, self.table = self.table, None
         return table
 
@@ -59,13 +59,13 @@ def main(parameters: LoadDataParameters, run: RunRecorder) -> None:
 
 
 def where(parameters: LoadDataParameters, run: RunRecorder) -> str:
-    """Return where to read from: of an object in S3 that is read again, the version of then."""
+    """Return the address to read; a replay reads the recorded version of an S3 object."""
     recorded = run.recorded_uri(_SOURCE) or ""
     return recorded if recorded.startswith("s3://") else parameters.source
 
 
 def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> None:
-    """Check, split and store a source; what is stored already is referred to."""
+    """Check, split and store a source, or refer to a run that stores the same content."""
     run.add_input(source.description, context="source")
     table = dataset.prepare(
         source.take_table(),
@@ -81,11 +81,11 @@ def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> No
 
 
 def ensure_loaded(named: str, run: RunRecorder, *, allow_large: bool = False) -> str:
-    """Return the id of a load_data run: as named, done already, or made now below `run`."""
+    """Return the id of a load_data run: the named one, an earlier one, or a new child of `run`."""
     if re.match(RUN_ID, named):
         return run_in(named)
     recorded = run.recorded_uri(splits.TRAIN)
-    if recorded:  # whatever has become of the source since
+    if recorded:  # the source may have changed since then
         return run_in(recorded)
     parameters = LoadDataParameters(source=named, allow_large=allow_large)
     with opened(named, allow_large=allow_large) as source:
@@ -98,7 +98,7 @@ def ensure_loaded(named: str, run: RunRecorder, *, allow_large: bool = False) ->
         if source.private:
             raise DataError(
                 f"expected a finished load_data run of {named}, found none, and a replay sends "
-                "nothing of this machine. Run load_data again."
+                "no data of this machine. Run load_data again."
             )
         with run.nested(parameters) as loading:
             load(parameters, loading, source)
@@ -115,9 +115,9 @@ def opened(
     ----------
     source : str
     verify : callable
-        Called with name, URI and digest, before anything of the content is looked at.
+        Called with name, URI and digest, before the content is read.
     allow_large : bool
-        Whether it may be larger than `limits` allow.
+        Whether the source may be larger than `limits` allows.
     """
     if source in dataset.NAMED:
         table, target = dataset.named(source)
@@ -129,7 +129,7 @@ def opened(
         opening = _opened(table, None, uri=fetched.uri, sha256=fetched.sha256)
         opening.private = fetched.private
         del table
-    yield opening  # the file has been checked to be what was hashed
+    yield opening  # the content is still that of the digest
 
 
 def _opened(table: "pa.Table", target: str | None, *, uri: str, sha256: str) -> Opened:

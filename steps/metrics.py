@@ -1,4 +1,4 @@
-"""How good a classifier is: six headline metrics, recall and precision per class, cross-validation.
+"""Metrics of a classifier: six headline metrics, recall and precision per class, cross-validation.
 
 Pure: labels and probabilities in, Python floats by metric name out. The metrics are scikit-learn's.
 """
@@ -29,7 +29,7 @@ GREATER_IS_BETTER: dict[str, bool] = {
     "roc_auc": True,
     "mcc": True,
 }
-"""The headline metrics, and whether a greater value is a better one."""
+"""The headline metrics, and whether a greater value is better."""
 
 _LONGEST_METRIC_NAME = 250  # of MLflow
 _LONGEST_PREFIX = len("precision_")
@@ -47,19 +47,19 @@ def score(
     probabilities : ndarray of shape (n_samples, n_classes)
         Predicted probability of each class, in the order of `classes`.
     classes : array-like of shape (n_classes,)
-        Every label the classifier knows; some may be absent from `y_true`.
+        Every label that the classifier knows; some may be absent from `y_true`.
 
     Returns
     -------
     dict of str to float
         Keyed as in `GREATER_IS_BETTER`. `roc_auc` is the mean over the classes of one-vs-rest
-        areas, over those present in `y_true`; for two classes it is the area itself. It is left
-        out where `y_true` holds a single class, and `log_loss` (in nats) where `classes` does.
+        areas, for the classes in `y_true`; for two classes it is the area itself. It is left out if
+        `y_true` holds a single class, and `log_loss` (in nats) if `classes` holds a single class.
 
     Raises
     ------
     DataError
-        If a label is none of `classes`.
+        If a label is not in `classes`.
 
     References
     ----------
@@ -70,7 +70,7 @@ def score(
     true, predicted = class_positions(y_true, classes), class_positions(y_pred, classes)
     present = sorted(set(true.tolist()))
     with warnings.catch_warnings():
-        # of one class: a confusion matrix would lack rows, but none is shown
+        # the warning is about rows of a confusion matrix, which is not shown
         warnings.filterwarnings("ignore", message="A single label was found")
         scores = {
             "accuracy": metrics.accuracy_score(true, predicted),
@@ -102,14 +102,14 @@ def score_by_class(y_true: Labels, y_pred: Labels, classes: Labels) -> dict[str,
     Returns
     -------
     dict of str to float
-        `precision_<class>` and `recall_<class>` in [0, 1], in the order of `classes`; 0 where
-        a class was never predicted, or never occurred. Characters that MLflow does not take
-        are written `_`; of names that are then equal, all but the first get a number.
+        `precision_<class>` and `recall_<class>` in [0, 1], in the order of `classes`; 0 if a class
+        was never predicted, or never occurred. Characters that MLflow refuses are replaced by `_`.
+        If names are then equal, all but the first get a number.
 
     Raises
     ------
     DataError
-        If a label is none of `classes`.
+        If a label is not in `classes`.
     """
     from sklearn.metrics import precision_recall_fscore_support
 
@@ -176,7 +176,7 @@ def cross_validate(
 def _score_fold(
     model: Any, X: pd.DataFrame, y: NDArray[Any], train: NDArray[Any], test: NDArray[Any]
 ) -> dict[str, float]:
-    """Fit on one fold, and only then copy the rows to score on: memory holds one copy at a time."""
+    """Fit on one fold, then copy the rows to score on: memory holds only one copy at a time."""
     model.fit(X.iloc[train], y[train])
     held_out = X.iloc[test]
     return score(y[test], model.predict(held_out), model.predict_proba(held_out), model.classes_)
@@ -185,8 +185,8 @@ def _score_fold(
 def class_positions(labels: Labels, classes: Labels) -> NDArray[np.int64]:
     """Index of each label in `classes`.
 
-    Metrics are computed on these, so that str, int and bool labels are all alike and a class
-    keeps its column of the probabilities whatever the order of `classes`.
+    Metrics are computed on indices, so that str, int and bool labels are treated alike, and a class
+    keeps its column of the probabilities for any order of `classes`.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def class_positions(labels: Labels, classes: Labels) -> NDArray[np.int64]:
     Raises
     ------
     DataError
-        If a label is none of `classes`.
+        If a label is not in `classes`.
     """
     import numpy as np
 
@@ -216,7 +216,7 @@ def class_positions(labels: Labels, classes: Labels) -> NDArray[np.int64]:
 
 
 def _values(labels: Labels) -> list[Any]:
-    """Return labels as Python values, which compare and print alike whatever array held them."""
+    """Return labels as Python values; they compare and print alike for all types of arrays."""
     return list(labels.tolist() if hasattr(labels, "tolist") else labels)
 
 
@@ -254,7 +254,7 @@ def _metric_suffixes(classes: Iterable[Any]) -> list[str]:
     for label in classes:
         valid = re.sub(r"[^A-Za-z0-9_\-. :/]", "_", str(label))[:room]
         if posixpath.normpath(f"precision_{valid}") != f"precision_{valid}":
-            valid = valid.replace("/", "_")  # MLflow refuses what is not a plain path: "a//b"
+            valid = valid.replace("/", "_")  # MLflow accepts plain paths only, not "a//b"
         name, number = valid, 1
         while name in names:
             number += 1

@@ -1,4 +1,4 @@
-"""Pictures of what a classifier has learnt, for `evaluate`: weights in, figures out."""
+"""Plots of what a classifier has learnt, for `evaluate`: weights in, figures out."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
 _MOST_BAR_CLASSES = 4
 _MOST_BAR_FEATURES = 8
-_MOST_WIDE_CLASSES = 40  # whose columns of a heat map are as wide as a name is high
+_MOST_WIDE_CLASSES = 40  # in a heat map with room for a label on each column
 _TOP_FEATURES = 20
 _TOP_COEFFICIENTS = 30
 _TREE_LEVELS = 5
-_BELOW = "…"  # in the boxes below the cut of a tree
+_BELOW = "…"  # in the boxes after the cut of a tree
 _LONGEST_FEATURE = 30
 
 
 def importances(
     names: Sequence[str], values: NDArray[np.float64], *, title: str, label: str
 ) -> Figure:
-    """Bar of each feature, the 20 of greatest magnitude, greatest on top.
+    """Draw a bar for each of the 20 features of greatest magnitude, greatest on top.
 
     Parameters
     ----------
     names : sequence of str, of length n_features
     values : ndarray of shape (n_features,)
     title : str
-        What is shown; how many are left out is added.
+        Title; the number of features that are left out is added.
     label : str
-        Of the axis of `values`, with the unit if there is one.
+        Label of the axis of `values`, with the unit if there is one.
 
     Returns
     -------
@@ -53,10 +53,10 @@ def importances(
 
 
 def coefficients(names: Sequence[str], values: NDArray[np.float64], classes: Labels) -> Figure:
-    """Weights of a linear classifier.
+    """Draw the weights of a linear classifier.
 
-    Bars for two classes, and for up to 4 classes and 8 features; otherwise a heat map, of the 30
-    features whose weight in any class has the greatest magnitude.
+    Bars for two classes, and for up to 4 classes and 8 features. Otherwise a heat map of the 30
+    features with the greatest magnitude of a weight in any class.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def coefficients(names: Sequence[str], values: NDArray[np.float64], classes: Lab
 
 
 def tree(fitted_tree: Any, names: Sequence[str], classes: Labels) -> Figure:
-    """Boxes and arrows of a decision tree; of one deeper than 5 levels, the top 5.
+    """Draw a decision tree as boxes and arrows; only the top 5 levels of a deeper tree.
 
     Parameters
     ----------
@@ -93,8 +93,8 @@ def tree(fitted_tree: Any, names: Sequence[str], classes: Labels) -> Figure:
     Returns
     -------
     Figure
-        Each box tells the split, the commonest class with its share (weighted as in training),
-        and the number of training samples. The share is also the strength of the colour.
+        Each box shows the split, the most frequent class with its share (weighted as in training),
+        and the number of training samples. A higher share has a stronger colour.
 
     References
     ----------
@@ -109,7 +109,7 @@ def tree(fitted_tree: Any, names: Sequence[str], classes: Labels) -> Figure:
     height = 1.05 * (drawn + 1 + cut) + 0.5  # in inches, as all sizes of figures
     figure = canvas(5, height, layout=None)
     axes = figure.add_axes((0.01, 0, 0.98, 1 - 0.35 / height))
-    # scikit-learn's layout and arrows; the boxes' text, which it writes at length, is ours
+    # layout and arrows are scikit-learn's; the text of the boxes is ours, as its own is too long
     boxes = plot_tree(_shape(fitted_tree), max_depth=drawn, node_ids=True, fontsize=8, ax=axes)
     boxes = [box for box in boxes if box.get_bbox_patch()]  # not the first arrows' True and False
     for box in boxes:
@@ -122,7 +122,7 @@ def tree(fitted_tree: Any, names: Sequence[str], classes: Labels) -> Figure:
 
 
 def _shape(fitted_tree: Any) -> Any:
-    """Return a tree of the same shape without classes, each of which would be text in a box."""
+    """Return a tree of the same shape without classes: their texts would make the boxes wide."""
     import numpy as np
 
     structure, shape = fitted_tree.tree_, copy(fitted_tree)
@@ -140,7 +140,7 @@ def _shape(fitted_tree: Any) -> Any:
 def _bars(
     names: Sequence[str], values: NDArray[np.float64], *, title: str, label: str, most: int
 ) -> Figure:
-    """Draw a bar for each of the features of greatest magnitude, coloured by sign."""
+    """Draw a bar for each feature of greatest magnitude, coloured by its sign."""
     import numpy as np
 
     values = np.asarray(values, dtype=float)
@@ -205,7 +205,7 @@ def _narrowest_gap(boxes: Sequence[Annotation]) -> float:
 
 
 def _dress(box: Annotation, structure: Any, names: Sequence[str], classes: Labels) -> None:
-    """Word and colour a box of scikit-learn's tree; it begins with the number of its node."""
+    """Set text and colour of a box of scikit-learn's tree; its text starts with a node's number."""
     from matplotlib.colors import to_rgb
 
     look = {"edgecolor": MUTED, "linewidth": 0.6, "facecolor": "white"}
@@ -233,7 +233,7 @@ def _class_line(name: object) -> str:
 
 
 def _feature_axis(axes: Axes, names: Sequence[str]) -> None:
-    """Name the bars' features, the first on top."""
+    """Label the bars with their features, the first on top."""
     axes.set_yticks(range(len(names)), [short(name, _LONGEST_FEATURE) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)

@@ -1,4 +1,4 @@
-"""The models: scikit-learn pipelines that impute, encode and, where it matters, scale."""
+"""The models: scikit-learn pipelines that impute, encode and, if it matters, scale."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,12 @@ def logistic_regression(
     ----------
     parameters : TrainLogisticRegressionParameters
     features : DataFrame of shape (n_samples, n_features)
-        Only its column names and types are looked at.
+        Only its column names and types are used.
 
     Returns
     -------
     Pipeline
-        Not fitted. Solved by L-BFGS for a pure L2 penalty, by SAGA where L1 has a part.
+        Not fitted. The solver is L-BFGS for a pure L2 penalty, and SAGA for a penalty with L1.
     """
     classifier = LogisticRegression(
         C=parameters.C,
@@ -52,7 +52,7 @@ def decision_tree(parameters: "TrainDecisionTreeParameters", features: "pd.DataF
     ----------
     parameters : TrainDecisionTreeParameters
     features : DataFrame of shape (n_samples, n_features)
-        Only its column names and types are looked at.
+        Only its column names and types are used.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def decision_tree(parameters: "TrainDecisionTreeParameters", features: "pd.DataF
 
 
 def feature_names(model: Pipeline) -> list[str]:
-    """Return the names of what the classifier of a fitted pipeline sees."""
+    """Return the names of the features that the classifier of a fitted pipeline gets."""
     columns = model.named_steps["columns"]
     names = [str(name) for name in columns.get_feature_names_out()]
     if isinstance(columns, ColumnTransformer):
@@ -82,17 +82,17 @@ def feature_names(model: Pipeline) -> list[str]:
 
 
 def _columns(features: "pd.DataFrame", *, scale: bool) -> Pipeline | ColumnTransformer:
-    """Standardise numbers if asked and impute their mean; encode text as indicators.
+    """Standardise numbers (optional) and impute their mean; encode text as indicators.
 
-    StandardScaler passes missing values by, so that the imputer may work in place on its output:
-    on the frame itself it must not.
+    StandardScaler keeps missing values, so the imputer can change its output in place. It must not
+    change the frame itself.
     """
     numbers = list(features.select_dtypes("number").columns)
     text = [name for name in features.columns if name not in numbers]
     number_steps: list[tuple[str, Any]] = [("scale", StandardScaler())] if scale else []
     number_steps.append(("impute", SimpleImputer(strategy="mean", copy=not scale)))
     if not text:
-        return Pipeline(number_steps)  # a ColumnTransformer would copy the whole table once more
+        return Pipeline(number_steps)  # a ColumnTransformer would make another copy of the table
     text_steps: list[tuple[str, Any]] = [
         ("impute", SimpleImputer(strategy="constant", fill_value="missing")),
         ("encode", OneHotEncoder(handle_unknown="ignore", sparse_output=False)),

@@ -1,6 +1,6 @@
 """The parameters of every entry point: names, types, bounds, defaults and help, in one place.
 
-MLproject and the README's tables are tested against these models.
+Tests compare MLproject and the README's tables with these models.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -75,7 +75,7 @@ class LoadDataParameters(Parameters):
 
 
 class TrainingParameters(Parameters):
-    """What every training step takes."""
+    """The parameters of every training step."""
 
     locations: ClassVar[frozenset[str]] = frozenset({"data"})
 
@@ -98,11 +98,11 @@ class TrainLogisticRegressionParameters(TrainingParameters):
     l1_ratio: float = Field(
         0.0, ge=0, le=1, description="0 is an L2 penalty, 1 is L1, between: elastic net"
     )
-    max_iter: int = Field(100, ge=1, description="most iterations of the solver")
+    max_iter: int = Field(100, ge=1, description="maximum number of iterations of the solver")
     tol: float = Field(1e-4, gt=0, description="tolerance at which the solver stops")
     class_weight: Literal["balanced"] | None = Field(
         None,
-        description="balanced: weigh classes by inverse frequency; empty: all alike",
+        description="balanced: weight classes by inverse frequency; empty: equal weights",
         examples=["balanced"],
     )
     scale: bool = Field(True, description="standardise numeric columns first")
@@ -121,14 +121,14 @@ class TrainDecisionTreeParameters(TrainingParameters):
         "gini", description="quality of a split: gini, entropy or log_loss"
     )
     max_depth: int | None = Field(
-        None, ge=1, description="most levels of the tree; empty: unlimited", examples=[5]
+        None, ge=1, description="maximum depth of the tree; empty: unlimited", examples=[5]
     )
-    min_samples_split: int = Field(2, ge=2, description="fewest rows of a node that is split")
-    min_samples_leaf: int = Field(1, ge=1, description="fewest rows of a leaf")
+    min_samples_split: int = Field(2, ge=2, description="minimum rows of a node that is split")
+    min_samples_leaf: int = Field(1, ge=1, description="minimum rows of a leaf")
     ccp_alpha: float = Field(0.0, ge=0, description="cost-complexity pruning; 0: none")
     class_weight: Literal["balanced"] | None = Field(
         None,
-        description="balanced: weigh classes by inverse frequency; empty: all alike",
+        description="balanced: weight classes by inverse frequency; empty: equal weights",
         examples=["balanced"],
     )
     cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
@@ -152,7 +152,8 @@ class EvaluateParameters(Parameters):
     )
     metric: Metric = Field(
         "accuracy",
-        description="what decides: accuracy, balanced_accuracy, f1_macro, log_loss, roc_auc or mcc",
+        description="the metric to judge by: accuracy, balanced_accuracy, f1_macro, log_loss, "
+        "roc_auc or mcc",
     )
     minimum: float = Field(
         0.0,
@@ -181,16 +182,16 @@ class SweepParameters(Parameters):
         "grid", description="grid: every combination; random: `samples` of them"
     )
     samples: int | None = Field(
-        None, ge=1, description="how many points a random search draws", examples=[20]
+        None, ge=1, description="number of points that a random search draws", examples=[20]
     )
     seed: Seed = Field(0, description="seed of the random search")
     models: Literal["best", "all", "none"] = Field(
-        "best", description="which runs keep their model; the others' are made again by `reproduce`"
+        "best", description="runs that store their model; `reproduce` restores the others' models"
     )
     workers: int | None = Field(
         None,
         ge=1,
-        description="most runs at a time on this machine; empty: one per core",
+        description="maximum number of runs at a time on this machine; empty: one per core",
         examples=[2],
     )
     scheduler: str | None = Field(

@@ -1,4 +1,4 @@
-"""Pictures of a classifier's predictions, for `evaluate`: labels and probabilities in, figures out.
+"""Plots of a classifier's predictions, for `evaluate`: labels and probabilities in, figures out.
 
 `classes` is always the order of the columns of `probabilities`; a class absent from `y_true` has no
 curve, and the legend says so.
@@ -33,17 +33,18 @@ if TYPE_CHECKING:
     Labels = Sequence[Any] | NDArray[Any]
 
 _BINARY = 2
-_MOST_CURVES = 10  # with more classes, only the extremes are named
+_MOST_CURVES = 10  # with more classes, only the best and worst curves are named
 _MOST_CALIBRATED = 3
-_MOST_COUNTED = 40  # classes of a matrix whose counts can be read
+_MOST_COUNTED = 40  # classes in a matrix with readable counts
 _MOST_BACKGROUND = 60  # curves without a name
-_MOST_POINTS = 2000  # of a curve; more than a picture has pixels
+_MOST_POINTS = 2000  # in a curve; more than the pixels of a plot
 
 
 def confusion_matrix(y_true: Labels, y_pred: Labels, classes: Labels) -> Figure:
-    """Count of samples for each true and predicted class, shaded by fraction of the true class.
+    """Draw the count of samples for each true and predicted class, shaded by its fraction.
 
-    Of more than 40 classes no count could be read: the shades alone are drawn.
+    The fraction is of the true class. With more than 40 classes the counts would be unreadable, so
+    only the shades are drawn.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def confusion_matrix(y_true: Labels, y_pred: Labels, classes: Labels) -> Figure:
 def _write_counts(
     axes: Axes, counts: NDArray[np.int64], fractions: NDArray[np.float64], *, cell: float
 ) -> None:
-    """Write each count into its cell, whose width is in points."""
+    """Write each count into its cell; `width` is in points."""
     import numpy as np
 
     size = min(11, cell / max(2, 0.8 * len(str(counts.max()))))
@@ -89,7 +90,7 @@ def _write_counts(
 
 
 def roc(y_true: Labels, probabilities: NDArray[np.float64], classes: Labels) -> Figure:
-    """Receiver operating characteristic: each class against the rest, or one of two classes.
+    """Draw the receiver operating characteristic: each class against the rest, or one of two.
 
     Parameters
     ----------
@@ -117,7 +118,7 @@ def roc(y_true: Labels, probabilities: NDArray[np.float64], classes: Labels) -> 
 
 
 def precision_recall(y_true: Labels, probabilities: NDArray[np.float64], classes: Labels) -> Figure:
-    """Precision at each recall: each class against the rest, or one of two classes.
+    """Draw precision at each recall: each class against the rest, or one of two classes.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def precision_recall(y_true: Labels, probabilities: NDArray[np.float64], classes
     def curve(is_class: NDArray[np.bool_], probability: NDArray[np.float64]) -> Curve:
         precision, recall, _ = precision_recall_curve(is_class, probability)
         area = float(-np.sum(np.diff(recall) * precision[:-1]))  # as average_precision_score
-        # steps: between two thresholds neither is reached by interpolation
+        # drawn as steps: values between two thresholds cannot be reached
         return Curve(np.repeat(recall[::-1], 2)[:-1], np.repeat(precision[::-1], 2)[1:], area)
 
     figure = canvas(7.2, 4.4)
@@ -147,11 +148,11 @@ def precision_recall(y_true: Labels, probabilities: NDArray[np.float64], classes
 
 
 def calibration(y_true: Labels, probabilities: NDArray[np.float64], classes: Labels) -> Figure:
-    """How often a predicted probability came true, and how many predictions say so.
+    """Draw how often a predicted probability came true, and the number of predictions.
 
-    Up to three classes have a line each (of two, the second has one); of more, it is the
-    probability of the predicted class, and how often that was the true one. Points are at the
-    mean probability of ten bins of equal width.
+    With three classes, each has a line; with two, the second has one. With more, the only line is
+    the probability of the predicted class, and how often that class was the true one. Points are at
+    the mean probability of ten bins of equal width.
 
     Parameters
     ----------
@@ -174,7 +175,7 @@ def calibration(y_true: Labels, probabilities: NDArray[np.float64], classes: Lab
     for number, (name, probability, happened) in enumerate(forecasts):
         observed, predicted = calibration_curve(happened, probability, n_bins=10, pos_label=True)
         upper.plot(predicted, observed, color=COLORS[number], marker="o", label=f" {name}")
-        # calibration_curve keeps the size of its bins to itself: these are the same
+        # calibration_curve does not return the sizes of its bins; these are the same bins
         bins = np.searchsorted(np.linspace(0, 1, 11)[1:-1], probability)
         middle = np.arange(0.05, 1, 0.1) + (number - (len(forecasts) - 1) / 2) * width
         lower.bar(middle, np.bincount(bins, minlength=10), width=width, color=COLORS[number])
@@ -198,7 +199,7 @@ class Curve(NamedTuple):
 
 
 class Forecast(NamedTuple):
-    """The probabilities given to an event, and whether it happened."""
+    """The predicted probabilities of an event, and whether it happened."""
 
     name: str
     probability: NDArray[np.float64]
@@ -211,7 +212,7 @@ def _curves(
     classes: Labels,
     curve: Callable[[NDArray[np.bool_], NDArray[np.float64]], Curve],
 ) -> dict[int, Curve]:
-    """Return the curve of each class that has one, by position; of two classes, the second's."""
+    """Return the curve of each class in the data, by position; of two classes, the second's."""
     true = class_positions(y_true, classes)
     first = 1 if len(classes) == _BINARY else 0
     return {
@@ -222,7 +223,7 @@ def _curves(
 
 
 def _thinned(curve: Curve) -> Curve:
-    """Leave points out of a curve that has more of them than can be seen; its area stays."""
+    """Drop points of a curve that has more of them than pixels; keep its area."""
     import numpy as np
 
     kept = np.linspace(0, len(curve.x) - 1, min(len(curve.x), _MOST_POINTS)).round().astype(int)
@@ -230,9 +231,9 @@ def _thinned(curve: Curve) -> Curve:
 
 
 def _draw_curves(axes: Axes, curves: dict[int, Curve], classes: Labels, area: str) -> None:
-    """Draw each curve and name it in the legend; of many, name the best and the worst three.
+    """Draw each curve and name it in the legend; of many, name only the best and worst three.
 
-    Of the others no more are drawn than can be told apart, evenly from good to bad.
+    Of the others, a limited number is drawn, evenly from good to bad.
     """
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
     if not curves:
@@ -279,7 +280,7 @@ def _draw_mean(axes: Axes, curves: Sequence[Curve]) -> None:
 def _forecasts(
     true: NDArray[np.int64], probabilities: NDArray[np.float64], classes: Labels
 ) -> list[Forecast]:
-    """Return what is checked for calibration: each class, or the predicted class of many."""
+    """Return the forecasts to check: one of each class, or of the predicted class if many."""
     if len(classes) > _MOST_CALIBRATED:
         top = probabilities.argmax(axis=1)
         return [Forecast("the predicted class", probabilities.max(axis=1), true == top)]

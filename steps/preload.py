@@ -1,4 +1,4 @@
-"""What the training steps import: preloaded once by the process that makes their runs."""
+"""Import the libraries of the training steps, once in the process that forks their runs."""
 
 import importlib
 

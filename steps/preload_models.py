@@ -1,4 +1,4 @@
-"""A first dummy save, which imports what saving a model needs: preloaded where models are kept."""
+"""Save a dummy model once in the process that forks the runs, to import what saving needs."""
 
 import tempfile
 

@@ -1,4 +1,4 @@
-"""Make a run again from its id, with its own code, data and environment, and compare."""
+"""Reproduce a run from its id, with its own code, data and environment, and compare."""
 
 from reprise.commands import reproduce
 

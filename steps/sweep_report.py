@@ -1,4 +1,4 @@
-"""What a sweep leaves to look at: a table of its runs, and a picture of metric over parameters."""
+"""The report of a sweep: a table of its runs, and a plot of the metric over the parameters."""
 
 import tempfile
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ PICTURE = "parameters"
 _MOST_LABELS = 12  # on an axis
 _NOT_GIVEN = "empty"
 _LABEL = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1}
-_COLORS = "viridis"  # even in lightness, so that it reads in grey too
+_COLORS = "viridis"  # even in lightness, so that it is readable in grey too
 
 
 def log(run: "RunRecorder", outcomes: "Sequence[Outcome]", metric: str, *, ascending: bool) -> None:
-    """Log the table of a sweep's runs, and the picture, where parameters vary."""
+    """Log the table of a sweep's runs, and the plot if parameters vary."""
     runs = table(outcomes)
     run.log_text(TABLE, as_csv(runs))
     varying = leaderboard.varying_parameters(outcomes)
@@ -38,7 +38,7 @@ def log(run: "RunRecorder", outcomes: "Sequence[Outcome]", metric: str, *, ascen
 
 
 def as_csv(runs: "pd.DataFrame") -> str:
-    """Write the table as CSV, none of whose text is a formula to a spreadsheet."""
+    """Write the table as CSV, without text that a spreadsheet could read as a formula."""
     texts = runs.select_dtypes(exclude="number").columns
     shown = runs.assign(**{name: runs[name].map(cell, na_action="ignore") for name in texts})
     return str(shown.rename(columns=cell).to_csv(index=False))
@@ -70,17 +70,17 @@ def table(outcomes: "Sequence[Outcome]") -> "pd.DataFrame":
 def picture(
     runs: "pd.DataFrame", varying: Sequence[str], metric: str, *, ascending: bool
 ) -> "Figure":
-    """Draw a heat map over two parameters, or parallel coordinates over any other number.
+    """Draw a heat map for two parameters, or parallel coordinates for any other number.
 
     Parameters
     ----------
     runs : DataFrame
-        As of `table`, all with the metric.
+        Rows of `table`, all with the metric.
     varying : sequence of str
         Parameters to draw.
     metric : str
     ascending : bool
-        Whether less is better.
+        Whether a smaller value is better.
     """
     if len(varying) == 2 and _fills_a_plane(runs, varying):  # noqa: PLR2004
         return heat_map(runs, varying, metric)
@@ -148,7 +148,7 @@ def parallel_coordinates(
 
 
 def _fills_a_plane(runs: "pd.DataFrame", varying: Sequence[str]) -> bool:
-    """Tell whether there is one run at most of the crossings of two parameters' values."""
+    """Return whether the runs cover most pairs of two parameters' values, once each."""
     rows, columns = (runs[name].nunique() for name in varying)
     few = max(rows, columns) <= 4 * _MOST_LABELS
     once = not runs.duplicated(list(varying)).any()
@@ -156,7 +156,7 @@ def _fills_a_plane(runs: "pd.DataFrame", varying: Sequence[str]) -> bool:
 
 
 def _ordered(values: "pd.Series[Any]") -> list[str]:
-    """Return a parameter's values as text: numbers in their order, then words in theirs."""
+    """Return a parameter's values as text: sorted numbers, then sorted words."""
     return sorted(set(values), key=_rank)
 
 
@@ -195,7 +195,7 @@ def _between(value: float, low: float, high: float) -> float:
 
 
 def _label(value: str) -> str:
-    """Write a value short: whole numbers as they are, other numbers to six digits."""
+    """Return a short text of a value: whole numbers as they are, others with six digits."""
     try:
         number = float(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What both training steps do: fit on the training part, cross-validate, log."""
+"""The common part of both training steps: fit on the training part, cross-validate, log."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ def train(
     Parameters
     ----------
     parameters : Parameters
-        Of the step: the data, the folds, the seed, and what `build` needs.
+        Parameters of the step: the data, the folds, the seed, and those of `build`.
     run : RunRecorder
     build : callable
         Makes the pipeline from the parameters and a frame of shape (n_samples, n_features).

@@ -1,1 +1,1 @@
-"""Tools of those who work on this project; no part of what is installed."""
+"""Tools for developers of this project; not part of its installation."""

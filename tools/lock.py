@@ -1,6 +1,6 @@
-"""Writes the locks from requirements*.in, and conda.yaml with the lock's digest.
+"""Write the locks from requirements*.in, and conda.yaml with the lock's digest.
 
-MLflow names a conda environment after the text of conda.yaml alone, so a new lock must change it.
+MLflow names a conda environment after the text of conda.yaml, so a new lock must change that text.
 """
 
 import re
@@ -20,7 +20,7 @@ _LOCKED = re.compile(r"(- -r requirements\.txt) # sha256:[0-9a-f]{64}")
 
 
 def conda_yaml(text: str, lock_sha256: str) -> str:
-    """Write a lock's digest into the text of a conda.yaml, beside the line that names the lock."""
+    """Write a lock's digest into the text of a conda.yaml, in the line that names the lock."""
     changed, count = _LOCKED.subn(rf"\1 # sha256:{lock_sha256}", text)
     if count != 1:
         raise ValueError(f"expected one line '- -r requirements.txt # sha256:…', found {count}")

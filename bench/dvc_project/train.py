@@ -1,4 +1,4 @@
-"""Train the tree that params.yaml describes; leave its metrics and the model for DVC."""
+"""Train the tree in params.yaml; write its metrics and its model for DVC."""
 
 import json
 from pathlib import Path

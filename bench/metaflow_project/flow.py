@@ -31,7 +31,7 @@ class Sweep(FlowSpec):
 
     @step
     def end(self) -> None:
-        """Nothing is left to do."""
+        """End the flow."""
 
 
 if __name__ == "__main__":

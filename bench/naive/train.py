@@ -1,4 +1,4 @@
-"""What most projects start as: log_param, log_metric and log_model as they come."""
+"""A typical first project: log_param, log_metric and log_model with their defaults."""
 
 import argparse
 

@@ -1,5 +1,5 @@
 # ruff: noqa: D401 - an assertion's docstring says what holds, and check.py shows it
-"""Assertions on the machines: what they may do, what they are told, and that there are enough."""
+"""Assertions on the machines: their rights, their start script, and their number."""
 
 import json
 import re
@@ -123,7 +123,7 @@ def machines_are_closed(template: Template) -> list[Finding]:
 
 
 def secrets_stay_secret(template: Template) -> list[Finding]:
-    """No secret is a parameter, an output, or in what the machines are told at their start."""
+    """No secret is a parameter, an output, or in the start script of the machines."""
     secrets = resources(template, SECRET)
     found = [
         Finding(name, "no secret as a parameter", name)
@@ -131,12 +131,12 @@ def secrets_stay_secret(template: Template) -> list[Finding]:
         if re.search("password|secret|token|credential", name, re.IGNORECASE)
     ]
     for name, own in each(template, TEMPLATE):
-        told = json.dumps(own.get("LaunchTemplateData", {}).get("UserData"))
-        if "resolve:secretsmanager" in told or "resolve:ssm-secure" in told:
+        script = json.dumps(own.get("LaunchTemplateData", {}).get("UserData"))
+        if "resolve:secretsmanager" in script or "resolve:ssm-secure" in script:
             found.append(Finding(name, "no secret in UserData", "a resolved one"))
         found += [
             Finding(name, "addresses of secrets only", line)
-            for line in re.findall(r"\b[A-Z_]*(?:PASSWORD|SECRET_KEY|TOKEN)=[^\\]*", told)
+            for line in re.findall(r"\b[A-Z_]*(?:PASSWORD|SECRET_KEY|TOKEN)=[^\\]*", script)
         ]
     if "resolve:" in json.dumps(template.get("Outputs", {})):
         found.append(Finding("Outputs", "no resolved secret", "one"))
@@ -159,7 +159,7 @@ def secrets_are_long(template: Template) -> list[Finding]:
 
 
 def machines_are_enough(template: Template) -> list[Finding]:
-    """There are two standard machines, replaced one by one when they have said they are up."""
+    """There are two standard machines, and each is replaced after its successor reports a start."""
     found = present(template, MACHINES)
     for name, resource in resources(template, MACHINES).items():
         own = properties(resource)
@@ -178,11 +178,11 @@ def machines_are_enough(template: Template) -> list[Finding]:
 
 
 def machines_say_how_they_started(template: Template) -> list[Finding]:
-    """A machine stops at the first error of its start, signals how it went, and trusts the CA."""
+    """A machine stops at the first error of its start, signals the result, and trusts the CA."""
     groups = resources(template, MACHINES)
     found = []
     for name, own in each(template, TEMPLATE):
-        told = json.dumps(own.get("LaunchTemplateData", {}).get("UserData"))
+        script = json.dumps(own.get("LaunchTemplateData", {}).get("UserData"))
         used = [g for g, r in groups.items() if name in json.dumps(properties(r))]
         wanted = [
             "set -euo pipefail",
@@ -191,7 +191,7 @@ def machines_say_how_they_started(template: Template) -> list[Finding]:
         ]
         wanted += [f"--resource {group} " for group in used] or ["--resource"]
         found += [
-            Finding(name, f"{part!r} in UserData", "none") for part in wanted if part not in told
+            Finding(name, f"{part!r} in UserData", "none") for part in wanted if part not in script
         ]
         profile = named(own.get("LaunchTemplateData", {}).get("IamInstanceProfile", {}).get("Arn"))
         if profile not in resources(template, "AWS::IAM::InstanceProfile"):

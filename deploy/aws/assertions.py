@@ -1,6 +1,6 @@
-"""What must hold of the template and what neither cfn-lint nor checkov sees, or not all of it.
+"""Assertions on the template that neither cfn-lint nor checkov checks completely.
 
-Each assertion is a pure function of the parsed template whose docstring says what holds.
+Each assertion is a pure function of the parsed template. Its docstring says what must hold.
 """
 
 from deploy.aws import access, network, storage
@@ -11,11 +11,11 @@ ASSERTIONS: tuple[Assertion, ...] = network.ASSERTIONS + storage.ASSERTIONS + ac
 
 
 def title(assertion: Assertion) -> str:
-    """Give what an assertion says, in its own words."""
+    """Return the sentence that an assertion checks: its docstring."""
     return (assertion.__doc__ or assertion.__name__).splitlines()[0]
 
 
 def findings(template: Template) -> dict[str, list[Finding]]:
-    """Give what each assertion finds, by its name; those that find nothing are left out."""
+    """Return the findings of each assertion by its name, without assertions that find nothing."""
     found = {assertion.__name__: assertion(template) for assertion in ASSERTIONS}
     return {name: each for name, each in found.items() if each}

@@ -1,7 +1,7 @@
-"""Check the template without an AWS account: ``python -m deploy.aws.check``, a line a check.
+"""Check the template without an AWS account: ``python -m deploy.aws.check``.
 
-Runs cfn-lint and checkov, the project's own assertions, and a deploy of both sizes to an emulator
-that is read back. Exit code 0 if all is well, 1 if a check failed or could not be made.
+It prints a line for each check: cfn-lint, checkov, the project's own assertions, and deployments of
+both sizes to an emulator. Exit code 0 if all checks pass, 1 if a check fails or cannot run.
 """
 
 import argparse
@@ -22,14 +22,14 @@ from deploy.aws.template import TEMPLATE, Template, read
 
 
 class Report:
-    """Lines of checks on standard output, and whether one failed."""
+    """Prints the lines of checks, and counts the failed ones."""
 
     def __init__(self) -> None:
         self.failed = 0
         self.made = 0
 
     def check(self, name: str, faults: Iterable[object]) -> None:
-        """Print a check's line, and one for each of its faults."""
+        """Print a check's line, and a line for each of its faults."""
         found = list(faults)
         self.made += 1
         self.failed += bool(found)
@@ -39,7 +39,7 @@ class Report:
 
 
 def lint(report: Report, path: Path) -> None:
-    """Run other people's linters."""
+    """Run the third-party linters."""
     name = path.name
     report.check("cfn-lint finds nothing, warnings included", linters.cfn_lint([path])[name])
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +59,7 @@ def assert_all(report: Report, template: Template) -> None:
 
 
 def _found(check: Callable[..., list[Finding]], *given: Any) -> list[Finding]:
-    """Run a check; one that a template's shape stops has found a fault in that shape."""
+    """Run a check; an exception in it is a finding about the template's structure."""
     try:
         return check(*given)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -69,7 +69,7 @@ def _found(check: Callable[..., list[Finding]], *given: Any) -> list[Finding]:
 
 
 def emulate(report: Report, template: Template) -> None:
-    """Deploy to the emulator in every way, and read back what it keeps."""
+    """Deploy to the emulator in every way, and compare its resources with the expected ones."""
     unknown = sorted(emulation.UNKNOWN)
     with emulation.emulator() as session:
         for size in readback.SIZES:
@@ -101,8 +101,8 @@ def _taken(session: emulation.Session, template: Template, name: str) -> list[st
     try:
         emulation.deploy(session, template, name.replace(" ", "-"), **given)
     except emulation.EmulationError as error:
-        said = str(error)
-        return [] if sentence in said else [f"expected {sentence!r}, found {said!r}"]
+        message = str(error)
+        return [] if sentence in message else [f"expected {sentence!r}, found {message!r}"]
     return [f"expected {given} refused, found it taken"]
 
 

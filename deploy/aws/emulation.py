@@ -26,7 +26,7 @@ UNKNOWN = frozenset(
         "AWS::EC2::SecurityGroupIngress",
     }
 )
-"""Types that this emulator's CloudFormation refuses; the assertions alone look at them."""
+"""Types that this emulator's CloudFormation refuses; only the assertions check them."""
 
 IMAGE = "ami-0123456789abcdef0"
 PARAMETERS = {
@@ -38,7 +38,7 @@ PARAMETERS = {
     "Repository": "https://git.example.org/team/reprise.git",
     "Commit": "0123456789abcdef0123456789abcdef01234567",
 }
-START = 30  # seconds within which the emulator answers, and within which a stack stands
+START = 30  # seconds for the emulator to answer, and for a stack to be created
 
 
 class EmulationError(RuntimeError):
@@ -46,13 +46,13 @@ class EmulationError(RuntimeError):
 
 
 class Session:
-    """Clients of one emulator; its credentials are not looked at."""
+    """Clients of one emulator, which accepts any credentials."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
 
     def client(self, service: str) -> Any:
-        """Give a client that speaks to the emulator only."""
+        """Return a client of the emulator."""
         make: Any = boto3.client
         return make(
             service,
@@ -65,19 +65,19 @@ class Session:
 
 @contextmanager
 def emulator() -> Iterator[Session]:
-    """Run an emulator on a free port of loopback, and give a session with it."""
+    """Run an emulator on a free port of loopback, and yield a session with it."""
     with socket.socket() as probe, tempfile.TemporaryDirectory() as folder:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
         own = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "HOME": folder}
-        said = Path(folder, "said").open("w", encoding="utf-8")  # noqa: SIM115 - closed below
+        log = Path(folder, "log").open("w", encoding="utf-8")  # noqa: SIM115 - closed below
         process = subprocess.Popen(
             [sys.executable, "-m", "ministack"],
             cwd=folder,
             env=os.environ | own,
-            stdout=said,
-            stderr=said,
+            stdout=log,
+            stderr=log,
         )
         try:
             _wait(process, port)
@@ -89,7 +89,7 @@ def emulator() -> Iterator[Session]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            said.close()
+            log.close()
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:
@@ -103,10 +103,10 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 def prepared(template: Template, parameters: Mapping[str, str]) -> Template:
-    """Give the template as the emulator can take it.
+    """Return the template in a form that the emulator accepts.
 
-    It has no image to look up, cannot split a string in a condition, and refuses some types; what
-    refers to a resource of those gets a made-up name.
+    The emulator has no image to look up, cannot split a string in a condition, and refuses some
+    types. A reference to a resource of such a type gets an invented name.
     """
     own = copy.deepcopy(template)
     own.setdefault("Parameters", {})["Image"] = {"Type": "String", "Default": IMAGE}
@@ -147,7 +147,7 @@ def _without(value: Any, out: set[str]) -> Any:
 
 
 def deploy(session: Session, template: Template, name: str, **given: str) -> dict[str, str]:
-    """Make a stack and give its resources: the emulator's name of each by the template's.
+    """Create a stack and return its resources: the emulator's names by the template's names.
 
     Raises
     ------

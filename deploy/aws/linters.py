@@ -1,4 +1,4 @@
-"""Run cfn-lint and checkov, and read what they found."""
+"""Run cfn-lint and checkov, and read their reports."""
 
 import json
 import subprocess
@@ -17,28 +17,28 @@ TIMEOUT = 300  # seconds; both take about five
 
 
 class ToolError(RuntimeError):
-    """A tool did not run to its end, so that nothing is known of the template."""
+    """A tool did not run to its end, so the template is not checked."""
 
-    def __init__(self, tool: str, said: str) -> None:
-        lines = said.strip().splitlines() or ["nothing"]
+    def __init__(self, tool: str, output: str) -> None:
+        lines = output.strip().splitlines() or ["nothing"]
         super().__init__(f"{tool}: expected a report, found: {lines[-1]}")
 
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """A rule of a tool that a template breaks, and where."""
+    """A rule of a tool that a template breaks, and the place."""
 
     rule: str
     resource: str
     message: str
 
     def __str__(self) -> str:
-        """Give the line that a reader sees."""
+        """Return the fault as one line."""
         return f"{self.resource}: {self.rule} {self.message}"
 
 
 Faults = dict[str, list[Fault]]
-"""By the template's file name."""
+"""Faults by the template's file name."""
 
 
 def cfn_lint(templates: Iterable[Path], *, tools: Path = TOOLS) -> Faults:
@@ -54,7 +54,7 @@ def cfn_lint(templates: Iterable[Path], *, tools: Path = TOOLS) -> Faults:
 
 
 def checkov(folder: Path, *, tools: Path = TOOLS) -> Faults:
-    """Run checkov once over a folder of templates; it asks nobody but this machine."""
+    """Run checkov once over a folder of templates, without network access."""
     options = ("--framework", "cloudformation", "--skip-download", "--quiet", "--compact")
     arguments = [tools / "checkov", "--directory", folder, *options, "--output", "json"]
     report = _report("checkov", arguments)
@@ -83,7 +83,7 @@ def _report(tool: str, arguments: list[Any]) -> Any:
 
 @dataclass(frozen=True)
 class Skip:
-    """A finding of checkov that is left, and why."""
+    """A finding of checkov to ignore, and the reason."""
 
     rule: str
     resource: str
@@ -91,7 +91,7 @@ class Skip:
 
 
 def skips(path: Path = SKIPS) -> list[Skip]:
-    """Read what checkov is to leave, one entry a resource.
+    """Read the findings to ignore, one entry for each resource.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def skips(path: Path = SKIPS) -> list[Skip]:
 
 
 def without_skips(faults: Iterable[Fault], left: Iterable[Skip]) -> tuple[list[Fault], list[Skip]]:
-    """Give the faults that no skip covers, and the skips that cover no fault."""
+    """Return the faults that no skip covers, and the skips that cover no fault."""
     faults, left = list(faults), list(left)
     spared = {(skip.rule, skip.resource) for skip in left}
     seen = {(fault.rule, fault.resource) for fault in faults}

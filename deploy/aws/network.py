@@ -1,5 +1,5 @@
 # ruff: noqa: D401 - an assertion's docstring says what holds, and check.py shows it
-"""Assertions on who reaches what: security groups, routes, endpoints, the listener."""
+"""Assertions on the network: security groups, routes, endpoints, the listener."""
 
 import json
 import re
@@ -15,7 +15,7 @@ BALANCER = ("AWS::ElasticLoadBalancingV2::LoadBalancer", "SecurityGroups")
 
 
 def _ingress(template: Template) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
-    """Give where each inbound rule is written, the group that it is of, and the rule."""
+    """Return each inbound rule with the place where it is written and its group."""
     for name, own in each(template, "AWS::EC2::SecurityGroup"):
         for rule in members(own.get("SecurityGroupIngress")):
             yield name, name, rule
@@ -116,7 +116,7 @@ def allowed_networks_are_asked_for(template: Template) -> list[Finding]:
 
 
 def groups_let_little_out(template: Template) -> list[Finding]:
-    """Each security group says what it lets out, and none lets out everything."""
+    """Each security group names its outbound ports, and none opens all of them."""
     found = []
     for name, own in each(template, "AWS::EC2::SecurityGroup"):
         rules = members(own.get("SecurityGroupEgress"))

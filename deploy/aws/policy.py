@@ -1,4 +1,4 @@
-"""What the template allows its machines in the bucket, for a policy of another S3 server."""
+"""The rights of the template's machines in the bucket, as a policy for another S3 server."""
 
 import copy
 from collections.abc import Mapping
@@ -8,18 +8,18 @@ SIDS = ("ArtifactObjects", "ArtifactList")
 
 
 class PolicyError(ValueError):
-    """The template's role does not hold the statements that are expected of it."""
+    """The template's role lacks the expected statements."""
 
 
 def artifact_statements(template: Mapping[str, Any], bucket_arn: str) -> list[dict[str, Any]]:
-    """Give the statements on artifacts of the machines' role, for a given bucket.
+    """Return the statements about artifacts of the machines' role, for a bucket.
 
     Parameters
     ----------
     template : mapping
         The template as ``template.read`` gives it.
     bucket_arn : str
-        What stands for the template's bucket, as ``arn:aws:s3:::name``.
+        Replaces the template's bucket, as ``arn:aws:s3:::name``.
 
     Returns
     -------
@@ -30,7 +30,7 @@ def artifact_statements(template: Mapping[str, Any], bucket_arn: str) -> list[di
     Raises
     ------
     PolicyError
-        If a statement is missing, or names something else than the bucket.
+        If a statement is missing, or names another resource than the bucket.
     """
     policies = template["Resources"]["MachineRole"]["Properties"]["Policies"]
     found = {

@@ -1,4 +1,4 @@
-"""Read back from the emulator what it made of the template: each check with what is expected."""
+"""Compare the resources that the emulator created with the expected ones."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ NOT_KEPT = (
     "the bucket's lifecycle, the endpoint's policy, the database's log exports, "
     "secrets without punctuation, the machines themselves and their target group"
 )
-"""What the emulator takes and forgets; seen by trying. The assertions alone look at these."""
+"""Properties that the emulator accepts and forgets; only the assertions check them."""
 
 STANDARD: dict[str, Any] = {
     "DBInstanceClass": "db.m7g.large",
@@ -236,8 +236,8 @@ def copies(session: Session, made: Made, size: str) -> list[Finding]:
     found = expect("BackupPlan", "rules", [("cron(0 5 * * ? *)", 35, made["BackupVault"])], has)
     names = [name for key, name in made.items() if key.endswith("Alarm")]
     alarms = session.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
-    told = [each["AlarmActions"] for each in alarms]
-    return found + expect("the alarms", "actions", [[made["Alarms"]]] * 6, told)
+    actions = [each["AlarmActions"] for each in alarms]
+    return found + expect("the alarms", "actions", [[made["Alarms"]]] * 6, actions)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -275,4 +275,4 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "one subnet": ({"PrivateSubnetIds": "subnet-01234567"}, "at least two"),
     "a name for a mail address": ({"AlarmEmail": "operations"}, "one mail address"),
 }
-"""Parameters that the template refuses, and what it says of them."""
+"""Parameters that the template refuses, and its messages."""

@@ -1,5 +1,5 @@
 # ruff: noqa: D401 - an assertion's docstring says what holds, and check.py shows it
-"""Assertions on what must not be lost or read by others: the database, the bucket, the backups."""
+"""Assertions on protected storage: the database, the bucket, the backups."""
 
 from typing import Any
 
@@ -84,7 +84,7 @@ def bucket_is_kept(template: Template) -> list[Finding]:
 
 
 def bucket_is_closed(template: Template) -> list[Finding]:
-    """The bucket is encrypted, blocks public access, and has no owners but the account."""
+    """The bucket is encrypted, blocks public access, and belongs to the account only."""
     found = present(template, BUCKET)
     for name, own in each(template, BUCKET):
         block = own.get("PublicAccessBlockConfiguration", {})
@@ -178,7 +178,7 @@ def backups_are_taken_of_all(template: Template) -> list[Finding]:
 
 
 def trouble_is_told(template: Template) -> list[Finding]:
-    """Alarms watch errors, machines, and the database's disk and processor, and tell someone."""
+    """Alarms watch errors, machines, and the database's disk and processor, and notify someone."""
     kind = "AWS::CloudWatch::Alarm"
     watched = {own.get("MetricName") for _, own in each(template, kind)}
     found = [Finding("the alarms", name, "none on it") for name in sorted(WATCHED - watched)]
@@ -186,7 +186,7 @@ def trouble_is_told(template: Template) -> list[Finding]:
     for name, own in each(template, kind):
         if not any(named(action) in topics for action in own.get("AlarmActions", [])):
             found.append(
-                Finding(name, "an action that tells a topic", f"{own.get('AlarmActions')}")
+                Finding(name, "an action that notifies a topic", f"{own.get('AlarmActions')}")
             )
     return found
 

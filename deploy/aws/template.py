@@ -1,4 +1,4 @@
-"""Read a CloudFormation template as plain data: every short form (``!Ref``) in its long form."""
+"""Read a CloudFormation template as plain data, with short forms (``!Ref``) as long forms."""
 
 from pathlib import Path
 from typing import Any
@@ -53,14 +53,14 @@ def resources(template: Template, kind: str) -> dict[str, dict[str, Any]]:
 
 
 def variants(value: Any, conditions: dict[str, bool] | None = None) -> list[Any]:
-    """Give all that a value with ``Fn::If`` at its top can be.
+    """Return all possible values of a value with ``Fn::If`` at its top.
 
     Parameters
     ----------
     value : object
         A property of a resource.
     conditions : dict of str to bool, optional
-        Conditions that are known; of the others both sides count.
+        Known conditions; for others, both sides count.
     """
     known = conditions or {}
     if not (isinstance(value, dict) and "Fn::If" in value):
@@ -71,7 +71,7 @@ def variants(value: Any, conditions: dict[str, bool] | None = None) -> list[Any]
 
 
 def members(value: Any) -> list[Any]:
-    """Give the members that a list can have, whether it is one value, a list or an ``Fn::If``."""
+    """Return all possible members of a list; it may be one value, a list or an ``Fn::If``."""
     return [
         item
         for side in variants(value)
@@ -82,9 +82,9 @@ def members(value: Any) -> list[Any]:
 
 
 def resolved(template: Template, value: Any, *, size: str) -> Any:
-    """Give what a value is at one size: its ``Fn::If`` and ``Fn::FindInMap`` worked out.
+    """Return a value for one size, with its ``Fn::If`` and ``Fn::FindInMap`` resolved.
 
-    A new network is assumed; what does not depend on the size stays as it is.
+    A new network is assumed. Parts that do not depend on the size stay as they are.
     """
     standard = size == "standard"
     known = {"Standard": standard, "NewNetwork": True, "NewNetworkStandard": standard}

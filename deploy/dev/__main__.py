@@ -13,7 +13,7 @@ from deploy.server.errors import ServerError
 
 
 def main() -> int:
-    """Install what is missing, start everything, say how to use it, and wait for the end."""
+    """Install missing packages, start everything, print how to use it, and wait for the end."""
     words = _parser().parse_args()
     installed = subprocess.run(
         [ROOT / "deploy/dev/install", "postgresql", "nginx", "ceph"], check=False

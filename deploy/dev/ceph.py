@@ -1,7 +1,7 @@
 """A real S3 on loopback: Ceph's object gateway, with one monitor and one disk, in a folder.
 
-It checks signatures, enforces bucket policies, and keeps versions over a restart. It is one machine
-with one copy of everything: for development, never for data that matters.
+It checks signatures, enforces bucket policies, and keeps versions over a restart. It has only one
+copy of all data: use it for development, never for important data.
 """
 
 import json
@@ -59,7 +59,7 @@ rgw data = {folder}/rgw
 rgw thread pool size = 32
 rgw dns name = localhost
 """
-_PEOPLE = {  # who may do what in the cluster
+_PEOPLE = {  # rights in the cluster
     "mon.": ("mon", "allow *"),
     "client.admin": ("mon", "allow *", "osd", "allow *", "mgr", "allow *"),
     "client.rgw": ("mon", "allow rw", "osd", "allow rwx", "mgr", "allow rw"),
@@ -68,12 +68,12 @@ _PEOPLE = {  # who may do what in the cluster
 
 
 class Ceph:
-    """A cluster below a folder, made if it is not there, and its S3.
+    """A cluster in a folder, created if it does not exist, and its S3.
 
     Parameters
     ----------
     folder : Path
-        Where everything is kept.
+        The place of all its data.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -134,7 +134,7 @@ class Ceph:
         self._processes.clear()
 
     def _make(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)  # of a start that did not get through
+        shutil.rmtree(self._folder, ignore_errors=True)  # after a start that failed
         for name in ("mon", "osd", "rgw", "run", "log"):
             (self._folder / name).mkdir(parents=True)
         ports = [free_port() for _ in range(2)]

@@ -1,4 +1,4 @@
-"""A certificate authority of one's own, and a certificate that it has signed."""
+"""A new certificate authority, and a certificate that it has signed."""
 
 import datetime as dt
 import ipaddress
@@ -23,7 +23,7 @@ class Certificates:
 
 
 def make(folder: Path, name: str, address: str = "127.0.0.1", *, days: int = 365) -> Certificates:
-    """Make an authority of its own and a certificate for a name and an address, or keep them."""
+    """Make an authority and a certificate for a name and an address, or keep existing ones."""
     files = Certificates(folder / "authority.pem", folder / "server.crt", folder / "server.key")
     if files.key.exists():
         return files

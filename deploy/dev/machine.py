@@ -25,9 +25,9 @@ class Machine:
     Parameters
     ----------
     root : Path
-        Its file system, as `make_root` makes it.
+        Its file system, from `make_root`.
     log : Path
-        File for what it prints while it boots.
+        File for its output while it boots.
     """
 
     def __init__(self, root: Path, log: Path) -> None:
@@ -51,7 +51,7 @@ class Machine:
 
     @property
     def init(self) -> str:
-        """Process id, on this machine, of its systemd; "" while there is none."""
+        """Process id, on this machine, of its systemd, or ""."""
         pid = self._container.pid
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             with contextlib.suppress(OSError):
@@ -80,7 +80,7 @@ class Machine:
         return int(self.run("systemctl", "show", f"--property={what}", "--value", unit).stdout)
 
     def answers(self, number: int, account: str = "root") -> bool:
-        """Tell whether an account of the machine gets an answer on a server's socket."""
+        """Return whether an account of the machine gets an answer on a server's socket."""
         socket = f"/run/mlflow/{number}/socket"
         words = ("curl", "--silent", "--fail", "--unix-socket", socket, f"http://{NAME}/health")
         return self.run("runuser", "-u", account, "--", *words).returncode == 0
@@ -101,7 +101,7 @@ class Machine:
 
 
 def apt_source() -> str:
-    """Return the address of the first source of the running release that apt has here."""
+    """Return the address of apt's first source for the current release."""
     release = re.search(
         r"^VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(), re.MULTILINE
     )
@@ -119,7 +119,7 @@ def apt_source() -> str:
 
 
 def make_root(root: Path) -> None:
-    """Make the file system of a Debian that reaches packages as this machine does."""
+    """Make the file system of a Debian that uses this machine's package sources."""
     made = root.with_suffix(".new")
     shutil.rmtree(made, ignore_errors=True)
     options = ["--variant=minbase", f"--include={PACKAGES}", RELEASE, str(made), apt_source()]
@@ -137,7 +137,7 @@ def make_root(root: Path) -> None:
 
 
 def fill(root: Path) -> None:
-    """Copy the project's `deploy` in, and remove what an earlier trial has left."""
+    """Copy the project's `deploy` into it, and remove the files of an earlier trial."""
     for old in ("opt/project", "etc/mlflow", "var/backups/mlflow", "var/lib/mlflow"):
         shutil.rmtree(root / old, ignore_errors=True)
     started = root.glob("etc/systemd/system/*.wants/*")
@@ -148,7 +148,7 @@ def fill(root: Path) -> None:
 
 
 def install() -> None:
-    """Install the Debian packages that are missing here, and say so first."""
+    """Install the missing Debian packages on this machine, after a message."""
     programs = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container"}
     missing = [package for name, package in programs.items() if shutil.which(name) is None]
     if missing:
@@ -161,7 +161,7 @@ def install() -> None:
 
 
 def _for_pip() -> dict[str, str]:
-    """Return this machine's variables for pip, with the machine's copy of the authorities."""
+    """Return this machine's variables for pip, with the container's copy of the authorities."""
     kept = {n: v for n, v in os.environ.items() if n.startswith("PIP_") and not v.startswith("/")}
     return kept | dict.fromkeys(("PIP_CERT", "SSL_CERT_FILE"), f"/{_BUNDLE}")
 

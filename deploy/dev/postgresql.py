@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own, in a folder, that can be recovered to any point in time."""
+"""A PostgreSQL server in a folder that can be recovered to any point in time."""
 
 import datetime as dt
 import os
@@ -12,25 +12,25 @@ from deploy.dev.certificates import Certificates
 from deploy.dev.processes import HOST, Process, StackError, as_account, free_port, give
 from deploy.server.database import newest
 
-ACCOUNT = "postgres"  # whom the server runs as, where this is root: it refuses root
+ACCOUNT = "postgres"  # the server's account if this process is root: PostgreSQL refuses root
 SUPERUSER = "postgres"
 
 
 class Postgresql:
-    """A database cluster below a folder, made if it is not there, and its server.
+    """A database cluster in a folder, created if it does not exist, and its server.
 
     Parameters
     ----------
     folder : Path
         Data, write-ahead log and base backups; its parents must be open to the account `postgres`.
     log : Path
-        Where the server's log goes.
+        File of the server's log.
     password : str
-        Of the superuser.
+        Password of the superuser.
     tls : Certificates
-        What it proves itself with; every connection is encrypted.
+        The server's certificate; every connection is encrypted.
     durable : bool
-        Whether what was committed survives a power cut; tests do without.
+        Whether committed data survives a power cut; tests do not need it.
     """
 
     def __init__(
@@ -59,25 +59,25 @@ class Postgresql:
         return f"postgresql+psycopg2://{SUPERUSER}:{self._password}@{HOST}:{self.port}/{database}"
 
     def execute(self, statement: str, database: str = "postgres") -> str:
-        """Execute SQL as the superuser, and return what it prints."""
+        """Execute SQL as the superuser, and return its output."""
         words = ["--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]
         return self._run("psql", [*words, f"--dbname={database}", f"--command={statement}"])
 
     def base_backup(self) -> Path:
-        """Copy the cluster while it runs; with the log since then it can be recovered."""
+        """Copy the cluster while it runs; a recovery needs the copy and the log since then."""
         to = self._folder / "base"
         self._run("pg_basebackup", [f"--pgdata={to}", "--checkpoint=fast", "--wal-method=none"])
         return to
 
     def recover(self, base: Path, time: dt.datetime) -> None:
-        """Put the cluster back to a point in time, and start it again.
+        """Recover the cluster to a point in time, and start it again.
 
         Parameters
         ----------
         base : Path
             An earlier `base_backup`; it becomes the data.
         time : datetime
-            An aware one, after the base backup.
+            A time with a zone, after the base backup.
         """
         self.execute("SELECT pg_switch_wal()")
         self.stop()
@@ -122,7 +122,7 @@ class Postgresql:
         file.unlink()
 
     def _bring(self, tls: Certificates) -> None:
-        """Copy the certificate to where the account may read it."""
+        """Copy the certificate to a place that the account may read."""
         for source, name in ((tls.certificate, "server.crt"), (tls.key, "server.key")):
             path = self._folder / name
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Programs that this process starts, waits for, and ends by their pid."""
+"""Start programs, wait for them, and end them by their pid."""
 
 import contextlib
 import os
@@ -16,22 +16,22 @@ PATIENCE = 120  # seconds; only something that hangs takes that long
 
 
 class StackError(Exception):
-    """A part of the stack could not be started; says what to do."""
+    """A part of the stack could not be started; the text says what to do."""
 
 
 class Process:
-    """A program in a group of its own, which ends with this one even if that is killed.
+    """A program in a process group of its own, which ends with this process even after SIGKILL.
 
     Parameters
     ----------
     command : sequence of str
-        Program and its words.
+        Program and its arguments.
     log : Path
         File that its output is added to.
     account : str
-        Account that it runs as, where this process is root; "" for this one's.
+        Account of the program if this process is root; "" for this process's account.
     end : Signals
-        Signal that ends it in order.
+        Signal for an orderly end.
     """
 
     def __init__(
@@ -58,16 +58,16 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Process id, which is also that of its group."""
+        """Process id, which is also the id of its group."""
         return self._process.pid
 
     def until(self, ready: Callable[[], bool], what: str) -> None:
-        """Wait until it is ready, or say what it has said."""
+        """Wait until it is ready, or raise an error with the end of its log."""
         deadline = time.monotonic() + PATIENCE
         while not ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                said = self._log.read_text(errors="replace").splitlines()[-20:]
-                raise StackError("\n".join([f"{what} did not start; the end of its log:", *said]))
+                output = self._log.read_text(errors="replace").splitlines()[-20:]
+                raise StackError("\n".join([f"{what} did not start; the end of its log:", *output]))
             time.sleep(0.05)
 
     def kill(self) -> None:
@@ -77,7 +77,7 @@ class Process:
         self._process.wait()
 
     def stop(self) -> None:
-        """End it in order, and what is left of its group after that."""
+        """End it in order, then kill the remaining processes of its group."""
         if self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(self._end)
@@ -87,7 +87,7 @@ class Process:
 
 
 def as_account(account: str, end: signal.Signals = signal.SIGTERM) -> list[str]:
-    """Return what a command starts with to run as an account, and to end with this process."""
+    """Return the prefix of a command that runs as an account and ends with this process."""
     words = ["setpriv", f"--pdeathsig={end.name.removeprefix('SIG')}"]
     if account and os.geteuid() == 0:
         words += [f"--reuid={account}", f"--regid={account}", "--init-groups"]
@@ -95,20 +95,20 @@ def as_account(account: str, end: signal.Signals = signal.SIGTERM) -> list[str]:
 
 
 def give(path: Path, account: str) -> None:
-    """Let an account own a path, where this process is root."""
+    """Let an account own a path, if this process is root."""
     if os.geteuid() == 0:
         shutil.chown(path, account, pwd.getpwnam(account).pw_gid)
 
 
 def free_port() -> int:
-    """Return a port of loopback that nothing listens on now."""
+    """Return a free port of loopback."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 def listens(port: int) -> bool:
-    """Tell whether something accepts connections on a port of loopback."""
+    """Return whether a program accepts connections on a port of loopback."""
     with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
         return True
     return False

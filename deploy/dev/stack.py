@@ -1,4 +1,4 @@
-"""The whole server on loopback, from the files that are shipped."""
+"""The whole server on loopback, from the files in `deploy/server`."""
 
 import contextlib
 import json
@@ -47,18 +47,18 @@ http {{
 class Stack:
     """PostgreSQL, Ceph's S3, two MLflow servers and nginx, on loopback.
 
-    Everything is below a folder, and is there again when the stack is started again.
+    All data is in a folder; the next start of the stack uses it again.
 
     Parameters
     ----------
     folder : Path
-        Data, logs, secrets; its parents must be open to the account `postgres` where this is root.
+        Data, logs, secrets; the account `postgres` must be able to enter it if this is root.
     python : Path
-        Python with what `deploy/server/requirements.txt` names.
+        Python of an environment with the packages of `deploy/server/requirements.txt`.
     port : int
         Port of https; 0 for any.
     durable : bool
-        Whether what was committed survives a power cut.
+        Whether committed data survives a power cut.
     """
 
     def __init__(self, folder: Path, python: Path, *, port: int = 0, durable: bool = True) -> None:
@@ -70,7 +70,7 @@ class Stack:
         self._end = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        """Start everything; what was started ends if the rest cannot."""
+        """Start everything; if a part cannot start, end the others."""
         with contextlib.ExitStack() as end:
             self._start(end)
             self._end = end.pop_all()
@@ -87,11 +87,11 @@ class Stack:
 
     @property
     def address(self) -> str:
-        """URL that clients come to."""
+        """URL for clients."""
         return f"https://{NAME}:{self.port}"
 
     def client(self) -> dict[str, str]:
-        """Return the variables of a client who is the admin."""
+        """Return the variables of a client of the admin."""
         return {
             "MLFLOW_TRACKING_URI": self.address,
             "MLFLOW_TRACKING_SERVER_CERT_PATH": str(self.tls.authority),
@@ -101,7 +101,7 @@ class Stack:
         }
 
     def settings(self) -> dict[str, str]:
-        """Return what a machine of the server has in its settings."""
+        """Return the settings of a machine of the server."""
         keys = {name.upper(): value for name, value in self.s3.user("mlflow").items()}
         return keys | {
             "SERVER_NAME": NAME,
@@ -162,7 +162,7 @@ class Stack:
             process.stop()
 
     def make_database(self) -> None:
-        """Make an empty database, which the server's account owns, if there is none."""
+        """Make an empty database owned by the server's account, if there is none."""
         password = self._secret("database")
         sql = self.database.execute
         if not sql("SELECT 1 FROM pg_roles WHERE rolname = 'mlflow'"):
@@ -173,7 +173,7 @@ class Stack:
     def make_bucket(self) -> None:
         """Make an empty bucket that keeps versions, if there is none.
 
-        The server's user may do there what the machines' role of the AWS template may.
+        The server's user has the rights of the machines' role in the AWS template.
         """
         s3 = self.s3.client("owner")
         if BUCKET in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
@@ -186,9 +186,9 @@ class Stack:
             statement | {"Principal": {"AWS": ["arn:aws:iam:::user/mlflow"]}}
             for statement in policy.artifact_statements(template.read(), arn)
         ]
-        # Ceph asks for this first, and then for each object as AWS does, if several are deleted.
+        # To delete several objects, Ceph checks this right first, and then each object as AWS does.
         several = statements[0] | {"Sid": "", "Action": "s3:DeleteObject", "Resource": arn}
-        # On AWS the bucket's owner owns what others put there; here it must be allowed to read it.
+        # On AWS the bucket's owner owns objects of others; here it needs a right to read them.
         owner = {"Principal": {"AWS": ["arn:aws:iam:::user/owner"]}, "Resource": [arn, f"{arn}/*"]}
         statements += [several, {"Effect": "Allow", "Action": "s3:*", **owner}]
         document: dict[str, Any] = {"Version": "2012-10-17", "Statement": statements}
@@ -237,14 +237,14 @@ class Stack:
         return [str(self._python), "-m", "deploy.server", *words]
 
     def _environment(self) -> dict[str, str]:
-        """Return a server's environment, without what a developer's shell has set."""
+        """Return a server's environment, without variables of a developer's shell."""
         cleared = ("PG", "AWS_", "MLFLOW_", "PYTHON")
         kept = {n: v for n, v in os.environ.items() if not n.startswith(cleared)}
         others = {"MLFLOW_SERVER_SETTINGS": os.devnull, "PYTHONPATH": str(ROOT)}
         return kept | others | self.settings()
 
     def _secret(self, name: str) -> str:
-        """Return a secret of this stack, made when it is first asked for."""
+        """Return a secret of this stack; the first call makes it."""
         file = self.folder / "secrets.json"
         known = json.loads(file.read_text()) if file.exists() else {}
         if name not in known:
@@ -255,7 +255,7 @@ class Stack:
 
 
 def _answers(path: Path) -> bool:
-    """Tell whether an MLflow server answers on a Unix socket."""
+    """Return whether an MLflow server answers on a Unix socket."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(5)
         connection.connect(str(path))

@@ -1,4 +1,4 @@
-"""Run `deploy/server/bootstrap` on a Debian 12 with systemd, in a container, and check all of it.
+"""Run `deploy/server/bootstrap` on a Debian 12 with systemd, in a container, and check the result.
 
     sudo .venv/bin/python -m deploy.dev.trial [--folder DIR] [--keep]
 
@@ -39,7 +39,7 @@ _SECRET = re.compile("PASSWORD|SECRET")
 
 
 class CheckError(Exception):
-    """What a check found instead of what it expected."""
+    """A check found something else than it expected."""
 
 
 class Storage(Stack):
@@ -50,7 +50,7 @@ class Storage(Stack):
 
 
 class Trial:
-    """What bootstrap is told, and the checks of what it made; each returns what it found."""
+    """The settings for bootstrap, and the checks of its results; each returns what it found."""
 
     def __init__(self, machine: Machine, storage: Stack) -> None:
         from mlflow import MlflowClient
@@ -60,7 +60,7 @@ class Trial:
         self.certificate = self.etc / "tls" / "server.crt"
         self._authority = storage.tls.authority
         port = str(free_port())
-        own = {"RUN_FOLDER", "TLS_CERTIFICATE", "TLS_KEY"}  # as they are where none is set
+        own = {"RUN_FOLDER", "TLS_CERTIFICATE", "TLS_KEY"}  # left at their defaults
         self.settings = {n: v for n, v in storage.settings().items() if n not in own} | {
             "PORT": port,
             "PGSSLROOTCERT": "/etc/mlflow/database-ca.pem",
@@ -88,7 +88,7 @@ class Trial:
         return _expect(self._said(ended), good=good)
 
     def weak_secret(self) -> str:
-        """Bootstrap with a weak secret: it says so and starts nothing."""
+        """Bootstrap with a weak secret: it prints one line and starts nothing."""
         weak = "changeme-changeme"
         self._write(MLFLOW_AUTH_ADMIN_PASSWORD=weak)
         ended = self.machine.bootstrap()
@@ -97,7 +97,7 @@ class Trial:
         return _expect(self._said(ended), good=good)
 
     def without_start(self) -> str:
-        """Bootstrap before a restore: it starts nothing, and there is the command."""
+        """Bootstrap before a restore: it starts nothing, and installs the command."""
         self._write()
         ended = self.machine.bootstrap("--no-start")
         found = self.machine.run("mlflow-server", "check")
@@ -111,7 +111,7 @@ class Trial:
         return _expect(self._said(ended), good=good)
 
     def accounts(self) -> str:
-        """Look at who the units run as, and that a reboot starts them."""
+        """Check the accounts of the units, and that a reboot starts them."""
         units = [*UNITS, "mlflow-backup.timer"]
         enabled = self.machine.run("systemctl", "is-enabled", *units).stdout.split()
         pids = (f"/proc/{self.machine.show(unit, 'MainPID')}" for unit in UNITS)
@@ -130,7 +130,7 @@ class Trial:
         return _expect(found, good=reach == ["www-data"] and not read)
 
     def artifact(self) -> str:
-        """Send an artifact of a run up and down through https."""
+        """Send and fetch an artifact of a run through https."""
         self.run_id = self.client.create_run("0").info.run_id
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "artifact.bin")
@@ -144,7 +144,7 @@ class Trial:
         return _expect(f"{SIZE // 10**6} MB, SHA-256 {sent[:12]}…", good=good)
 
     def account(self) -> str:
-        """Let an account see others' runs by a grant only."""
+        """Check that an account sees others' runs with a grant only."""
         made = self.machine.run("mlflow-server", "account", "ada").stdout
         password = made.splitlines()[-1].rpartition(" ")[2]
         self.secrets.add(password)
@@ -158,11 +158,11 @@ class Trial:
     def backup(self) -> str:
         """Start the unit that makes a backup."""
         ended = self.machine.run("systemctl", "start", "mlflow-backup.service")
-        said = self.machine.run("journalctl", "-u", "mlflow-backup", "-t", "python", "-o", "cat")
-        return _expect(last(said.stdout) or last(ended.stderr), good=ended.returncode == 0)
+        output = self.machine.run("journalctl", "-u", "mlflow-backup", "-t", "python", "-o", "cat")
+        return _expect(last(output.stdout) or last(ended.stderr), good=ended.returncode == 0)
 
     def verify(self) -> str:
-        """Verify that the server has all of the backup."""
+        """Verify the server against the backup."""
         ended = self.machine.run("mlflow-server", "verify")
         found = last(ended.stdout) if ended.returncode == 0 else ended.stdout + ended.stderr
         return _expect(found, good=ended.returncode == 0)
@@ -172,7 +172,7 @@ class Trial:
         with self._asking("killed") as seconds:
             for number in SERVERS:
                 self._kill(number)
-        return f"{len(seconds)} requests meanwhile, the longest {max(seconds):.1f} s"
+        return f"{len(seconds)} requests during that time, the longest {max(seconds):.1f} s"
 
     def again(self) -> str:
         """Bootstrap again: nothing changes, and no request is lost."""
@@ -187,7 +187,7 @@ class Trial:
         return _expect(f"{found} requests, the longest {max(seconds):.1f} s", good=good)
 
     def ending(self) -> str:
-        """Let certificates end soon: one that was put there stays, bootstrap's own is renewed."""
+        """Let certificates end soon: a user's own stays, and that of bootstrap is renewed."""
         found = []
         for maker in ("somebody", "made by mlflow-server bootstrap"):
             self.machine.run(
@@ -211,15 +211,15 @@ class Trial:
         return _expect(f"{what}; {measured}", good=not found)
 
     def scores(self) -> str:
-        """Ask systemd how far each sandbox is open; nginx has Debian's."""
+        """Check systemd's exposure score of each unit; nginx has Debian's unit."""
         found = []
         for unit in ("mlflow@1.service", "mlflow-backup.service", "nginx.service"):
-            said = self.machine.run("systemd-analyze", "security", "--no-pager", unit).stdout
-            found.append(f"{unit} {last(said).rpartition(': ')[2].rpartition(' ')[0]}")
+            output = self.machine.run("systemd-analyze", "security", "--no-pager", unit).stdout
+            found.append(f"{unit} {last(output).rpartition(': ')[2].rpartition(' ')[0]}")
         return ", ".join(found)
 
     def _write(self, **changed: str) -> None:
-        """Write the settings, and the authority that the database's certificate is of."""
+        """Write the settings, and the authority of the database's certificate."""
         shutil.copy(self._authority, self.etc / "database-ca.pem")
         (self.etc / "database-ca.pem").chmod(0o644)
         lines = (f"{name}={value}\n" for name, value in (self.settings | changed).items())
@@ -230,13 +230,13 @@ class Trial:
         return [unit for unit, state in zip(UNITS, states, strict=True) if state == "active"]
 
     def _said(self, ended: subprocess.CompletedProcess[str]) -> str:
-        """Return how bootstrap ended, its last words, and what is active."""
+        """Return bootstrap's exit code and last line, and the active units."""
         errors = re.sub(r"debconf: .*\n", "", ended.stderr).strip().replace("\n", " / ")
-        said = errors if ended.returncode else last(ended.stdout)
-        return f"exit {ended.returncode}: {said}; active: {', '.join(self._active()) or 'none'}"
+        output = errors if ended.returncode else last(ended.stdout)
+        return f"exit {ended.returncode}: {output}; active: {', '.join(self._active()) or 'none'}"
 
     def _made(self) -> tuple[object, ...]:
-        """Return what another bootstrap must not change."""
+        """Return the state that another bootstrap must not change."""
         files = (self.certificate, self.certificate.with_suffix(".key"), self.etc / "env")
         venv = self.machine.root / "opt" / "mlflow" / "venv"
         return venv.stat().st_ino, venv.stat().st_mtime_ns, *(file.read_bytes() for file in files)
@@ -251,7 +251,7 @@ class Trial:
 
     @contextlib.contextmanager
     def _asking(self, metric: str) -> Iterator[list[float]]:
-        """Log a metric over and over meanwhile, with the client's own retries, and lose none."""
+        """Log metrics during a block, with the client's own retries; check that none is lost."""
         over, seconds = threading.Event(), list[float]()
 
         def ask() -> None:
@@ -273,7 +273,7 @@ class Trial:
         )
 
     def _status(self, user: str, password: str) -> int:
-        """Return the status of the answer to somebody who asks for the run."""
+        """Return the status of the answer to an account that requests the run."""
         import requests
 
         where = f"{self.address}/api/2.0/mlflow/runs/get?run_id={self.run_id}"
@@ -282,9 +282,9 @@ class Trial:
 
 
 def check(trial: Trial) -> int:
-    """Do every check, print a line for each, and return how many failed.
+    """Run every check, print a line for each, and return how many failed.
 
-    Without a server that runs, the later ones have nothing to check.
+    The later checks need a running server.
     """
     over, failed = threading.Event(), 0
 
@@ -307,7 +307,7 @@ def check(trial: Trial) -> int:
 
 
 def main() -> int:
-    """Make the machine, check it, and remove it; a user's mistake is one line."""
+    """Make the machine, check it, and remove it; an error of the user is one line."""
     words = _parser().parse_args()
     folder: Path = words.folder.resolve()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -341,7 +341,7 @@ def _end(*_: object) -> None:
 
 
 def _own(folder: Path) -> None:
-    """Make the folder, or refuse one that this command has not made."""
+    """Make the folder, or refuse a folder that another program made."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise CheckError("expected root on Debian; run: sudo .venv/bin/python -m deploy.dev.trial")
     if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists():
@@ -351,7 +351,7 @@ def _own(folder: Path) -> None:
 
 
 def _passes(function: Callable[[], str], machine: Machine) -> bool:
-    """Do a check, print its line, and the end of the journal if it failed."""
+    """Run a check, print its line, and the end of the journal if it failed."""
     from mlflow.exceptions import MlflowException
 
     started = time.monotonic()

@@ -1,19 +1,19 @@
-"""What is installed on a machine of the tracking server; `bootstrap` puts it there.
+"""The programs on a machine of the tracking server; `bootstrap` installs them.
 
-* `settings`: what the server is told, checked before anything starts
+* `settings`: the server's settings, checked before anything starts
 * `serve`: one MLflow server on a Unix socket, behind nginx
-* `login`: what MLflow's permissions overlook, refused as a request comes in
-* `service`: requests to the servers of this machine, as somebody with an account
-* `accounts`: who may log in, and see what others have made
-* `nginx`: its configuration
-* `database`: PostgreSQL: its programs, its one lock, and a digest of everything in it
+* `login`: refuses requests that MLflow's permissions overlook
+* `service`: requests to the servers of this machine, with an account
+* `accounts`: accounts, and grants to see what others have made
+* `nginx`: the configuration of nginx
+* `database`: PostgreSQL: its programs, its one lock, and a digest of its content
 * `stores`: a bucket or a folder, and the files in it
-* `manifest`: what a backup holds
-* `backup`: the database first, the artifacts second
-* `restore`: both, into empty ones
-* `migrate`: the database's tables for a new version of MLflow
-* `verify`: the server against a backup
-* `rewind`: artifacts as they were at a time, from a versioned bucket
+* `manifest`: the content of a backup
+* `backup`: copies the database first, the artifacts second
+* `restore`: restores both into an empty database and an empty bucket
+* `migrate`: changes the database's tables for a new version of MLflow
+* `verify`: compares the server with a backup
+* `rewind`: restores the artifacts of a point in time from a versioned bucket
 
 All of them are `mlflow-server <command>` there, and `python -m deploy.server <command>` here.
 """

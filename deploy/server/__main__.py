@@ -1,4 +1,4 @@
-"""`mlflow-server <command>`: everything there is to do on a machine of the server."""
+"""`mlflow-server <command>`: all commands on a machine of the server."""
 
 import argparse
 import sys
@@ -11,15 +11,15 @@ _TIME = "2026-11-22T16:30:00+00:00"
 
 
 def main() -> int:
-    """Read the words and the settings, and do what they say; a user's mistake is one line."""
+    """Read the arguments and the settings, and run the command; a user's error is one line."""
     words = vars(_parser().parse_args())
     command, does = words.pop("command"), words.pop("does")
     module, _, function = does.partition(".")
     try:
         settings = Settings.read()
-        # Each command imports what it needs: a check of the settings must not take seconds.
+        # Each command imports only its own modules: a check of the settings must not take seconds.
         getattr(import_module(f"deploy.server.{module}"), function)(settings, **words)
-    except (ServerError, OSError) as error:  # OSError: a full disk, a folder that is closed
+    except (ServerError, OSError) as error:  # OSError: a full disk, a folder without permission
         print(f"mlflow-server {command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -15,9 +15,9 @@ _PERMISSIONS = "/3.0/mlflow/users/permissions"
 
 
 def account(settings: Settings, name: str, *, new_password: bool, delete: bool) -> None:
-    """Make an account with a password of the server's choice, and print it once.
+    """Make an account with a generated password, and print the password once.
 
-    Or give one that is there another password, or delete it.
+    Or give an existing account a new password, or delete it.
     """
     service = Service(settings)
     if delete:
@@ -36,14 +36,14 @@ def account(settings: Settings, name: str, *, new_password: bool, delete: bool) 
 
 
 def grant(settings: Settings, name: str, permission: Permission, *, on: str, kind: str) -> None:
-    """Let an account read, edit or manage something of others, or everything of a kind.
+    """Let an account read, edit or manage one thing of others, or everything of a kind.
 
-    What it was granted on that before is taken back first; with NONE, that is all.
+    This replaces earlier grants on the same thing; NONE only removes them.
     """
     if on != EVERYTHING and not kind:
         raise ServerError(f"expected --kind experiment or --kind registered_model with --on {on}")
     service = Service(settings)
-    service.ask("GET", "/2.0/mlflow/users/get", {"username": name})  # or there is no such account
+    service.ask("GET", "/2.0/mlflow/users/get", {"username": name})  # fails if it is missing
     for each in (kind,) if kind else KINDS:
         what = {"username": name, "resource_type": each, "resource_id": on}
         service.ask("POST", f"{_PERMISSIONS}/revoke", what, also=HTTPStatus.NOT_FOUND)
@@ -51,5 +51,5 @@ def grant(settings: Settings, name: str, permission: Permission, *, on: str, kin
             try:
                 service.ask("POST", f"{_PERMISSIONS}/grant", what | {"permission": permission})
             except ServerError as error:
-                raise ServerError(f"{error} What {name} had before was taken back.") from None
+                raise ServerError(f"{error} The earlier grant of {name} was removed.") from None
     print(f"{name} has {permission} on {kind or 'experiments and registered models'} {on}")

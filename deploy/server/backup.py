@@ -1,7 +1,7 @@
 """Back up the server while it runs: the database first, the artifacts second.
 
-In that order every run that the dump knows has its files. Artifacts are kept by their content, each
-content once however many backups hold it, so that a backup costs what is new since the last one.
+In that order every run in the dump has its files. Artifacts are stored by their content, each
+content once for all backups, so that a backup only copies what is new since the last one.
 """
 
 import datetime as dt
@@ -28,7 +28,7 @@ R = TypeVar("R")
 def backup(settings: Settings, archive: Store, *, now: dt.datetime) -> Manifest:
     """Store a dump of the database and every artifact, then the manifest.
 
-    A backup without a manifest did not finish, and no command takes it for one.
+    A backup without a manifest did not finish, and no command uses it.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def backup(settings: Settings, archive: Store, *, now: dt.datetime) -> Manifest:
 def prune(archive: Store, *, keep_days: int, now: dt.datetime) -> list[str]:
     """Delete backups older than some days, but never the newest; return their names.
 
-    So are those that did not finish. Files that no other backup needs go with them.
+    Backups that did not finish are deleted too, and files that no other backup needs.
     """
     oldest = (now.astimezone(dt.UTC) - dt.timedelta(days=keep_days)).strftime(NAME)
     files: dict[str, list[str]] = {}
@@ -78,7 +78,7 @@ def prune(archive: Store, *, keep_days: int, now: dt.datetime) -> list[str]:
     needed = {
         digest for name in finished if name not in old for digest in load(archive, name).blobs()
     }
-    for name in old:  # the manifest first: what is half deleted is no backup
+    for name in old:  # the manifest first: a half-deleted backup must not be used
         for file in sorted(files[name], key=lambda file: not file.endswith(f"/{FILE_NAME}")):
             archive.delete(file)
     for entry in list(archive.entries("blobs/")):
@@ -88,7 +88,7 @@ def prune(archive: Store, *, keep_days: int, now: dt.datetime) -> list[str]:
 
 
 def _is_backup(name: str) -> bool:
-    """Tell a backup, finished or not, from what else somebody keeps there."""
+    """Return whether a name is that of a backup, finished or not, and not another file."""
     try:
         dt.datetime.strptime(name, NAME)  # noqa: DTZ007
     except ValueError:
@@ -97,7 +97,7 @@ def _is_backup(name: str) -> bool:
 
 
 def at_once(function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
-    """Call a function on each item, some at a time; the first error ends it."""
+    """Call a function on each item, several at a time; the first error ends the calls."""
     with ThreadPoolExecutor(THREADS) as pool:
         futures = [pool.submit(function, item) for item in items]
         try:
@@ -108,7 +108,7 @@ def at_once(function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
 
 
 def _copy(source: Store, archive: Store, folder: Path) -> dict[str, Artifact]:
-    """Bring what the archive lacks, and return what each artifact is now."""
+    """Copy the artifacts that the archive lacks, and return the entry of each artifact."""
     finished = names(archive)
     known = load(archive, finished[-1]).artifacts if finished else {}
     kept = {entry.name for entry in archive.entries("blobs/")}
@@ -123,7 +123,7 @@ def _copy(source: Store, archive: Store, folder: Path) -> dict[str, Artifact]:
             try:
                 source.read(entry.name, hashing)
             except FileNotFoundError:
-                return None  # deleted meanwhile, with its run
+                return None  # deleted since it was listed, with its run
             file.flush()
             digest = hashing.hexdigest()
             if blob(digest) not in kept:
@@ -134,7 +134,7 @@ def _copy(source: Store, archive: Store, folder: Path) -> dict[str, Artifact]:
 
 
 def run(settings: Settings, to: str) -> None:
-    """Back up, delete what is too old, and say what was done."""
+    """Back up, delete old backups, and print what was done."""
     to = to or settings.backup_to
     now = dt.datetime.now(dt.UTC)
     archive = stores.archive(settings, to)

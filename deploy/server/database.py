@@ -1,4 +1,4 @@
-"""The server's PostgreSQL: its programs, a lock among all servers, and digests of what is in it."""
+"""The server's PostgreSQL: its programs, a lock among all servers, and digests of its content."""
 
 import contextlib
 import enum
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 URI = "postgresql+psycopg2://"  # libpq takes the rest from PGHOST, PGPASSWORD, …
 
 _PROGRAMS = Path("/usr/lib/postgresql")
-# What a row belongs to, in the order of preference; a row with none of them is on its own.
+# The columns that name the owner of a row, most preferred first; a row without them has no owner.
 _OWNERS = (
     *("run_uuid", "run_id", "destination_id", "model_id", "trace_id", "request_id"),
     *("experiment_id", "name", "username"),
 )
-# How rows are written as text must not hang on whose session it is.
+# The text form of rows must not depend on the session.
 _TEXT = ("TimeZone=UTC", "DateStyle=ISO,YMD", "extra_float_digits=1", "bytea_output=hex")
 
 _ROW = sql.SQL("encode(sha256(convert_to(t::text, 'UTF8')), 'hex')")
 
 
 class Lock(enum.IntEnum):
-    """What only one machine at a time does; the numbers are any that nothing else takes."""
+    """Actions for one machine at a time; the numbers are arbitrary, but nothing else uses them."""
 
     TABLES = 7358123
     BACKUPS = 7358124
@@ -46,7 +46,7 @@ Digests = dict[str, dict[str, str]]  # table -> owner -> SHA-256 of its rows
 
 @contextlib.contextmanager
 def connected(settings: "Settings") -> "Iterator[Connection]":
-    """Connect to the database; what is changed is kept if the block ends well."""
+    """Connect to the database; commit the changes if the block ends without an error."""
     variables = settings.environment()
     words = {
         name.removeprefix("PG").lower(): value
@@ -76,11 +76,11 @@ def connected(settings: "Settings") -> "Iterator[Connection]":
 
 @contextlib.contextmanager
 def alone(settings: "Settings", what: Lock) -> Iterator[None]:
-    """Let only one machine at a time do what is in the block."""
+    """Let only one machine at a time run the block."""
     with connected(settings) as connection:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", (what,))
-        connection.commit()  # no transaction is open while the block goes on; the lock is held
+        connection.commit()  # no transaction stays open during the block; the lock is held
         yield
 
 
@@ -92,7 +92,7 @@ def tables(connection: "Connection") -> list[str]:
 
 
 def export_snapshot(connection: "Connection") -> str:
-    """Fix what this connection sees, and return the name by which `pg_dump` sees the same."""
+    """Freeze this connection's view of the data; return the snapshot's name for `pg_dump`."""
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_export_snapshot()")
@@ -101,10 +101,9 @@ def export_snapshot(connection: "Connection") -> str:
 
 
 def digests(connection: "Connection") -> Digests:
-    """Return the SHA-256 of all rows, per table and per run, model, … that they belong to.
+    """Return the SHA-256 of all rows, per table and per owner (run, model, …).
 
-    Rows are compared as PostgreSQL writes them, in whatever order they are, so that the digest of
-    a database that was dumped and restored is the same.
+    The digest is of the sorted text of the rows, so that a dump and a restore do not change it.
     """
     return {name: _digests_of(connection, name) for name in tables(connection)}
 
@@ -130,13 +129,13 @@ def _digests_of(connection: "Connection", table: str) -> dict[str, str]:
 
 
 def dump(settings: "Settings", snapshot: str, file: Path) -> None:
-    """Write what a snapshot holds to a file, in PostgreSQL's custom format."""
+    """Dump a snapshot to a file, in PostgreSQL's custom format."""
     words = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}"]
     _run(settings, "pg_dump", [*words, f"--file={file}"])
 
 
 def load(settings: "Settings", file: Path) -> None:
-    """Restore a dump into an empty database: all of it or nothing."""
+    """Restore a dump into an empty database, completely or not at all."""
     words = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
     _run(settings, "pg_restore", [*words, f"--dbname={settings.pgdatabase}", str(file)])
 

@@ -1,5 +1,5 @@
-"""What stops a command of the server, in one line."""
+"""The error that ends a command of the server with one line."""
 
 
 class ServerError(Exception):
-    """A command could not do what was asked; says what was expected, found, and what to do."""
+    """A command failed; the text says what was expected, what was found, and what to do."""

@@ -1,11 +1,12 @@
-"""Log in as MLflow's basic authentication does, and refuse what its permissions do not see.
+"""Log in as MLflow's basic authentication does, and refuse requests that its permissions overlook.
 
-Who makes an experiment may say where its files are; MLflow asks nobody whether they may read or
-write there, be it the folder of another's run or the server's own disk. Here nobody says so: files
-are where the server puts them.
+In MLflow, a user who makes an experiment may choose the place of its files, and MLflow does not
+check the user's right to read or write there: it may be the folder of another user's run, or the
+server's own disk. Here the server alone chooses the place.
 
-Who makes a trace may give it the id of another's, which then is in their experiment, and may say
-where its spans are. Traces are of applications of language models. This server takes none.
+In MLflow, a user who makes a trace may give it the id of another user's trace, which then moves to
+the first user's experiment, and may choose the place of its spans. Traces are of applications of
+language models. This server refuses them.
 
 `auth.ini` names this function.
 """
@@ -15,14 +16,14 @@ import threading
 from cachetools import LRUCache
 from flask import Response, jsonify, request
 from mlflow.server import auth
-from mlflow.server.handlers import _get_normalized_request_json  # what MLflow is going to read
+from mlflow.server.handlers import _get_normalized_request_json  # the values that MLflow will read
 from werkzeug.datastructures import Authorization
 
-# One at a time hashes a password, which takes 0.3 s, and the others find the result.
+# Only one thread at a time hashes a password, which takes 0.3 s; the others find the result.
 _HASHING = tuple(threading.Lock() for _ in range(64))
 _PLACE = "expected no artifact location, found one: this server decides where files are."
 _TRACE = "expected no trace: this server takes none, as their permissions are not checked."
-# Requests about traces that write none, though their method is one that does.
+# Requests about traces that write nothing, in spite of their methods.
 _HARMLESS = {
     "batchGetInfos",
     "calculate-filter-correlation",
@@ -33,7 +34,7 @@ _HARMLESS = {
 
 
 def authenticate() -> Authorization | Response:
-    """Return who asks, or the answer that refuses them."""
+    """Return the user who makes the request, or the answer that refuses it."""
     with _HASHING[hash(request.headers.get("Authorization")) % len(_HASHING)]:
         found: Authorization | Response = auth.authenticate_request_basic_auth()
     if not isinstance(found, Authorization) or request.method not in {"POST", "PUT", "PATCH"}:
@@ -52,7 +53,7 @@ def _names_a_place() -> bool:
 
 
 def _writes_a_trace() -> bool:
-    if "/mlflow/demo/" in request.path:  # makes traces, and deletes those of others
+    if "/mlflow/demo/" in request.path:  # makes traces, and deletes other users' traces
         return True
     if not (request.path.startswith("/v1/traces") or "/mlflow/traces" in request.path):
         return False
@@ -72,11 +73,11 @@ _ask = auth._run_requirement  # noqa: SLF001
 
 
 def _run_requirement(run_id: str, action: str) -> _Requirement | None:
-    """Say what somebody must hold to do something with a run, as MLflow does.
+    """Return the permission that a request about a run needs, as MLflow does.
 
-    MLflow loads the whole run with all that was logged to it, on every request, only to learn its
-    experiment; that was a fifth of the time of `log_batch`. Whether somebody holds it is asked of
-    the database every time.
+    MLflow loads the whole run with its metrics and parameters on every request, only to find its
+    experiment: that took a fifth of the time of `log_batch`. Whether a user has the permission is
+    read from the database every time.
     """
     with _RUNS_LOCK:
         experiment_id = _RUNS.get(run_id)

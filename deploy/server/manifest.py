@@ -1,4 +1,4 @@
-"""What a backup holds, as a file beside it."""
+"""The manifest: a file with the content of a backup."""
 
 import io
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from deploy.server.stores import Hashing, Store
 
 FILE_NAME = "manifest.json"
 DUMP = "database.dump"
-NAME = "%Y-%m-%dT%H%M%S.%fZ"  # of a backup: when it began, in UTC; sorts by time
+NAME = "%Y-%m-%dT%H%M%S.%fZ"  # name of a backup: its start in UTC; sorts by time
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -28,7 +28,7 @@ class Artifact(BaseModel):
 
 
 class Manifest(BaseModel):
-    """Everything that a backup holds."""
+    """The content of a backup."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,7 +45,7 @@ class Manifest(BaseModel):
 
 
 def blob(sha256: str) -> str:
-    """Return the name under which the archive keeps a file: by content, each content once."""
+    """Return the name of a file in the archive: its digest, so that each content is stored once."""
     return f"blobs/{sha256[:2]}/{sha256}"
 
 
@@ -73,12 +73,12 @@ def read(archive: Store, name: str = "") -> Manifest:
 
 
 def load(archive: Store, name: str) -> Manifest:
-    """Read the manifest of a backup that is there.
+    """Read the manifest of an existing backup.
 
     Raises
     ------
     ServerError
-        If it is of a newer format or damaged.
+        If the manifest is of a newer format or damaged.
     """
     path = f"backups/{name}/{FILE_NAME}"
     content = io.BytesIO()
@@ -92,12 +92,12 @@ def load(archive: Store, name: str) -> Manifest:
 
 
 def fetch(archive: Store, name: str, sha256: str, target: Path) -> None:
-    """Bring a file of a backup, and check its content.
+    """Copy a file of a backup, and check its content.
 
     Raises
     ------
     ServerError
-        If it is not there, or not what was stored.
+        If the file is missing, or its digest is not the recorded one.
     """
     with target.open("wb") as file:
         hashing = Hashing(file)

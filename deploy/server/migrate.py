@@ -1,4 +1,4 @@
-"""Bring the database's tables to what the installed MLflow expects; after a backup."""
+"""Migrate the database's tables to the installed version of MLflow; make a backup first."""
 
 import os
 import subprocess
@@ -16,8 +16,8 @@ _COMMANDS = (
 
 
 def run(settings: Settings) -> None:
-    """Migrate, while no other machine does; a schema cannot be taken back."""
-    # A backup that is being made ends first: what it has read would change under it.
+    """Migrate, with a lock against other machines; a schema cannot be downgraded."""
+    # Wait for a running backup: the migration would change the data that it reads.
     with (
         database.alone(settings, database.Lock.BACKUPS),
         database.alone(settings, database.Lock.TABLES),

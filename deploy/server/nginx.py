@@ -8,11 +8,11 @@ from deploy.server.serve import socket
 from deploy.server.settings import Settings
 
 _IPV6 = 6
-SERVERS = (1, 2)  # on each machine, so that one is there while the other restarts
+SERVERS = (1, 2)  # on each machine, so that one answers while the other restarts
 
 
 def render(settings: Settings) -> str:
-    """Return the file that belongs into nginx's `conf.d`."""
+    """Return the file for nginx's `conf.d`."""
     text = (files("deploy.server") / "nginx.conf.j2").read_text(encoding="utf-8")
     template = Environment(  # noqa: S701
         undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True

@@ -13,12 +13,12 @@ from deploy.server.stores import Store
 
 
 def restore(settings: Settings, archive: Store, manifest: Manifest) -> None:
-    """Load the database and then every artifact, each checked against its digest.
+    """Restore the artifacts and the database, and check each artifact against its digest.
 
     Raises
     ------
     ServerError
-        If the database or the bucket holds anything, or the backup is damaged or refused.
+        If the database or the bucket is not empty, or the backup is damaged or refused.
     """
     with (
         database.alone(settings, database.Lock.TABLES),
@@ -28,8 +28,8 @@ def restore(settings: Settings, archive: Store, manifest: Manifest) -> None:
         _refuse_what_is_there(settings, bucket)
         dump = Path(folder, DUMP)
         fetch(archive, f"backups/{manifest.name}/{DUMP}", manifest.dump, dump)
-        # The artifacts first: while they are missing the database is empty, and a server that is
-        # started too early has no runs without their files.
+        # The artifacts first: until they are complete the database is empty, so a server that is
+        # started too early shows no runs without their files.
         at_once(lambda item: _put(archive, bucket, Path(folder), *item), _wanted(manifest))
         database.load(settings, dump)
 
@@ -62,7 +62,7 @@ def _put(archive: Store, bucket: Store, folder: Path, name: str, sha256: str) ->
 
 
 def run(settings: Settings, where: str, name: str) -> None:
-    """Restore a backup, or the newest one, and say what to do next."""
+    """Restore a backup, or the newest one, and print the next step."""
     where = where or settings.backup_to
     archive = stores.archive(settings, where)
     manifest = read(archive, name)

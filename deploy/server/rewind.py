@@ -1,7 +1,7 @@
-"""Bring artifacts back as they were at a time, from the versions that the bucket has kept.
+"""Restore the artifacts of a point in time from the versions in the bucket.
 
-For a database that was recovered to that time: its runs have their files again. Nothing is deleted;
-what was stored later stays, and no run of the recovered database refers to it.
+This is for a database that was recovered to that time: its runs get their files back. Nothing is
+deleted; artifacts that were stored later stay, but no run of the recovered database refers to them.
 """
 
 import datetime as dt
@@ -16,19 +16,19 @@ from deploy.server.backup import at_once
 from deploy.server.errors import ServerError
 from deploy.server.settings import Settings
 
-# In one request, up to what S3 copies in one: in parts, Ceph 16 refuses an old version.
+# Copy in one request up to S3's limit: Ceph 16 refuses to copy an old version in parts.
 _WHOLE = TransferConfig(multipart_threshold=5 * 1024**3)
 
 
 def lost_since(
     time: dt.datetime, versions: Iterable[Mapping[str, Any]], markers: Iterable[Mapping[str, Any]]
 ) -> Iterator[tuple[str, str]]:
-    """Return the key and the version of each object that was there at a time, and is not now.
+    """Return the key and the version of each object that existed at a time, but is missing now.
 
     Parameters
     ----------
     time : datetime
-        An aware one.
+        A time with a zone.
     versions, markers : iterable of mapping
         As `list_object_versions` returns them: versions, and marks of deletion.
     """
@@ -39,8 +39,8 @@ def lost_since(
             key, modified, version = entry["Key"], entry["LastModified"], entry["VersionId"]
             if entry["IsLatest"]:
                 latest[key] = version
-            # Times are in seconds. Of one second, the newest version is listed first, and one that
-            # was not deleted is taken: to bring too much back loses nothing.
+            # Times are in seconds. Within one second, the newest version is listed first, and a
+            # version is preferred to a deletion: restoring too much loses nothing.
             if modified <= time and (key not in then or modified > then[key][0]):
                 then[key] = (modified, version, is_version)
     for key, (_, version, was_there) in sorted(then.items()):
@@ -49,7 +49,7 @@ def lost_since(
 
 
 def run(settings: Settings, to: str, profile: str) -> None:
-    """Copy each version that was the newest at a time over what is there now."""
+    """Restore each version that was the newest at a time."""
     time = _time(to)
     try:
         bucket = stores.artifacts(settings, profile)

@@ -1,4 +1,4 @@
-"""Start one MLflow server on a Unix socket; nginx speaks to it there."""
+"""Start one MLflow server on a Unix socket, which nginx connects to."""
 
 import os
 import sys
@@ -13,8 +13,9 @@ from deploy.server.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
-# Where a version of a model may be. MLflow also takes any address in the bucket, and then gives its
-# files to whoever registered it; of these it checks that they may be read. The words are prompts'.
+# Allowed sources of a model version: MLflow checks the right to read them. It also accepts any
+# address in the bucket, and then gives its files to the user who registered it. MLflow
+# registers prompts with the last two sources.
 _SOURCES = r"^((mlflow-artifacts|models|runs):/|(prompt-template|dummy-source)\Z)"
 _ARTIFACTS = "mlflow-artifacts:/"  # as clients see them
 _ACCOUNTS = "alembic_version_auth"  # table with the revision of the accounts' tables
@@ -63,7 +64,7 @@ def prepare(settings: Settings) -> None:
     Raises
     ------
     ServerError
-        If the tables are of another version of MLflow, whose server would start and then fail.
+        If the tables are of another version of MLflow: the server would start and then fail.
     """
     from mlflow.exceptions import MlflowException
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore

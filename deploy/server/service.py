@@ -1,4 +1,4 @@
-"""Requests to this machine's MLflow servers, past nginx: as somebody with an account."""
+"""Requests to this machine's MLflow servers, without nginx, with an account."""
 
 import base64
 import http.client
@@ -20,7 +20,7 @@ _PAGE = 1000
 
 
 class Service:
-    """What the server answers to one account.
+    """Sends requests to the server with one account.
 
     Parameters
     ----------
@@ -56,12 +56,12 @@ class Service:
         method : str
             With GET the values are the query, with any other the body, as JSON.
         also : HTTPStatus
-            That is as good an answer as OK.
+            Another status that counts as success.
 
         Raises
         ------
         ServerError
-            If no server answers, or this one refuses.
+            If no server answers, or the server refuses.
         """
         query, body = (f"?{urlencode(values)}", None) if method == "GET" else ("", values)
         connection = self._connect()
@@ -84,7 +84,7 @@ class Service:
         return dict(json.loads(content or "{}"))
 
     def pages(self, method: str, path: str, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield every page that a search answers with."""
+        """Yield every page of a search."""
         token = ""
         while True:
             page = self.ask(method, path, {**values, "max_results": _PAGE, "page_token": token})
@@ -94,7 +94,7 @@ class Service:
                 return
 
     def _connect(self) -> "_UnixConnection":
-        """Connect to the first server of this machine that is there."""
+        """Connect to the first server of this machine that answers."""
         for number in SERVERS:
             connection = _UnixConnection(str(socket_of(self._settings, number)))
             try:

@@ -1,4 +1,4 @@
-"""Settings of the server: from the environment and one file, checked before anything starts."""
+"""The server's settings, from the environment and a file, checked before anything starts."""
 
 import ipaddress
 import json
@@ -55,10 +55,10 @@ Secret = Annotated[SecretStr, AfterValidator(_strong)]
 
 
 class Settings(BaseModel):
-    """What the server is told, by the names of environment variables (`env.example` has them).
+    """The server's settings, named like their environment variables (see `env.example`).
 
     A secret `NAME` may also be given as `NAME_SECRET`: the ARN of a secret in AWS Secrets Manager,
-    and behind a `#` the key in its JSON.
+    with the key in its JSON after a `#`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=str.upper)
@@ -104,7 +104,7 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read the file that MLFLOW_SERVER_SETTINGS names, and on top of it the environment.
+        """Read the file that MLFLOW_SERVER_SETTINGS names; the environment overrides it.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class Settings(BaseModel):
 
     @property
     def address(self) -> str:
-        """URL of the server, as clients have it."""
+        """URL of the server for clients."""
         return f"https://{self.host}"
 
     @property
@@ -138,36 +138,36 @@ class Settings(BaseModel):
         return self.server_name if self.port == _HTTPS else f"{self.server_name}:{self.port}"
 
     def environment(self) -> dict[str, str]:
-        """Return the variables by which PostgreSQL's programs, boto3 and MLflow know their part.
+        """Return the variables for PostgreSQL's programs, boto3 and MLflow.
 
-        No password is in an address or a command line, where other accounts could see it.
+        Passwords are not in addresses or command lines, which other accounts could see.
         """
-        told = {
+        variables = {
             name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
             for name, value in self
             if name.startswith(("pg", "aws_", "mlflow_")) and value is not None
         }
-        return {name: value for name, value in told.items() if value}
+        return {name: value for name, value in variables.items() if value}
 
 
-# What `setting` prints: no secret is among it.
+# The settings that `setting` prints; none is a secret.
 PRINTED = tuple(
     name.upper() for name, field in Settings.model_fields.items() if field.annotation in (str, Path)
 )
 
 
 def check(settings: Settings) -> None:
-    """Say that the settings are complete, as they have been read."""
-    print(f"the settings are complete; clients come to {settings.address}")
+    """Print that the settings are complete."""
+    print(f"the settings are complete; the address for clients is {settings.address}")
 
 
 def setting(settings: Settings, name: str) -> None:
-    """Print one setting, as it was understood; for scripts."""
+    """Print the parsed value of one setting, for scripts."""
     print(getattr(settings, name.lower()))
 
 
 def _with_secrets(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace each setting that names a secret by that secret."""
+    """Replace each setting that names a secret with the secret."""
     found = {}
     for name, value in values.items():
         if name.endswith(_SECRET_SUFFIX) and name.removesuffix(_SECRET_SUFFIX):
@@ -184,7 +184,7 @@ def _fetch(name: str, where: str, values: Mapping[str, Any]) -> str:
     arn, _, key = where.partition("#")
     parts = arn.split(":")
     region = parts[_REGION] if len(parts) > _REGION else values.get("AWS_DEFAULT_REGION")
-    # The keys of Amazon's S3 are an account's of AWS; with none, this machine's role is asked.
+    # Keys for Amazon's S3 are keys of AWS; without keys, boto3 uses this machine's role.
     of_aws = all(n in values for n in _KEYS) and "MLFLOW_S3_ENDPOINT_URL" not in values
     keys = {n.lower(): values[n] for n in _KEYS} if of_aws else {}
     try:
@@ -203,7 +203,7 @@ def _fetch(name: str, where: str, values: Mapping[str, Any]) -> str:
 
 
 def _in_a_line(error: ValidationError, file: Path) -> str:
-    """Say what is wrong with each setting, without the values of secrets."""
+    """Return the problem of each wrong setting, without the values of secrets."""
     problems = []
     for each in error.errors(include_input=False, include_url=False):
         name = str(each["loc"][0]) if each["loc"] else ""
@@ -214,4 +214,4 @@ def _in_a_line(error: ValidationError, file: Path) -> str:
         else:
             reason = each["msg"].removeprefix("Value error, ")
             problems.append(f"{name}: {reason}" if name else reason)
-    return f"{'; '.join(problems)}. Mend it in {file} or the environment (see env.example)."
+    return f"{'; '.join(problems)}. Fix it in {file} or the environment (see env.example)."

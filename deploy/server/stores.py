@@ -1,4 +1,4 @@
-"""Where files are kept: a folder, or a bucket of any S3."""
+"""Stores of files: a folder, or a bucket of any S3."""
 
 import contextlib
 import hashlib
@@ -28,7 +28,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Entry:
-    """A file in a store: its name there, its size in bytes, and a mark that changes with it."""
+    """A file in a store: its name, its size in bytes, and a mark that changes with its content."""
 
     name: str
     size: int
@@ -36,26 +36,26 @@ class Entry:
 
 
 class Target(Protocol):
-    """What content is written to."""
+    """A stream to write content to."""
 
     def write(self, content: bytes, /) -> object:
-        """Take the next bytes."""
+        """Write the next bytes."""
 
 
 class Store(Protocol):
-    """Files by name; a name may have slashes."""
+    """A store of files by name; names may have slashes."""
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
-        """Return what is there below a prefix."""
+        """Return the files with a prefix."""
 
     def read(self, name: str, target: Target) -> None:
         """Write a file's content to a stream; FileNotFoundError if there is none."""
 
     def write(self, name: str, source: Path) -> None:
-        """Store a local file, replacing one of that name."""
+        """Store a local file; replace an earlier file with that name."""
 
     def delete(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it exists."""
 
 
 class Folder:
@@ -65,7 +65,7 @@ class Folder:
         self._path = path
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
-        """Return what is there below a prefix."""
+        """Return the files with a prefix."""
         for path in sorted((self._path / prefix.rpartition("/")[0]).rglob("*")):
             name = path.relative_to(self._path).as_posix()
             if path.is_file() and name.startswith(prefix):
@@ -78,7 +78,7 @@ class Folder:
             shutil.copyfileobj(source, target, _CHUNK)
 
     def write(self, name: str, source: Path) -> None:
-        """Store a file whole or not at all, for the owner's eyes only."""
+        """Store a file completely or not at all, readable by its owner only."""
         path = self._path / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-")
@@ -92,12 +92,12 @@ class Folder:
             Path(unfinished).unlink(missing_ok=True)
 
     def delete(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it exists."""
         (self._path / name).unlink(missing_ok=True)
 
 
 class Bucket:
-    """What is below a prefix in a bucket."""
+    """The objects with a prefix in a bucket."""
 
     def __init__(self, client: "Any", address: str) -> None:
         parts = urlsplit(address)
@@ -106,7 +106,7 @@ class Bucket:
         self.prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
-        """Return what is there below a prefix."""
+        """Return the files with a prefix."""
         pages = self.client.get_paginator("list_objects_v2")
         with self._in_a_line():
             for page in pages.paginate(Bucket=self.name, Prefix=self.prefix + prefix):
@@ -130,7 +130,7 @@ class Bucket:
             self.client.upload_file(str(source), self.name, self.prefix + name)
 
     def delete(self, name: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it exists."""
         with self._in_a_line():
             self.client.delete_object(Bucket=self.name, Key=self.prefix + name)
 
@@ -141,36 +141,36 @@ class Bucket:
         except (BotoCoreError, ClientError, boto3.exceptions.Boto3Error) as error:
             raise ServerError(
                 f"the bucket {self.name} refused: {error}. Check its name, its endpoint, and "
-                "what these credentials may do."
+                "the rights of these credentials."
             ) from None
 
 
 class Hashing:
-    """A stream that passes on what is written to it, and knows its SHA-256."""
+    """A stream that passes bytes on to another stream, and computes their SHA-256."""
 
     def __init__(self, target: Target | None = None) -> None:
         self._target = target
         self._sha256 = hashlib.sha256()
 
     def write(self, content: bytes, /) -> None:
-        """Take the next bytes."""
+        """Write the next bytes."""
         self._sha256.update(content)
         if self._target:
             self._target.write(content)
 
     def hexdigest(self) -> str:
-        """Return the SHA-256 of all that was written."""
+        """Return the SHA-256 of all bytes that were written."""
         return self._sha256.hexdigest()
 
 
 def s3_client(settings: "Settings", profile: str = "") -> "Any":
-    """Return a client of the settings' S3, as the server or as a profile of this account's own."""
+    """Return a client of the S3 in the settings, with the server's keys or with a profile."""
     session = boto3.Session(profile_name=profile) if profile else _as_server(settings)
     return client(session, settings.mlflow_s3_endpoint_url, settings.aws_default_region)
 
 
 def client(session: boto3.Session, endpoint: str, region: str) -> "Any":
-    """Return a client of an S3; an endpoint of "" is Amazon's."""
+    """Return a client of an S3; the endpoint "" means Amazon's."""
     return session.client(
         "s3",
         endpoint_url=endpoint or None,
@@ -185,12 +185,12 @@ def client(session: boto3.Session, endpoint: str, region: str) -> "Any":
 
 
 def artifacts(settings: "Settings", profile: str = "") -> Bucket:
-    """Return where the server's artifacts are."""
+    """Return the store of the server's artifacts."""
     return Bucket(s3_client(settings, profile), settings.artifacts)
 
 
 def archive(settings: "Settings", address: str) -> Store:
-    """Return where backups are: `s3://bucket/prefix`, or a folder."""
+    """Return the store of backups: `s3://bucket/prefix`, or a folder."""
     if address.startswith("s3://"):
         return Bucket(_client_of_backups(settings), address)
     if not address.startswith("/"):
@@ -204,7 +204,7 @@ def archive(settings: "Settings", address: str) -> Store:
 def _client_of_backups(settings: "Settings") -> "Any":
     if not settings.backup_profile:
         return s3_client(settings)
-    # It may have an `endpoint_url` and a `region`: an S3 that is not the one with the artifacts.
+    # The profile may have the `endpoint_url` and the `region` of another S3.
     core = botocore.session.Session(profile=settings.backup_profile)
     try:
         own = core.get_scoped_config()

@@ -1,4 +1,4 @@
-"""Compare the server with a backup: every row, every artifact, and what a client gets to see."""
+"""Compare the server with a backup: every row, every artifact, and what a client sees."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,19 +10,19 @@ from deploy.server.service import Service
 from deploy.server.settings import Settings
 from deploy.server.stores import Hashing, Store
 
-_SHOWN = 20  # findings of a kind; a lost bucket would fill the screen
+_SHOWN = 20  # differences of one kind; a lost bucket would fill the screen
 
 
 def differences_in_database(
     recorded: Mapping[str, Mapping[str, str]], found: Mapping[str, Mapping[str, str]]
 ) -> Iterator[str]:
-    """Return what a backup has and the database lacks or has otherwise.
+    """Return the rows of a backup that the database lacks, or has changed.
 
     Parameters
     ----------
     recorded, found : mapping of str to mapping of str to str
-        Per table the SHA-256 of the rows of each run, model, …. What only `found` has was made
-        after the backup, and is no difference.
+        SHA-256 of the rows of each run, model, …, per table. Entries that only `found` has were
+        made after the backup, and are no difference.
     """
     for table, owners in recorded.items():
         present = found.get(table, {})
@@ -34,7 +34,7 @@ def differences_in_database(
 
 
 def differences_in_artifacts(recorded: Mapping[str, Artifact], bucket: Store) -> Iterator[str]:
-    """Read every artifact that a backup has, and return what is missing or has changed."""
+    """Read every artifact of a backup, and return the missing and changed ones."""
 
     def check(item: tuple[str, Artifact]) -> str:
         name, artifact = item
@@ -51,7 +51,7 @@ def differences_in_artifacts(recorded: Mapping[str, Artifact], bucket: Store) ->
 
 
 def differences_in_service(settings: Settings) -> Iterator[str]:
-    """Log in as a client does, and read every run, registered model and alias there is."""
+    """Log in as a client does, and read every run, registered model and alias."""
     try:
         served = _served(Service(settings))
     except ServerError as error:

@@ -1,1 +1,1 @@
-"""Data: where it comes from, tables, and stored splits that are verified by digest."""
+"""Data: sources, tables, and stored splits that are verified by digest."""

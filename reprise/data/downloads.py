@@ -1,7 +1,7 @@
-"""Bounds a download as a whole: its size, and the time that all of it takes.
+"""Limit the size of a download, and the time that the whole download takes.
 
-Time limits of single reads do not end a server that sends a byte before each of them is over, be
-it of the headers.
+A time limit for single reads is not enough: a server can send one byte, even of the headers,
+shortly before each limit.
 """
 
 import threading
@@ -15,21 +15,21 @@ from reprise.trust.documents import size_text
 
 
 def bounded(chunks: Iterator[bytes], uri: str, *, largest: int | None) -> Iterator[bytes]:
-    """Pass a download on until it is larger, or takes longer, than any should.
+    """Pass on the chunks of a download, up to a limit of size and of time.
 
     Parameters
     ----------
     chunks : iterator of bytes
-        Connects when it is first asked.
+        Connects when its first chunk is requested.
     uri : str
-        Where they come from, free of credentials.
+        The address, without credentials.
     largest : int or None
-        Number of bytes; None: any.
+        Number of bytes; None means no limit.
 
     Raises
     ------
     DataError
-        If it goes beyond a limit.
+        If the download exceeds a limit.
     """
     size, end = 0, time.monotonic() + limits.SOURCE_SECONDS
     while True:
@@ -46,19 +46,19 @@ def bounded(chunks: Iterator[bytes], uri: str, *, largest: int | None) -> Iterat
         if largest is not None and size > largest:
             raise DataError(
                 f"Expected at most {size_text(largest)} at {uri}, found more. "
-                "If you trust it and have the room, add -P allow_large=true."
+                "If you trust it and have the space, add -P allow_large=true."
             )
         yield chunk
 
 
 def _next(chunks: Iterator[bytes]) -> "Future[bytes | None]":
-    """Ask for the next chunk in a thread, which no process waits for at its end."""
+    """Request the next chunk in a daemon thread, so that no process waits for it at its end."""
     future: Future[bytes | None] = Future()
 
     def ask() -> None:
         try:
             future.set_result(next(chunks, None))
-        except Exception as error:  # noqa: BLE001 - raised again by who waits for the result
+        except Exception as error:  # noqa: BLE001 - raised again where the result is read
             future.set_exception(error)
 
     threading.Thread(target=ask, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Read data sources: local files, HTTP and S3, hashed as they are read."""
+"""Read data sources (local files, HTTP and S3), and compute their digest while reading."""
 
 from __future__ import annotations
 
@@ -65,24 +65,25 @@ _NETWORK = {
 
 @dataclass(frozen=True)
 class Source:
-    """Bytes of a data source as they were read.
+    """The bytes of a data source.
 
     Attributes
     ----------
     uri : str
-        Where they came from, free of credentials, with the version read where S3 keeps versions.
+        The address without credentials; with the version that was read if S3 keeps versions.
     kind : {"file", "http", "s3"}
-        How they were read.
+        How the bytes were read.
     sha256 : str
         SHA-256 of the bytes, in hexadecimal.
     size : int
         Number of bytes.
     path : Path
-        Local file that holds them; of a remote source a temporary one.
+        Local file that holds the bytes; a temporary file for a remote source.
     version_id : str or None
-        Version of the S3 object, where its bucket keeps versions.
+        Version of the S3 object, if its bucket keeps versions.
     private : bool
-        Whether a replay must send it nowhere: it is neither of the replay's commit nor public.
+        Whether a replay must not send the bytes anywhere: they are neither in its commit nor
+        public.
     """
 
     uri: str
@@ -102,20 +103,20 @@ def fetch(
     permitted: Permissions | None = None,
     allow_large: bool = False,
 ) -> Iterator[Source]:
-    """Read a data source once, hash it, and hold its bytes in a local file meanwhile.
+    """Read a data source once, compute its digest, and keep its bytes in a local file.
 
     Parameters
     ----------
     source : str
         A path, ``file://``, ``http://`` or ``https://`` address, or
-        ``s3://bucket/key[?versionId=...]``. S3 is asked as MLflow asks it: by the ``AWS_*``
+        ``s3://bucket/key[?versionId=...]``. S3 is configured as for MLflow: by the ``AWS_*``
         variables and ``MLFLOW_S3_ENDPOINT_URL``.
     known : sequence of str
-        Names that mean something else to the caller, suggested for a file that does not exist.
+        Names with a meaning for the caller, to suggest if the file does not exist.
     permitted : Permissions, optional
-        What may be read, where a record names the source; else those of this process.
+        What may be read, if a record names the source; by default those of this process.
     allow_large : bool
-        Whether a download may be larger than `limits` allow.
+        Whether a download may be larger than `limits` allows.
 
     Yields
     ------
@@ -126,9 +127,9 @@ def fetch(
     ------
     DataError
         If the source cannot be read, is empty, too large or too slow, or is a local file that
-        changes meanwhile.
+        changes while it is read.
     NotAllowedError
-        If this is a replay, which may not read it.
+        If this process is a replay that may not read the source.
     """
     permitted = permitted or permissions.current()
     scheme = source.partition("://")[0].lower() if "://" in source else "file"
@@ -233,7 +234,7 @@ def _save(chunks: Iterable[bytes], path: Path) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
     try:
         with path.open("wb") as stream:
-            for chunk in chunks:  # their failures are DataErrors, so an OSError is the disk's
+            for chunk in chunks:  # a download fails with DataError; OSError is the disk's
                 digest.update(chunk)
                 size += stream.write(chunk)
     except OSError as error:
@@ -257,7 +258,7 @@ def _http_chunks(address: str, uri: str, permitted: Permissions | None) -> Itera
     )
 
     class Adapter(requests.adapters.HTTPAdapter):
-        """Checks each address that a chain of redirects leads to."""
+        """Checks each address in a chain of redirects."""
 
         def send(self, request: requests.PreparedRequest, *args: Any, **named: Any) -> Any:
             if permitted:
@@ -272,14 +273,14 @@ def _http_chunks(address: str, uri: str, permitted: Permissions | None) -> Itera
                 address,
                 stream=True,
                 timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                headers={"Accept-Encoding": "identity"},  # the digest is of the file's own bytes
+                headers={"Accept-Encoding": "identity"},  # the digest is of the file's bytes
             ) as response:
                 if not response.ok:
                     raise _http_error(uri, response.status_code)
                 packed = urlsplit(uri).path.lower().endswith(".gz")
                 yield from response.raw.stream(_CHUNK_BYTES, decode_content=not packed)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise _network_error(uri, error) from None  # its text holds the address, signature and all
+        raise _network_error(uri, error) from None  # its text holds the address with its signature
 
 
 def _http_error(uri: str, status: int) -> DataError:
@@ -290,7 +291,7 @@ def _http_error(uri: str, status: int) -> DataError:
 
 
 def _network_error(uri: str, error: Exception) -> DataError:
-    """Name the cause by its class, since texts of these errors hold whole addresses."""
+    """Name the cause by the error's class, as the error's text holds the whole address."""
     cause = getattr(error.args[0], "reason", error.args[0]) if error.args else error
     names = [kind.__name__ for e in (cause, error) for kind in type(e).__mro__]
     words = next((_NETWORK[name] for name in names if name in _NETWORK), type(error).__name__)
@@ -309,7 +310,7 @@ def _s3_object(source: str) -> tuple[str, str | None, Iterator[bytes]]:
     if not bucket or "@" in bucket or not key or asked is None:
         raise DataError(
             "Expected s3://bucket/key or s3://bucket/key?versionId=..., found "
-            f"s3://{bucket.rpartition('@')[2]}/{key} with something missing or more than that. "
+            f"s3://{bucket.rpartition('@')[2]}/{key} with parts that are missing or not allowed. "
             "Give credentials as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
     uri = f"s3://{bucket}/{key}"
@@ -338,7 +339,7 @@ def _s3_client() -> Any:
     insecure = os.environ.get("MLFLOW_S3_IGNORE_TLS", "").lower() in ("true", "1")
     endpoint = os.environ.get("MLFLOW_S3_ENDPOINT_URL") or None
     try:
-        return boto3.Session().client(  # the default session keeps credentials it once found
+        return boto3.Session().client(  # the default session keeps old credentials
             "s3",
             endpoint_url=endpoint,
             verify=False if insecure else None,

@@ -1,4 +1,4 @@
-"""Stored splits: written once per content, and verified by digest before anything is computed."""
+"""Stored splits: written once per content, and verified by digest before every use."""
 
 import re
 import tempfile
@@ -25,7 +25,7 @@ SCHEMA = "schema.json"
 PART = re.compile(rf"runs:/([0-9a-f]{{32}})/{FOLDER}/({TRAIN}|{TEST})\.parquet")
 _FILES = (f"{TRAIN}.parquet", f"{TEST}.parquet", SCHEMA)
 _COMPRESSION = "zstd"
-_ROW_GROUP = 1 << 17  # rows; what is written and read at a time
+_ROW_GROUP = 1 << 17  # rows that are written and read at a time
 
 
 def store(
@@ -35,25 +35,25 @@ def store(
     *,
     private: bool = False,
 ) -> None:
-    """Log a split as artifacts of this run, or refer to the run that has the same content already.
+    """Log a split as artifacts of this run, or refer to the run that already has the same content.
 
-    A replay logs nothing but what the original run had: where its content is another, only the
-    digests are on the record.
+    A replay stores only content that its original run had. Of other content, it records only the
+    digests.
 
     Parameters
     ----------
     run : RunRecorder
     parts : iterable of (name, Table)
-        "train" and "test"; each is written and let go before the next is asked for.
+        "train" and "test"; each is written and freed before the next is requested.
     schema : dict
-        What the parts hold, JSON-able.
+        Description of the parts, for JSON.
     private : bool
-        Whether it may be sent nowhere: then another run must have it.
+        Whether the content must not be sent anywhere. Then another run must have it.
 
     Raises
     ------
     DataError
-        If it is private, and no run has it.
+        If the content is private, and no run has it.
     """
     import pyarrow.parquet as pq
 
@@ -77,8 +77,8 @@ def store(
         if holder is None and kept:
             if private:
                 raise DataError(
-                    "expected the data that the original run has stored, found that it is gone, "
-                    "and a replay sends none of this machine's. Run load_data again."
+                    "expected the data that the original run has stored, found that it is missing, "
+                    "and a replay sends no data of this machine. Run load_data again."
                 )
             text = canonical_json({**schema, "files": files})
             (folder / SCHEMA).write_text(text, encoding="utf-8")
@@ -100,7 +100,7 @@ def store(
 
 
 def stored_input(inputs: "Iterable[InputData]") -> str | None:
-    """Return the address of the load_data run whose stored data a run has read; None: of none."""
+    """Return the address of the load_data run that stored the input of a run, or None."""
     for item in inputs:
         if part := PART.fullmatch(item.uri):
             return f"runs:/{part[1]}"
@@ -116,8 +116,8 @@ def find_holder(
     ----------
     experiment_id, digest : str
     sizes : mapping of str to int, optional
-        Bytes of each file of the content: a file of another size is damaged, or was written by
-        another version of the library.
+        Bytes of each file of the content. A file of another size is damaged, or another version
+        of the library wrote it.
     """
     for run in tracking.find_runs(experiment_id, tags={tracking.DATA_DIGEST: digest}, limit=100):
         own = run.data.tags.get(tracking.STORED_IN) == run.info.run_id
@@ -127,12 +127,12 @@ def find_holder(
 
 
 def is_loaded(load_run_id: str) -> bool:
-    """Tell whether what a load_data run has loaded is still stored, be it by an earlier run."""
+    """Return whether the data of a load_data run is still stored, by that run or an earlier one."""
     return _is_stored(tracking.stored_in(load_run_id), {})
 
 
 def _is_stored(holder: str, sizes: "Mapping[str, int]") -> bool:
-    """Tell whether a run has the artifacts of a split: its tag stays when they are deleted."""
+    """Return whether a run has the artifacts of a split; its tag remains when they are deleted."""
     stored = tracking.artifact_sizes(holder, FOLDER)
     return all(
         name in stored and (size is None or stored[name] in (size, None))
@@ -143,24 +143,24 @@ def _is_stored(holder: str, sizes: "Mapping[str, int]") -> bool:
 def read(
     run: "RunRecorder", load_run_id: str, part: str, *, allow_large: bool = False
 ) -> "pa.Table":
-    """Read one part of a stored split, verify it, and put it on the record as an input.
+    """Read one part of a stored split, verify it, and record it as an input.
 
     Parameters
     ----------
     run : RunRecorder
-        The run that reads.
+        The run that reads the part.
     load_run_id : str
         Id of a finished load_data run.
     part : {"train", "test"}
     allow_large : bool
-        Whether it may be larger than `limits` allow.
+        Whether the part may be larger than `limits` allows.
 
     Raises
     ------
     DataError
-        If that run holds no data.
+        If that run has no data.
     DigestMismatchError
-        If the stored data is not what was recorded.
+        If the digest of the stored data is not the recorded one.
     """
     holder, recorded = located(load_run_id, part)
     table = verified(holder, part, recorded, allow_large=allow_large)
@@ -183,7 +183,7 @@ def located(load_run_id: str, part: str) -> tuple[str, str]:
     Raises
     ------
     DataError
-        If that load holds no data.
+        If the load_data run has no data.
     """
     holder = tracking.stored_in(load_run_id)
     record = tracking.read_record(load_run_id)
@@ -197,14 +197,14 @@ def located(load_run_id: str, part: str) -> tuple[str, str]:
 
 
 def verified(holder: str, part: str, recorded: str, *, allow_large: bool = False) -> "pa.Table":
-    """Read a part out of the run whose artifacts hold it.
+    """Read a part of a split from the artifacts of the run that holds it.
 
     Raises
     ------
     TrackingError
-        If it is gone.
+        If the part is missing.
     DigestMismatchError
-        If it is not what was recorded.
+        If its digest is not the recorded one.
     """
     import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""Refuses tables that claim, or turn out, to be larger than the memory of an ordinary machine."""
+"""Refuse tables that are, or claim to be, larger than the memory of an ordinary machine."""
 
 import csv
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-_VALUE_BYTES = 8  # of a number in memory
+_VALUE_BYTES = 8  # bytes of a number in memory
 LINE_BYTES = 4 * limits.MIB  # Arrow reads a CSV file in blocks of that size, and a row has to fit
 
 
 def too_large(name: str, found: str, limit: str) -> DataError:
-    """Return the error that says so, and how the limit is lifted."""
+    """Return the error for a table beyond a limit; it says how to lift the limit."""
     return DataError(
         f"Expected at most {limit}, found {found}: {name}. "
         "If you trust it and have the memory, add -P allow_large=true."
@@ -26,7 +26,7 @@ def too_large(name: str, found: str, limit: str) -> DataError:
 
 
 def refuse_columns(count: int, name: str) -> None:
-    """Refuse more columns than any table has that is meant as one."""
+    """Refuse a table with too many columns."""
     if count > limits.TABLE_COLUMNS:
         raise too_large(name, f"{count} columns", f"{limits.TABLE_COLUMNS} columns")
 
@@ -38,8 +38,8 @@ def refuse_parquet_claims(file: "pq.ParquetFile", name: str) -> None:
     groups = [claims.row_group(i) for i in range(claims.num_row_groups)]
     if sum(group.num_rows for group in groups) != claims.num_rows or claims.num_rows < 0:
         raise DataError(
-            f"Expected a sound Parquet file, found one whose parts have other numbers of rows than "
-            f"it says: {name}. Write it again."
+            f"Expected a sound Parquet file, found one with another number of rows than its "
+            f"footer says: {name}. Write it again."
         )
     encoded = sum(max(group.total_byte_size, 0) for group in groups)
     decoded = claims.num_rows * claims.num_columns * _VALUE_BYTES
@@ -47,15 +47,15 @@ def refuse_parquet_claims(file: "pq.ParquetFile", name: str) -> None:
 
 
 def refuse_size(size: int, name: str) -> None:
-    """Refuse a table of so many bytes in memory."""
+    """Refuse a table that needs too many bytes in memory."""
     if size > limits.TABLE_BYTES:
         raise too_large(name, f"{size_text(size)} in memory", size_text(limits.TABLE_BYTES))
 
 
 def refuse_expanding_text(file: "pq.ParquetFile", path: Path, name: str) -> None:
-    """Refuse columns of text that a few bytes repeat: they are counted before they are written out.
+    """Refuse columns of text that are small in the file but too large in memory.
 
-    A Parquet file holds a text once, however often it stands in a column.
+    A Parquet file stores a text once, however often a column repeats it.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -82,7 +82,7 @@ def refuse_expanding_text(file: "pq.ParquetFile", path: Path, name: str) -> None
 
 
 class CountedStream:
-    """A binary stream to read from that ends in an error beyond so many bytes."""
+    """A binary stream that raises an error after too many bytes."""
 
     def __init__(self, stream: "pa.NativeFile", name: str) -> None:
         self._stream = stream
@@ -101,21 +101,21 @@ class CountedStream:
         return block
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True: the stream can be read."""
         return True
 
     def close(self) -> None:
-        """Close it."""
+        """Close the stream."""
         self.closed = True
 
 
 def lines(file: "IO[bytes] | Any", name: str) -> Iterator[bytes]:
-    """Return the lines of a file, none of which may be longer than a block.
+    """Return the lines of a file; no line may be longer than a block.
 
     Raises
     ------
     DataError
-        That says which is.
+        If a line is too long.
     """
     number = 0
     while line := file.readline(LINE_BYTES + 1):
@@ -129,10 +129,10 @@ def lines(file: "IO[bytes] | Any", name: str) -> Iterator[bytes]:
 
 
 def refuse_wide_header(file: "IO[bytes] | Any", name: str, delimiter: str) -> None:
-    """Refuse a CSV file of too many columns by its first row."""
+    """Refuse a CSV file with too many columns in its first row."""
     text = (line.decode("utf-8", "replace") for line in lines(file, name))
     try:
         header = next(csv.reader(text, delimiter=delimiter), [])
-    except csv.Error:  # said better by who reads it
+    except csv.Error:  # the reader has a better message
         return
     refuse_columns(len(header), name)

@@ -1,4 +1,4 @@
-"""Read a table from a CSV, TSV or Parquet file, or say in one line what is wrong with the file."""
+"""Read a table from a CSV, TSV or Parquet file, with a one-line error if the file is wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCK_BYTES = table_limits.LINE_BYTES
-# Of the footer, which is read before anything in it can be checked.
+# Limits of the footer, which is read before anything in it can be checked.
 _FOOTER = {
     "thrift_string_size_limit": limits.PARQUET_STRING_BYTES,
     "thrift_container_size_limit": limits.PARQUET_CONTAINER_ITEMS,
@@ -35,7 +35,7 @@ FORMATS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 def read_table(path: Path, *, name: str, allow_large: bool = False) -> pa.Table:
     """Read a table from a CSV, TSV or Parquet file; the first row of a CSV file names the columns.
 
-    The type of a CSV column is the narrowest that all its values have, wherever they stand:
+    The type of a CSV column is the narrowest type of all its values, in this order:
     integer, boolean, ISO date or timestamp, float, text. An empty value, ``NA``, ``NaN`` and
     ``null`` are missing values, in text too.
 
@@ -46,7 +46,7 @@ def read_table(path: Path, *, name: str, allow_large: bool = False) -> pa.Table:
     name : str
         Path or address that the user gave; its extension decides how to read.
     allow_large : bool
-        Whether it may be larger than `limits` allow.
+        Whether the table may be larger than `limits` allows.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def read_table(path: Path, *, name: str, allow_large: bool = False) -> pa.Table:
 
 @contextmanager
 def bounded_memory(name: str, *, allow_large: bool) -> Iterator[None]:
-    """Say in a line that a table does not fit, whatever it had claimed."""
+    """Turn a lack of memory into a one-line error, whatever size the table claimed."""
     try:
         with nullcontext() if allow_large else limits.memory(limits.DECODING_BYTES):
             yield
@@ -91,7 +91,7 @@ def bounded_memory(name: str, *, allow_large: bool) -> Iterator[None]:
 
 def _no_rows(name: str) -> DataError:
     return DataError(
-        f"Expected rows of data below the column names, found none: {name}. Check the file."
+        f"Expected rows of data after the column names, found none: {name}. Check the file."
     )
 
 
@@ -117,16 +117,16 @@ def _refuse_columns(names: list[str], source: str) -> None:
 
 
 def read_parquet(path: Path, *, name: str = "", allow_large: bool = False) -> pa.Table:
-    """Read a Parquet file column by column, so that it takes hardly more memory than its table.
+    """Read a Parquet file column by column, so that it needs hardly more memory than its table.
 
-    pandas' unnamed index, which it adds as a last column and nobody means as data, is left out.
+    The unnamed index that pandas adds as a last column is left out: it is no data.
 
     Raises
     ------
     DataError
-        If it is larger than `limits` allow, unless it may be.
+        If the table is larger than `limits` allows and `allow_large` is false.
     pyarrow.ArrowException, OSError
-        If it is damaged, or no Parquet file.
+        If the file is damaged, or no Parquet file.
     """
     import pyarrow.parquet as pq
 
@@ -144,7 +144,7 @@ def read_parquet(path: Path, *, name: str = "", allow_large: bool = False) -> pa
 
 
 def give_memory_back() -> None:
-    """Return to the system what freed tables and arrays have left; allocators tend to keep it."""
+    """Return the memory of freed tables and arrays to the system; allocators tend to keep it."""
     import pyarrow as pa
 
     pa.default_memory_pool().release_unused()
@@ -159,7 +159,7 @@ def _read_parquet(path: Path, name: str, *, allow_large: bool) -> pa.Table:
 
     try:
         return read_parquet(path, name=name, allow_large=allow_large)
-    except MemoryError:  # Arrow's is one of its own exceptions too
+    except MemoryError:  # Arrow's own MemoryError is also an ArrowException
         raise
     except (pa.ArrowException, OSError) as error:
         raise DataError(
@@ -170,7 +170,7 @@ def _read_parquet(path: Path, name: str, *, allow_large: bool) -> pa.Table:
 
 @dataclass(frozen=True)
 class _CsvFile:
-    """A CSV file, and what is wrong with it: Arrow says that, Python's slow reader says where."""
+    """A CSV file and its faults: Arrow reports that there is one, Python's slow reader where."""
 
     path: Path
     name: str
@@ -193,7 +193,7 @@ class _CsvFile:
                     arrow_csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
                     arrow_csv.ConvertOptions(strings_can_be_null=True),
                 )
-            _ = table.column_names  # decoded only now
+            _ = table.column_names  # decodes the names
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             raise self._fault() or self._unknown(error) from error
         except OSError as error:
@@ -204,8 +204,8 @@ class _CsvFile:
         return table
 
     def _refuse_large(self) -> None:
-        """Refuse a file by its size, and by the width of its first row."""
-        size = self.path.stat().st_size if self.path.exists() else 0  # said by who reads it
+        """Refuse a file for its size, or for the width of its first row."""
+        size = self.path.stat().st_size if self.path.exists() else 0  # the reader reports it
         if size > limits.SOURCE_BYTES:
             limit = size_text(limits.SOURCE_BYTES)
             raise table_limits.too_large(self.name, size_text(size), limit)
@@ -213,7 +213,7 @@ class _CsvFile:
         try:
             with cast("gzip.GzipFile", opener(self.path, "rb")) as file:
                 table_limits.refuse_wide_header(file, self.name, self.delimiter)
-        except (OSError, EOFError, zlib.error):  # not gzip, or damaged: said by who reads it
+        except (OSError, EOFError, zlib.error):  # not gzip, or damaged: the reader reports it
             return
 
     @contextmanager
@@ -225,7 +225,7 @@ class _CsvFile:
             yield table_limits.CountedStream(stream, self.name) if counted else stream
 
     def _fault(self) -> DataError | None:
-        """Find the first line that is at fault, if any."""
+        """Find the first line with a fault, if any."""
         opener = gzip.open if self.packed else open
         with cast("gzip.GzipFile", opener(self.path, "rb")) as file:
             for number, line in enumerate(table_limits.lines(file, self.name), 1):
@@ -254,7 +254,7 @@ class _CsvFile:
                     if row and len(row) != width:
                         return DataError(
                             f"Expected {width} columns as in the header, found {len(row)} in line "
-                            f"{line}: {self.name}. Mend that line; quote values with separators."
+                            f"{line}: {self.name}. Fix that line; quote values with separators."
                         )
                     line, found = rows.line_num + 1, found + bool(row)
             except csv.Error as error:
@@ -280,6 +280,6 @@ class _CsvFile:
 
 
 def _ends_in_line_break(table: pa.Table) -> bool:
-    """Tell whether a quote may have swallowed the end of the file, which Arrow lets pass."""
+    """Return whether a quoted value may contain the rest of the file, which Arrow accepts."""
     last = table.column(-1)[-1].as_py() if table.num_rows else None
     return isinstance(last, str) and bool({"\n", "\r"} & set(last))

@@ -1,10 +1,10 @@
-"""Whether this machine can work with the team's tracking server: `python -m reprise.doctor`.
+"""Check whether this machine can work with the team's tracking server: `reprise doctor`.
 
-One line for each check, and for what is not well, what to do. It is no entry point of MLproject on
-purpose: `mlflow run` itself needs the server before it starts anything.
+The doctor prints one line for each check, and how to fix what fails. It is not an entry point of
+MLproject on purpose: `mlflow run` itself needs the server before it starts anything.
 
-`checks` is the table of checks and of what each stands on: `connection` (address, certificate,
-clock), `account` (login, versions, permission), `transfer` (presigned transfers, artifacts) and
-`surroundings` (pickle, git). A `visit` is what they share, a `finding` what each of them says.
-An experiment `reprise-doctor` may stay on the server; runs and artifacts do not.
+`checks` has the table of checks and of the checks that each needs: `connection` (address,
+certificate, clock), `account` (login, versions, permission), `transfer` (presigned transfers,
+artifacts) and `local` (pickle, git). All checks share a `Context`, and each returns a
+`CheckResult`. The experiment `reprise-doctor` may stay on the server; runs and artifacts do not.
 """

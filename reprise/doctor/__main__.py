@@ -26,34 +26,34 @@ _COLOURS = {
 
 
 def main(size_mb: int) -> int:
-    """Make the checks, print a line for each, and return the exit code.
+    """Run the checks, print a line for each, and return the exit code.
 
     Parameters
     ----------
     size_mb : int
         Size of the artifact to send and fetch.
     """
-    visit = of_environment(Path.cwd(), size_mb)
+    context = of_environment(Path.cwd(), size_mb)
     be_brief_and_quiet()
     logging.disable()  # libraries log URLs with their signatures
     warnings.simplefilter("ignore")
     try:
         with interrupts.interruptible():
-            findings = _examined(visit)
+            results = _examined(context)
     except KeyboardInterrupt:
-        visit.abandoned = True
+        context.abandoned = True
         warn("doctor: interrupted")
-        return _ended(visit, interrupts.EXIT_CODE)
-    worst = next((f for f in findings if f.status == Status.FAILED), None)
+        return _ended(context, interrupts.EXIT_CODE)
+    worst = next((f for f in results if f.status == Status.FAILED), None)
     if worst:
-        say(f"Mend first: {worst.check}. {worst.advice}")
-        return _ended(visit, 1)
-    next_commands({f"{RUN} train_dt": "train a decision tree, and have it on the record"})
-    return _ended(visit, 0)
+        say(f"Fix first: {worst.check}. {worst.advice}")
+        return _ended(context, 1)
+    next_commands({f"{RUN} train_dt": "train a decision tree and record the run"})
+    return _ended(context, 0)
 
 
 def _size_mb() -> int:
-    """Return the size that the command line asks for."""
+    """Return the size from the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m reprise.doctor",
         description="Check that this machine can work with the tracking server that "
@@ -68,43 +68,43 @@ def _size_mb() -> int:
     return size
 
 
-def _examined(visit: Context) -> list[CheckResult]:
-    """Print what each check finds, as it does; leave nothing on the server, come what may."""
-    findings: list[CheckResult] = []
-    checking = examine(visit)
+def _examined(context: Context) -> list[CheckResult]:
+    """Print each result when its check ends; always delete what the checks left on the server."""
+    results: list[CheckResult] = []
+    checking = examine(context)
     try:
-        while finding := _shown(visit, lambda: next(checking, None)):
-            findings.append(finding)
+        while result := _shown(context, lambda: next(checking, None)):
+            results.append(result)
     finally:
-        left = _shown(visit, lambda: leave(visit))
-    return [*findings, left] if left else findings
+        left = _shown(context, lambda: leave(context))
+    return [*results, left] if left else results
 
 
-def _shown(visit: Context, look: Callable[[], CheckResult | None]) -> CheckResult | None:
-    """Print what is found, once the line that says what is being done is gone."""
+def _shown(context: Context, look: Callable[[], CheckResult | None]) -> CheckResult | None:
+    """Show progress while a check runs, then remove it and print the result."""
     with working() as show:
-        visit.show = show
-        finding = look()
-    if finding:
-        _print(finding)
-    return finding
+        context.show = show
+        result = look()
+    if result:
+        _print(result)
+    return result
 
 
-def _print(finding: CheckResult) -> None:
-    """Print a finding; on a terminal, its status has a colour."""
-    text = line(finding, width=WIDTH)
+def _print(result: CheckResult) -> None:
+    """Print a result; on a terminal, its status has a colour."""
+    text = line(result, width=WIDTH)
     console = Console()
     if not console.is_terminal:
         say(text)
         return
     shown = Text(text)
-    shown.stylize(_COLOURS[finding.status], 0, len(finding.status))
+    shown.stylize(_COLOURS[result.status], 0, len(result.status))
     console.print(shown, soft_wrap=True)
 
 
-def _ended(visit: Context, code: int) -> int:
-    """Return the exit code; or go at once, where threads of what was given up may never end."""
-    if visit.abandoned:
+def _ended(context: Context, code: int) -> int:
+    """Return the exit code; exit at once if a check was abandoned, as its threads may never end."""
+    if context.abandoned:
         sys.stdout.flush()
         os._exit(code)
     return code

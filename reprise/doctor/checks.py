@@ -1,4 +1,4 @@
-"""The checks, in order, what each stands on, and how long each may take."""
+"""The checks in order, the checks that each needs, and the time limit of each."""
 
 import contextlib
 import signal
@@ -18,7 +18,7 @@ _SECONDS = 45
 
 @dataclass(frozen=True)
 class Check:
-    """One check: its name, what does it, and the checks without which it makes no sense."""
+    """One check: its name, its function, and the names of the checks that must pass before it."""
 
     name: str
     look: Callable[[Context], CheckResult]
@@ -42,65 +42,64 @@ WIDTH = max(len(check.name) for check in CHECKS)
 
 
 class TimeIsUpError(BaseException):
-    """A check took too long; no library may take this for an error of its own."""
+    """A check took too long. No library catches it, as it is not an Exception."""
 
 
-def examine(visit: Context, *, seconds: float = _SECONDS) -> Iterator[CheckResult]:
-    """Make the checks one after the other, and yield what each finds.
+def examine(context: Context, *, seconds: float = _SECONDS) -> Iterator[CheckResult]:
+    """Run the checks one after the other, and yield the result of each.
 
     Parameters
     ----------
-    visit : Context
-        Its run, if one was made, is still there afterwards: `leave` deletes it.
+    context : Context
+        If the checks make a run, it is stored here; `leave` deletes it.
     seconds : float
-        Limit of each check; that of artifacts has two seconds more for each MB.
+        Time limit of each check; the check of artifacts gets two more seconds for each MB.
     """
     failures: dict[str, str] = {}
     for check in CHECKS:
-        if not (check.is_local or visit.has_server):
+        if not (check.is_local or context.has_server):
             continue
         causes = obstacles(check.stands_on, failures)
         if causes:
             failures[check.name] = causes[0]
             yield skipped(check.name, causes[0])
             continue
-        visit.show(check.name)
-        limit = seconds + 2 * visit.size_mb if check.name == "artifacts" else seconds
-        finding = _within(limit, check, visit)
-        if finding.status == Status.FAILED:
+        context.show(check.name)
+        limit = seconds + 2 * context.size_mb if check.name == "artifacts" else seconds
+        result = _within(limit, check, context)
+        if result.status == Status.FAILED:
             failures[check.name] = check.name
-        yield finding
+        yield result
 
 
-def leave(visit: Context, *, seconds: float = _SECONDS) -> CheckResult | None:
-    """Delete what a visit has made on the server; None: nothing."""
-    visit.show("clean-up")
-    run_id = visit.run.info.run_id if visit.run else ""
+def leave(context: Context, *, seconds: float = _SECONDS) -> CheckResult | None:
+    """Delete what the checks made on the server; return None if there is nothing to delete."""
+    context.show("clean-up")
+    run_id = context.run.info.run_id if context.run else ""
     try:
         with at_most(seconds):
-            return clean_up(visit)
+            return clean_up(context)
     except TimeIsUpError:
         advice = f"Do: mlflow runs delete --run-id {run_id}"
-        return failed("clean-up", f"no end in {seconds:.0f} s; run {run_id} may be left", advice)
+        found = f"not finished in {seconds:.0f} s; run {run_id} may remain"
+        return failed("clean-up", found, advice)
 
 
-def _within(seconds: float, check: Check, visit: Context) -> CheckResult:
+def _within(seconds: float, check: Check, context: Context) -> CheckResult:
     try:
         with at_most(seconds):
-            return check.look(visit)
+            return check.look(context)
     except TimeIsUpError:
-        visit.abandoned = True
-        advice = (
-            "The server, its store, or the way to it hangs or is too slow: ask the administrator"
-        )
+        context.abandoned = True
+        advice = "The server, its store or the network hangs or is too slow: ask the administrator"
         if check.name == "artifacts":
-            advice += ", or try with less: python -m reprise.doctor --size-mb 10"
-        return failed(check.name, f"no end in {seconds:.0f} s", advice)
+            advice += ", or try a smaller file: python -m reprise.doctor --size-mb 10"
+        return failed(check.name, f"not finished in {seconds:.0f} s", advice)
 
 
 @contextlib.contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Interrupt what is done in the main thread after this time, whatever it waits for.
+    """Interrupt the main thread after this time, even if it waits.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the checks of one visit to a server share: its address, who asks, and the run to try."""
+"""What the checks share: the server's address, the user, and the run that they make."""
 
 import configparser
 import contextlib
@@ -41,21 +41,21 @@ _NO_LOGIN = {"username": None, "password": None, "token": None}
 
 @dataclass
 class Context:
-    """A visit to the server at a tracking URI, from the project in a folder.
+    """The server at a tracking URI, and the project in a folder, as all checks see them.
 
     Attributes
     ----------
     uri : str
-        "" where none is set.
+        "" if none is set.
     folder : Path
     size_mb : int
-        Of the artifact to try.
+        Size of the artifact to send and fetch.
     show : callable
-        Takes what is being done.
+        Shows its argument as progress.
     run : Run, optional
-        The run to try things with, once there is one.
+        The run that the checks made, once there is one.
     abandoned : bool
-        Whether something was given up before its end.
+        Whether a check was stopped before its end.
     """
 
     uri: str
@@ -67,7 +67,7 @@ class Context:
 
     @property
     def parts(self) -> SplitResult:
-        """The address, taken apart."""
+        """The parts of the address."""
         return urlsplit(self.uri)
 
     @property
@@ -82,45 +82,45 @@ class Context:
 
     @property
     def user(self) -> str:
-        """Whom the server knows us as; "" without a name."""
+        """The user's name on the server, or ""."""
         return self.parts.username or _named()[0] or ""
 
     def secrets(self) -> list[str]:
-        """Return what must not be printed."""
+        """Return the texts that must not be printed."""
         token = os.environ.get("MLFLOW_TRACKING_TOKEN")
         return [s for s in (_named()[1], token, self.parts.password) if s]
 
-    def said(self, error: Exception) -> str:
-        """Shorten an error to a part of a line."""
+    def shortened(self, error: Exception) -> str:
+        """Return an error's text, short enough for a part of a line."""
         return quoted(str(error), self.secrets())
 
     def ask(
         self, path: str, *, anonymous: bool = False, params: dict[str, str] | None = None
     ) -> "requests.Response":
-        """GET a path of the server, as MLflow's client does; whatever the status of the answer.
+        """GET a path of the server as MLflow's client does, and return any answer.
 
         Raises
         ------
         TrackingError
-            If it does not answer.
+            If the server does not answer.
         """
         host = get_default_host_creds(self.uri.rstrip("/"))
         more: dict[str, Any] = {}
         if anonymous:
             known = {n: getattr(host, n) for n in ("server_cert_path", "client_cert_path")}
             host = MlflowHostCreds(self.bare_uri.rstrip("/"), **known, **_NO_LOGIN)
-            more["auth"] = lambda request: request  # nor a login of ~/.netrc
+            more["auth"] = lambda request: request  # no login of ~/.netrc either
         try:
             answer: requests.Response = http_request(
                 host, path, "GET", retry_codes=(), raise_on_status=False, params=params, **more
             )
         except MlflowException as error:
-            raise TrackingError(self.said(error)) from error
+            raise TrackingError(self.shortened(error)) from error
         return answer
 
 
 def of_environment(folder: Path, size_mb: int) -> Context:
-    """Plan a visit to the server that the environment names."""
+    """Return the context for the server that the environment names."""
     return Context(os.environ.get(TRACKING_URI, ""), folder, size_mb)
 
 
@@ -128,13 +128,13 @@ def _named() -> tuple[str | None, str | None]:
     """Return the user's name and password as MLflow's client reads them."""
     try:
         found = read_mlflow_creds()
-    except (configparser.Error, OSError, UnicodeDecodeError):  # `login` tells of it
+    except (configparser.Error, OSError, UnicodeDecodeError):  # `login` reports it
         return None, None
     return found.username, found.password
 
 
 def status_of(error: BaseException | None) -> int:
-    """Return the HTTP status that an error tells of; 0: there was no answer."""
+    """Return the HTTP status in an error, or 0 if there was no answer."""
     if error is None:
         return 0
     response = getattr(error, "response", None)
@@ -151,7 +151,7 @@ def status_of(error: BaseException | None) -> int:
 
 @contextlib.contextmanager
 def variables(values: dict[str, str]) -> Iterator[None]:
-    """Have environment variables meanwhile."""
+    """Set environment variables inside a block."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -165,7 +165,7 @@ def variables(values: dict[str, str]) -> Iterator[None]:
 
 
 def be_brief_and_quiet() -> None:
-    """Make MLflow's client of this process give up soon, unless the user has set it otherwise."""
+    """Make MLflow's client in this process give up soon, unless the user has set its limits."""
     for name, value in _LIMITS.items():
         os.environ.setdefault(name, value)
     os.environ.update(_QUIET)

@@ -1,4 +1,4 @@
-"""What a check has found, and how it is told: one line each."""
+"""The result of a check, and its line of output."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -8,7 +8,7 @@ from enum import StrEnum
 from reprise.visible import visible
 
 _STATUS_WIDTH = 8
-_LONGEST = 240  # characters of what somebody else said
+_LONGEST = 240  # characters of a text from others
 _USER_INFO = re.compile(r"(?<=://)[^/\s]*@")
 _QUERY = re.compile(r"\?[^\s'\"<>]*=[^\s'\"<>]*")
 _POOL = re.compile(r"HTTPS?ConnectionPool\([^)]*\): ")
@@ -26,7 +26,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check has found, and what to do about it ("" where there is nothing to do)."""
+    """What a check has found, and what to do about it ("" if there is nothing to do)."""
 
     check: str
     status: Status
@@ -35,36 +35,36 @@ class CheckResult:
 
 
 def ok(check: str, found: str) -> CheckResult:
-    """Tell that all is well."""
+    """Return the result of a check that passed."""
     return CheckResult(check, Status.OK, found)
 
 
 def warning(check: str, found: str, advice: str) -> CheckResult:
-    """Tell what works, and should not be so."""
+    """Return the result of a check that passed, but found a risk."""
     return CheckResult(check, Status.WARNING, found, advice)
 
 
 def failed(check: str, found: str, advice: str) -> CheckResult:
-    """Tell what does not work."""
+    """Return the result of a check that failed."""
     return CheckResult(check, Status.FAILED, found, advice)
 
 
-def line(finding: CheckResult, *, width: int) -> str:
-    """Write a finding as one line, with its check's name in a column of this width."""
-    text = f"{finding.found.rstrip('.')}. {finding.advice}" if finding.advice else finding.found
+def line(result: CheckResult, *, width: int) -> str:
+    """Write a result as one line, with its check's name in a column of this width."""
+    text = f"{result.found.rstrip('.')}. {result.advice}" if result.advice else result.found
     words = visible(without_secrets(" ".join(text.split())))
-    return f"{finding.status:<{_STATUS_WIDTH}} {finding.check:<{width}} {words}"
+    return f"{result.status:<{_STATUS_WIDTH}} {result.check:<{width}} {words}"
 
 
 def without_secrets(text: str, secrets: Collection[str] = ()) -> str:
-    """Drop the logins and the queries of URLs, which may be signatures, and the secrets given."""
+    """Remove these secrets, and the logins and queries (maybe signatures) of URLs."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "***")
     return _QUERY.sub("?…", _USER_INFO.sub("", text))
 
 
 def quoted(text: str, secrets: Collection[str] = ()) -> str:
-    """Shorten what somebody else said to a part of a line, without secrets."""
+    """Shorten a text from others to a part of a line, without secrets."""
     words = _POOL.sub("", without_secrets(" ".join(text.split()), secrets))
     cause = _CAUSE.search(words)
     words = (cause[1] if cause else words).rstrip(" .")
@@ -72,17 +72,17 @@ def quoted(text: str, secrets: Collection[str] = ()) -> str:
 
 
 def skipped(check: str, cause: str) -> CheckResult:
-    """Tell that a check makes no sense, as another has failed."""
-    return CheckResult(check, Status.SKIPPED, f"stands on {cause}, which failed")
+    """Return the result of a check that did not run, because another failed."""
+    return CheckResult(check, Status.SKIPPED, f"needs {cause}, which failed")
 
 
 def obstacles(stands_on: Collection[str], failures: Mapping[str, str]) -> list[str]:
-    """Return which checks must first be mended, of those that another stands on.
+    """Return the failed checks that must be fixed before another check can run.
 
     Parameters
     ----------
     stands_on : collection of str
     failures : mapping of str to str
-        The check that failed, keyed by itself and by those that were skipped for it.
+        The check that failed, keyed by its own name and by those of the skipped checks.
     """
     return [failures[name] for name in stands_on if name in failures]

@@ -1,4 +1,4 @@
-"""Checks of artifacts: the way they take, and a large one there and back."""
+"""Checks of artifacts: their route, and a large one sent and fetched."""
 
 import contextlib
 import hashlib
@@ -53,23 +53,23 @@ _UNKNOWN = (_NOT_FOUND, 501)
 _NO_BUCKET = re.compile("NoSuchBucket|bucket does not exist")
 
 
-def transfers(visit: Context) -> CheckResult:
-    """Check that artifacts can take the way that MLflow's client would send them."""
+def transfers(context: Context) -> CheckResult:
+    """Check that artifacts can use the route that MLflow's client would choose."""
     name = "transfers"
-    scheme = urlsplit(_artifact_uri(visit)).scheme
+    scheme = urlsplit(_artifact_uri(context)).scheme
     if scheme in _FOLDERS:
-        found = f"expected artifacts on the server, found the folder {_artifact_uri(visit)}"
+        found = f"expected artifacts on the server, found the folder {_artifact_uri(context)}"
         advice = "Ask the administrator for --serve-artifacts, and use a new experiment"
         return failed(name, f"{found}: they would stay on the machine that runs", advice)
     if scheme != _PROXIED:
-        return ok(name, f"artifacts go straight to {scheme}, with this machine's own credentials")
-    offered, direct = _ways(visit)
+        return ok(name, f"artifacts go directly to {scheme}, with this machine's own credentials")
+    offered, direct = _ways(context)
     if not direct:
-        why = "as the variables say here" if offered else "as it offers no other way"
+        why = "as the variables here require" if offered else "as it offers no other way"
         return ok(name, f"all go through the server, {why}")
-    what = f"{' and '.join(direct)} would go straight to"
+    what = f"{' and '.join(direct)} would go directly to"
     try:
-        host, fault = _direct(visit)
+        host, fault = _direct(context)
     except _NotTriedError as error:
         return warning(name, f"{what} the object store, {error}", error.advice)
     if fault:
@@ -77,24 +77,24 @@ def transfers(visit: Context) -> CheckResult:
         return failed(name, f"{what} {host or 'the object store'}: {fault}", SET_BY_SERVER)
     least = MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE.get() // _MB
     size = f" (uploads from {least} MB on)" if "uploads" in direct else ""
-    return ok(name, f"{' and '.join(direct)} go straight to {host}{size}, which answers here")
+    return ok(name, f"{' and '.join(direct)} go directly to {host}{size}, which answers here")
 
 
 class _NotTriedError(Exception):
-    """The direct way cannot be tried."""
+    """The direct route cannot be tried."""
 
     def __init__(self, why: str, advice: str) -> None:
         super().__init__(why)
         self.advice = advice
 
 
-def _ways(visit: Context) -> tuple[bool, list[str]]:
-    """Return whether the server offers direct transfers, and which of them would be direct."""
+def _ways(context: Context) -> tuple[bool, list[str]]:
+    """Return whether the server offers direct transfers, and which transfers would be direct."""
     try:
-        told = visit.ask(SERVER_INFO_ENDPOINT, anonymous=True).json()
-    except (TrackingError, ValueError):  # MLflow's client then takes it for no
-        told = {}
-    offered = {way: bool(told.get(f"multipart_{way}_enabled")) for way in _VARIABLES}
+        info = context.ask(SERVER_INFO_ENDPOINT, anonymous=True).json()
+    except (TrackingError, ValueError):  # MLflow's client then assumes that it does not
+        info = {}
+    offered = {way: bool(info.get(f"multipart_{way}_enabled")) for way in _VARIABLES}
     direct = [
         way
         for way, variable in _VARIABLES.items()
@@ -103,16 +103,16 @@ def _ways(visit: Context) -> tuple[bool, list[str]]:
     return any(offered.values()), direct
 
 
-def _artifact_uri(visit: Context) -> str:
-    return str(visit.run.info.artifact_uri) if visit.run else ""
+def _artifact_uri(context: Context) -> str:
+    return str(context.run.info.artifact_uri) if context.run else ""
 
 
-def _repository(visit: Context) -> "ArtifactRepository":
-    return get_artifact_repository(_artifact_uri(visit), tracking_uri=visit.uri)
+def _repository(context: Context) -> "ArtifactRepository":
+    return get_artifact_repository(_artifact_uri(context), tracking_uri=context.uri)
 
 
 def _faults() -> tuple[type[Exception], ...]:
-    """Return what the user's faults, and the server's, are raised as."""
+    """Return the types of the exceptions for faults of the user and of the server."""
     kinds: tuple[type[Exception], ...]
     kinds = (MlflowException, requests.RequestException, OSError, TrackingError)
     with contextlib.suppress(ImportError):
@@ -123,9 +123,9 @@ def _faults() -> tuple[type[Exception], ...]:
     return kinds
 
 
-def _direct(visit: Context) -> tuple[str, str]:
-    """Fetch a small file by a presigned URL; return the URL's host, and what failed or ""."""
-    store = _repository(visit)
+def _direct(context: Context) -> tuple[str, str]:
+    """Fetch a small file by a presigned URL; return the URL's host, and the fault or ""."""
+    store = _repository(context)
     path = f"{FOLDER}/small"
     host = ""
     try:
@@ -137,42 +137,42 @@ def _direct(visit: Context) -> tuple[str, str]:
             "which was not tried: no file can be stored", "See artifacts"
         ) from error
     try:
-        below = PurePosixPath(urlsplit(_artifact_uri(visit)).path.lstrip("/")) / path
-        answer = visit.ask(f"/api/2.0/mlflow-artifacts/presigned/{below}")
+        below = PurePosixPath(urlsplit(_artifact_uri(context)).path.lstrip("/")) / path
+        answer = context.ask(f"/api/2.0/mlflow-artifacts/presigned/{below}")
         if answer.status_code in _UNKNOWN and MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD.is_set():
-            why = f"and the server knows no such way (HTTP {answer.status_code})"
+            why = f"but the server does not support this (HTTP {answer.status_code})"
             raise _NotTriedError(why, SET_BY_SERVER)  # the client then goes through the server
         if answer.status_code != _DONE:
-            return "", f"the server gives no presigned URL (HTTP {answer.status_code})"
+            return "", f"the server returned no presigned URL (HTTP {answer.status_code})"
         signed = answer.json()
         host = urlsplit(signed["url"]).netloc.rpartition("@")[2]
         with requests.get(
             signed["url"], headers=signed.get("headers"), timeout=CONNECT_SECONDS, stream=True
         ) as fetched:
             if fetched.raw.read(len(_SMALL) + 1) != _SMALL or not fetched.ok:
-                return host, f"the file is not what came back (HTTP {fetched.status_code})"
+                return host, f"it returned another file (HTTP {fetched.status_code})"
     except _faults() as error:
-        return host, f"it cannot be reached from here ({_kind(error, visit)})"
+        return host, f"it cannot be reached from here ({_kind(error, context)})"
     return host, ""
 
 
-def _kind(error: Exception, visit: Context) -> str:
-    """Name a fault shortly."""
+def _kind(error: Exception, context: Context) -> str:
+    """Return a short name of a fault."""
     if isinstance(error, requests.Timeout):
         return f"no answer in {CONNECT_SECONDS} s"
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate is not trusted here"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
-    return visit.said(error)
+    return context.shortened(error)
 
 
 class _Trip:
-    """A large file to the server and back, in a temporary folder."""
+    """A large file that is sent to the server and fetched back, in a temporary folder."""
 
-    def __init__(self, visit: Context, folder: Path) -> None:
-        self.stage = "written"  # what is being tried
-        self._visit, self._folder, self._store = visit, folder, _repository(visit)
+    def __init__(self, context: Context, folder: Path) -> None:
+        self.stage = "written"  # what is tried next
+        self._context, self._folder, self._store = context, folder, _repository(context)
 
     def try_deleting(self) -> None:
         """Write and delete a small file, so that a large one is only sent if it can be deleted."""
@@ -183,55 +183,55 @@ class _Trip:
         self._store.delete_artifacts(f"{FOLDER}/{small.name}")
 
     def send(self) -> tuple[str, float]:
-        """Return the digest of what was sent, and how many seconds that took."""
+        """Send the file; return its digest, and how many seconds that took."""
         self.stage = "written"
-        size = self._visit.size_mb
+        size = self._context.size_mb
         large = self._folder / "large"
         digest = _write(large, size * _MB)
-        self._visit.show(f"artifacts: {size} MB to the server")
+        self._context.show(f"artifacts: {size} MB to the server")
         seconds = _timed(lambda: self._store.log_artifact(str(large), FOLDER))
         large.unlink()
         return digest, seconds
 
     def fetch(self) -> tuple[str, float]:
-        """Return the digest of what came back, and how many seconds that took."""
+        """Fetch the file; return its digest, and how many seconds that took."""
         self.stage = "read"
-        self._visit.show(f"artifacts: {self._visit.size_mb} MB from the server")
+        self._context.show(f"artifacts: {self._context.size_mb} MB from the server")
         path = f"{FOLDER}/large"
         seconds = _timed(lambda: self._store.download_artifacts(path, str(self._folder)))
         return _digest(self._folder / path), seconds
 
     def delete(self) -> bool:
-        """Delete it; whether it is gone."""
+        """Delete the file; return whether the server no longer lists it."""
         self.stage = "deleted"
         self._store.delete_artifacts(f"{FOLDER}/large")
         return f"{FOLDER}/large" not in _listed(self._store)
 
 
-def artifacts(visit: Context) -> CheckResult:
-    """Check that a large file can be written, read back as it was, and deleted."""
-    name, size = "artifacts", visit.size_mb
+def artifacts(context: Context) -> CheckResult:
+    """Check that a large file can be written, read back unchanged, and deleted."""
+    name, size = "artifacts", context.size_mb
     with tempfile.TemporaryDirectory() as folder, _patient():
-        trip = _Trip(visit, Path(folder))
+        trip = _Trip(context, Path(folder))
         try:
             trip.try_deleting()
             sent, up = trip.send()
             received, down = trip.fetch()
             gone = trip.delete()
         except _faults() as error:
-            return _not_done(trip.stage, error, visit)
+            return _not_done(trip.stage, error, context)
     if received != sent:
-        found = f"{size} MB came back altered: another SHA-256"
+        found = f"{size} MB were changed on the way: the SHA-256 is another"
         return failed(name, found, "Ask the administrator about the proxy and the bucket")
     if not gone:
         found = "a deleted artifact is still listed"
         return failed(name, found, "Ask the administrator about the bucket's policy")
     speed = f"{size / up:.0f} MB/s up, {size / down:.0f} MB/s down"
-    return ok(name, f"{size} MB written, read back the same and deleted; {speed}")
+    return ok(name, f"{size} MB written, read back unchanged and deleted; {speed}")
 
 
 def _patient() -> contextlib.AbstractContextManager[None]:
-    """Wait longer for answers meanwhile, unless the user has set how long."""
+    """Wait longer for answers inside a block, unless the user has set how long."""
     return variables(_IDLE if os.environ.get(_TIMEOUT) == str(ANSWER_SECONDS) else {})
 
 
@@ -242,7 +242,7 @@ def _timed(do: Callable[[], object]) -> float:
 
 
 def _write(file: Path, size: int) -> str:
-    """Write that many random bytes, which nothing can compress, and return their digest."""
+    """Write a number of random bytes, which nothing can compress, and return their digest."""
     digest = hashlib.sha256()
     with file.open("wb") as out:
         for start in range(0, size, _CHUNK):
@@ -258,33 +258,33 @@ def _digest(file: Path) -> str:
 
 
 def _listed(store: "ArtifactRepository") -> list[str]:
-    """Return the paths of what this visit has left in a run's artifacts."""
+    """Return the paths of the doctor's files in a run's artifacts."""
     return [info.path for info in store.list_artifacts(FOLDER)]
 
 
-def _not_done(stage: str, error: Exception, visit: Context) -> CheckResult:
-    """Tell why an artifact was not written, read or deleted, and what to do."""
-    status, said = status_of(error), visit.said(error)
+def _not_done(stage: str, error: Exception, context: Context) -> CheckResult:
+    """Return why an artifact was not written, read or deleted, and what to do."""
+    status, shown = status_of(error), context.shortened(error)
     if status == _FORBIDDEN and stage == "deleted":
-        found = "a file can be written, not deleted (HTTP 403): the large one was not tried"
+        found = "a file can be written but not deleted (HTTP 403): the large file was not tried"
         advice = "Ask for the permission MANAGE, or try in an experiment of your own: env -u "
         advice += "MLFLOW_EXPERIMENT_NAME -u MLFLOW_EXPERIMENT_ID python -m reprise.doctor"
         return warning("artifacts", found, advice)
-    why, advice = f"({said})", "Ask the administrator to read the server's log"
+    why, advice = f"({shown})", "Ask the administrator to read the server's log"
     if status == _FORBIDDEN:
         why = "(HTTP 403): read only"
         advice = "Ask the experiment's owner or the administrator for the permission EDIT"
     elif status == _TOO_LARGE:
-        why = f"({visit.size_mb} MB are too much for the proxy before the server, HTTP 413)"
+        why = f"({context.size_mb} MB are too large for the proxy in front of the server, HTTP 413)"
         advice = "Ask the administrator for `client_max_body_size 0;` in nginx"
-    elif (status >= _SERVER_ERROR or not status) and _lacks_bucket(visit):
+    elif (status >= _SERVER_ERROR or not status) and _lacks_bucket(context):
         why = "(the server's bucket does not exist)"
-        advice = "Ask the administrator to make the bucket that --artifacts-destination names"
+        advice = "Ask the administrator to create the bucket of --artifacts-destination"
     elif status >= _SERVER_ERROR:
-        why = f"(the server failed with its store, HTTP {status})"
+        why = f"(the server cannot use its store, HTTP {status})"
         advice = "Ask the administrator to read its log: a missing bucket, no rights, a full disk"
     elif not status and stage == "written":
-        why = f"(it ended halfway: {said})"
+        why = f"(the transfer broke off: {shown})"
         advice = (
             "Check the disk here (df), else ask the administrator to read the server's log, and "
         )
@@ -292,37 +292,37 @@ def _not_done(stage: str, error: Exception, visit: Context) -> CheckResult:
     return failed("artifacts", f"an artifact cannot be {stage} {why}", advice)
 
 
-def _lacks_bucket(visit: Context) -> bool:
-    """Tell whether the server says that its bucket is missing: it does when asked for a list."""
+def _lacks_bucket(context: Context) -> bool:
+    """Return whether the server reports a missing bucket; only a listing makes it report that."""
     try:
-        _listed(_repository(visit))
+        _listed(_repository(context))
     except _faults() as error:
         return _NO_BUCKET.search(str(error)) is not None
     return False
 
 
-def clean_up(visit: Context) -> CheckResult | None:
-    """Delete the run of this visit, and what it has left in its artifacts; None: no run."""
-    if visit.run is None:
+def clean_up(context: Context) -> CheckResult | None:
+    """Delete the doctor's run and its artifacts; return None if there is no run."""
+    if context.run is None:
         return None
-    name, run_id = "clean-up", visit.run.info.run_id
-    client = MlflowClient(tracking_uri=visit.uri)
+    name, run_id = "clean-up", context.run.info.run_id
+    client = MlflowClient(tracking_uri=context.uri)
     left: list[str] = []
     try:
-        if urlsplit(_artifact_uri(visit)).scheme not in _FOLDERS:  # one here is not the server's
-            store = _repository(visit)
+        if urlsplit(_artifact_uri(context)).scheme not in _FOLDERS:  # a folder is not the server's
+            store = _repository(context)
             for path in _listed(store):
                 store.delete_artifacts(path)
     except _faults() as error:
-        if status_of(error) != _NOT_FOUND:  # there is nothing
-            left.append(f"artifacts in {FOLDER}/ ({visit.said(error)})")
+        if status_of(error) != _NOT_FOUND:  # else there is nothing to delete
+            left.append(f"artifacts in {FOLDER}/ ({context.shortened(error)})")
     try:
         client.update_run(run_id, status="FINISHED")
         client.delete_run(run_id)
     except MlflowException as error:
-        left.append(f"the run itself ({visit.said(error)})")
+        left.append(f"the run itself ({context.shortened(error)})")
     if left:
-        found = f"of run {run_id} there stays: {', and '.join(left)}"
+        found = f"run {run_id} could not be deleted completely: {', and '.join(left)} remained"
         return warning(
             name, found, f"Ask the experiment's owner for: mlflow runs delete --run-id {run_id}"
         )

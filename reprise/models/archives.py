@@ -1,4 +1,4 @@
-"""Checks zip archives of arrays, such as .skops and .npz files, before anything is unpacked."""
+"""Check zip archives of arrays, such as .skops and .npz files, before anything is unpacked."""
 
 import math
 import zipfile
@@ -9,21 +9,21 @@ from typing import IO
 from reprise.trust import limits
 from reprise.trust.documents import size_text
 
-_ARRAY, _ARCHIVE = b"\x93NUMPY", b"PK"  # how they begin
+_ARRAY, _ARCHIVE = b"\x93NUMPY", b"PK"  # first bytes of their files
 _ENCRYPTED = 0x1
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_SMALL = 1 * limits.MIB  # what the ratio of is nobody's worry
+_SMALL = 1 * limits.MIB  # any ratio is harmless for members of this size
 
 
 def refuse_bomb(archive: zipfile.ZipFile, *, within: bool = False) -> None:
-    """Refuse an archive that claims more than it may, or whose arrays do.
+    """Refuse an archive that is too large, or has arrays that are too large.
 
-    Members that are archives of arrays themselves (.npz) are looked into; no deeper ones are read.
+    Members that are archives of arrays themselves (.npz) are checked too, but no deeper ones.
 
     Raises
     ------
     ValueError
-        That says what was found.
+        With a text about what was found.
     """
     members = archive.infolist()
     if within and any(archive.open(member).read(len(_ARCHIVE)) == _ARCHIVE for member in members):
@@ -56,7 +56,7 @@ def _refuse_member(member: zipfile.ZipInfo) -> None:
 
 
 def _refuse_content(member: zipfile.ZipInfo, file: IO[bytes]) -> None:
-    start = file.read(len(_ARRAY))  # its name need not say what it is
+    start = file.read(len(_ARRAY))  # its name may be wrong
     file.seek(0)
     if start.startswith(_ARCHIVE):
         with zipfile.ZipFile(file) as inner:
@@ -66,7 +66,7 @@ def _refuse_content(member: zipfile.ZipInfo, file: IO[bytes]) -> None:
 
 
 def _refuse_array(member: zipfile.ZipInfo, file: IO[bytes]) -> None:
-    """Refuse an array whose claimed shape has more bytes than there are: it is allocated first."""
+    """Refuse an array with a shape of more bytes than the file has: numpy allocates it first."""
     from numpy.lib import format as npy
 
     version = npy.read_magic(file)

@@ -1,7 +1,7 @@
-"""Checks a .skops file before skops reads it: its archive, its schema, and its trees' arrays.
+"""Check a .skops file before skops reads it: its archive, its schema, and its trees' arrays.
 
-skops builds a tree from numbers of the file, and scikit-learn follows them without a look at where
-they lead: a child, a feature or a number of outputs out of bounds ends the process.
+skops builds a tree from numbers of the file, and scikit-learn uses them without a check: a child, a
+feature or a number of outputs that is out of bounds crashes the process.
 """
 
 import hashlib
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 _SCHEMA = "schema.json"
 _TREE = ("sklearn.tree._tree", "Tree")
 _NO_CONTENT = ("__id__", "protocol", "_skops_version")
-_NO_CHILD = -1  # of a leaf
+_NO_CHILD = -1  # the child of a leaf
 
 
 def refuse_forged(path: "Path") -> None:
-    """Refuse a file that is no honest model as far as can be told without building it.
+    """Refuse a forged model file, as far as checks without building the model can find out.
 
     Raises
     ------
     ValueError, LookupError, TypeError, zipfile.BadZipFile
-        That says what was found.
+        With a text about what was found.
     """
     with zipfile.ZipFile(path) as archive:
         refuse_bomb(archive)
@@ -58,20 +58,20 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 class _Identities:
-    """Refuses two different objects with one id: skops reads the second as the first.
+    """Refuses two different objects with one id: skops would read the first for both.
 
-    An honest file has what is shared written out at each place, so that no file can explode when
-    it is read, and what is checked at its place is what is built there.
+    skops writes a shared object out at each place. With this check, a small file cannot expand
+    without end, and each object is built from the content that was checked.
     """
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self._contents: dict[Any, int] = {}  # equal contents have equal numbers
-        self._of: dict[int, int] = {}  # the content of each id
+        self._of: dict[int, int] = {}  # the number of the content of each id
         self._digests: dict[str, str] = {}
 
     def check(self, value: Any) -> int:
-        """Return the number of a value's content, its ids aside."""
+        """Return the number of a value's content, without its ids."""
         if isinstance(value, dict):
             items = ((n, v) for n, v in value.items() if n not in _NO_CONTENT)
             content: Any = tuple(
@@ -103,7 +103,7 @@ class _Identities:
 
 
 def _check_tree(archive: zipfile.ZipFile, node: dict[str, Any]) -> None:
-    """Check what a tree is built from, as scikit-learn would if it did not trust it."""
+    """Check the parts that a tree is built from; scikit-learn does not check them."""
     n_features, n_classes, n_outputs = node["__reduce__"]["args"]["content"]
     state = node["content"]["content"]
     features, outputs = _number(n_features), _number(n_outputs)
@@ -122,12 +122,12 @@ def _check_tree(archive: zipfile.ZipFile, node: dict[str, Any]) -> None:
         and values.dtype.kind == "f"
     )
     if not sound:
-        raise ValueError("a tree whose numbers of features, classes and nodes are not its arrays'")
+        raise ValueError("a tree with other numbers of features, classes or nodes than its arrays")
     _check_nodes(nodes, features=features, depth=depth)
 
 
 def _check_nodes(nodes: "np.ndarray[Any, Any]", *, features: int, depth: int) -> None:
-    """Check that the nodes are one tree: each but the first is the child of one before it."""
+    """Check that the nodes are one tree: each but the first is the child of an earlier node."""
     import numpy as np
 
     left, right = nodes["left_child"], nodes["right_child"]
@@ -140,19 +140,19 @@ def _check_nodes(nodes: "np.ndarray[Any, Any]", *, features: int, depth: int) ->
     if not np.array_equal(np.sort(children), np.arange(1, len(nodes))) or (
         (children <= parents).any()
     ):
-        raise ValueError("a tree whose nodes lead out of it, in a circle, or to one node twice")
+        raise ValueError("a tree with nodes that lead outside, in a circle, or to one node twice")
     feature = nodes["feature"][inner]
     if ((feature < 0) | (feature >= features)).any():
-        raise ValueError(f"a tree that asks for a feature out of {features} that there is not")
+        raise ValueError(f"a tree that uses a feature beyond its {features}")
     if (nodes["n_node_samples"] < 0).any() or np.isnan(nodes["threshold"][inner]).any():
-        raise ValueError("a tree with a number of samples or a threshold that none can have")
+        raise ValueError("a tree with an impossible number of samples, or threshold")
     level, found = np.zeros(1, dtype=np.intp), 0
     while level.size and found <= depth:
         below = level[~leaf[level]]
         level = np.concatenate([left[below], right[below]])
         found += bool(level.size)
     if found != depth:
-        raise ValueError(f"a tree that says it has {depth} levels, and has another number")
+        raise ValueError(f"a tree with another depth than the {depth} levels that it claims")
 
 
 def _number(node: dict[str, Any]) -> int:

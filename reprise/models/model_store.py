@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reprise.runtime.recorder import RunRecorder
 NAME = "model"
 FILE = "model.skops"
-# What skops raises on a file that is no model: another archive, another version, or no archive.
+# Errors of skops for a file that is no model: another archive, another version, or no archive.
 _DAMAGED = (
     OSError,
     EOFError,
@@ -49,11 +49,10 @@ _REQUIREMENTS = ("scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 def log_model(run: "RunRecorder", model: Any, example: "pd.DataFrame") -> str:
     """Log a fitted estimator with its signature, an example, and explicit requirements.
 
-    Where the run keeps no model only its digest is recorded, by which the model is known when it
-    is fitted again.
+    If the run keeps no model, only the model's digest is recorded, to verify the model of a replay.
 
-    MLflow's `log_model` would ask for every metric's history and score the example in a server
-    of its own; these are the same public calls, without that.
+    MLflow's `log_model` would also request the history of every metric and score the example in a
+    new server. This function makes the same public calls without those.
 
     Returns
     -------
@@ -63,7 +62,7 @@ def log_model(run: "RunRecorder", model: Any, example: "pd.DataFrame") -> str:
     Raises
     ------
     ModelError
-        If it could not be loaded again as it is.
+        If the model could not be restored exactly.
     """
     import mlflow.sklearn
 
@@ -104,13 +103,13 @@ def log_model(run: "RunRecorder", model: Any, example: "pd.DataFrame") -> str:
 
 
 def refuse_unrestorable(model: Any, digest: str) -> None:
-    """Refuse an estimator that `load_model` would refuse, before anything of it is stored.
+    """Refuse an estimator that `load_model` would refuse, before anything is stored.
 
     Parameters
     ----------
     model : estimator
     digest : str
-        Of the estimator, which it must have when it is loaded.
+        Digest of the estimator, which the restored estimator must have.
 
     Raises
     ------
@@ -133,8 +132,8 @@ def refuse_unrestorable(model: Any, digest: str) -> None:
         raise ModelError(
             f"expected a model of trusted types only, found {', '.join(untrusted)} in this "
             f"{type(model).__name__}: it could not be loaded again. Use another estimator; or "
-            "review the type, and add it to TRUSTED_TYPES in reprise/trusted_types.py if it only "
-            "holds data."
+            "review the type, and add it to TRUSTED_TYPES in reprise/models/trusted_types.py if "
+            "it only holds data."
         )
     if sha256_model(skops.io.loads(saved, trusted=list(TRUSTED_TYPES))) != digest:
         raise ModelError(
@@ -144,13 +143,13 @@ def refuse_unrestorable(model: Any, digest: str) -> None:
 
 
 def has_model(run_id: str) -> bool:
-    """Tell whether a run has a logged model."""
+    """Return whether a run has a logged model."""
     outputs = tracking.get_run(run_id).outputs
     return bool(outputs and outputs.model_outputs)
 
 
 def attach(run_id: str, made_by: str) -> str:
-    """Give a run the model that another run has logged, which made it again; return its id."""
+    """Attach the model that a replay has logged to its original run; return the model's id."""
     model_id = model_id_of(made_by)
     tracking.client().log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
     return model_id
@@ -158,9 +157,9 @@ def attach(run_id: str, made_by: str) -> str:
 
 @contextlib.contextmanager
 def _requirements_are_right() -> Iterator[None]:
-    """Spare MLflow's comparison of requirements with what is installed: they were read from there.
+    """Skip MLflow's comparison of the requirements with the installed packages they come from.
 
-    It reads every package's list of files, which takes a tenth of a short run.
+    The comparison reads every package's list of files: a tenth of the time of a short run.
     """
     from mlflow.utils import environment
 
@@ -173,7 +172,7 @@ def _requirements_are_right() -> Iterator[None]:
 
 
 def _signature(model: Any, example: "pd.DataFrame") -> ModelSignature:
-    """Infer what a model takes; text of which the example has no value is text nevertheless."""
+    """Infer the input of a model; a column of text stays text if all its values are missing."""
     typed = example.copy()
     unknown = [n for n in typed if typed[n].dtype.kind == "O" and typed[n].isna().all()]
     typed.loc[typed.index[:1], unknown] = ""
@@ -186,27 +185,27 @@ def model_id_of(run_id: str) -> str:
     Raises
     ------
     ModelError
-        If it logged none.
+        If the run logged no model.
     """
     outputs = tracking.get_run(run_id).outputs
     if outputs is None or not outputs.model_outputs:
         raise ModelError(
             f"expected a training run with a model, found run {run_id} without one. "
-            "Name a finished train_lr or train_dt run; if a sweep did not keep its model, bring it "
-            f"back: -e reproduce {option('run_id', run_id)} -P materialize=true"
+            "Name a finished train_lr or train_dt run; if a sweep did not store its model, restore "
+            f"it: -e reproduce {option('run_id', run_id)} -P materialize=true"
         )
     return answers.model_id(outputs.model_outputs[-1].model_id)
 
 
 def load_model(run_id: str, *, recorded: str | None) -> Any:
-    """Load the model of a run, never unpickling, and verify that it is the one recorded.
+    """Load the model of a run without pickle, and verify that it is the recorded one.
 
     Raises
     ------
     ModelError
         If its file is missing, of another format, or holds a type that is not trusted.
     DigestMismatchError
-        If its fitted arrays are not what the run recorded.
+        If the digest of its fitted arrays is not the recorded one.
     """
     with stored_file(run_id) as path:
         model = load_file(path)
@@ -225,7 +224,7 @@ def load_model(run_id: str, *, recorded: str | None) -> Any:
 
 
 def predict(model: Any, features: "pd.DataFrame") -> "tuple[np.ndarray, np.ndarray]":
-    """Predict with a model from elsewhere.
+    """Predict with a model from others.
 
     Parameters
     ----------
@@ -241,7 +240,7 @@ def predict(model: Any, features: "pd.DataFrame") -> "tuple[np.ndarray, np.ndarr
     Raises
     ------
     ModelError
-        If it cannot, as its parts do not fit each other or the data.
+        If the model cannot predict: its parts do not match each other or the data.
     """
     try:
         return model.predict(features), model.predict_proba(features)
@@ -254,12 +253,12 @@ def predict(model: Any, features: "pd.DataFrame") -> "tuple[np.ndarray, np.ndarr
 
 @contextlib.contextmanager
 def stored_file(run_id: str) -> Iterator[Path]:
-    """Fetch the file of the model that a run logged into a temporary folder.
+    """Download the model file of a run into a temporary folder.
 
     Raises
     ------
     ModelError, TrackingError
-        If it is missing.
+        If the file is missing.
     """
     model_id = model_id_of(run_id)
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
@@ -275,12 +274,12 @@ def stored_file(run_id: str) -> Iterator[Path]:
 
 
 def load_file(path: Path) -> Any:
-    """Load a .skops file that holds nothing but trusted types, in arrays that fit each other.
+    """Load a .skops file with only trusted types and consistent arrays.
 
     Raises
     ------
     ModelError
-        If it is another file, or a forged one.
+        If it is no .skops file, or a forged one.
     """
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
@@ -293,7 +292,7 @@ def load_file(path: Path) -> Any:
     except UntrustedTypesFoundException as error:
         raise ModelError(
             f"expected a model of trusted types only, found {error} Do not load it, unless it was "
-            "made by a version of this project that trusts them in reprise/trusted_types.py."
+            "made by a version of Reprise that trusts them: see reprise/models/trusted_types.py."
         ) from None
     except _DAMAGED as error:
         raise ModelError(

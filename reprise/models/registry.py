@@ -22,15 +22,15 @@ def register(
     greater_is_better: bool,
     test_digest: str,
 ) -> bool:
-    """Register a run's model as `candidate`, and as `champion` where it wins.
+    """Register a run's model as `candidate`, and as `champion` if it wins.
 
-    It wins where there is no champion, or where it is strictly better by the same metric on the
-    same test data; figures from different test data are not compared.
+    It wins if there is no champion, or if it is strictly better in the same metric on the same test
+    data. Scores on different test data are not compared.
 
     Returns
     -------
     bool
-        Whether it is the champion now.
+        Whether the model is the champion now.
     """
     client = tracking.client()
     try:
@@ -66,7 +66,7 @@ def _champion(name: str) -> ModelVersion | None:
 def _compare(
     champion: ModelVersion | None, score: float, metric: str, test_digest: str, *, greater: bool
 ) -> tuple[bool, str]:
-    """Tell whether a score beats the champion's, and why."""
+    """Return whether a score beats the champion's, and why."""
     if champion is None:
         return True, f"it is the first {CHAMPION}"
     old_digest, old_metric = (champion.tags.get(t) for t in (tracking.TEST_DIGEST, _METRIC))

@@ -1,7 +1,7 @@
-"""Types that a model file may hold besides those that skops trusts by itself.
+"""Types that a model file may hold, in addition to those that skops trusts itself.
 
 Each was reviewed: it holds numbers, arrays or other trusted objects, and runs no code of the file.
-Functions are left out, and types that call a function which the file names, such as
+Not in the list: functions, and types that call a function that the file names, such as
 `PyFuncDistance64` and `_Scorer`. skops trusts scikit-learn's estimators already.
 """
 

@@ -1,1 +1,1 @@
-"""The record of a run, digests of its content, and what two records say together; pure."""
+"""The record of a run, digests of its content, and comparisons of two records; all pure."""

@@ -1,8 +1,8 @@
-"""Two runs side by side: all that they depended on and gave, and how their code differs.
+"""Compare two runs side by side: their inputs, their outputs, and their code.
 
-Differences go both ways: what only one run has is a difference. What a run did not record is
-neither the same nor different. Values are other people's text: they are shown with their control
-characters spelt out, and escaped in the page.
+Differences go both ways: a value that only one run has is a difference. A value that a run did not
+record is neither equal nor different. Values are text from others: their control characters are
+escaped, and so is markup in the page.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,35 +28,35 @@ class _Frozen(BaseModel):
 
 
 class Row(_Frozen):
-    """One thing that two runs have, or one of them."""
+    """One value that both runs have, or one of them."""
 
     name: str
-    a: Value  # None: the first run does not have it
+    a: Value  # None if the first run does not have it
     b: Value
-    same: bool | None  # None: a run did not record it
+    same: bool | None  # None if a run did not record it
 
     @property
     def change(self) -> float | None:
-        """How much more the second run has, of what is measured."""
+        """The second run's value minus the first's, if both are measured."""
         if isinstance(self.a, float) and isinstance(self.b, float) and not self.same:
             return self.b - self.a
         return None
 
 
 class Section(_Frozen):
-    """Rows that belong together."""
+    """Rows about one kind of value."""
 
     name: str
     rows: tuple[Row, ...]
 
     @property
     def equal(self) -> tuple[Row, ...]:
-        """Rows that are the same in both runs."""
+        """Rows that are equal in both runs."""
         return tuple(row for row in self.rows if row.same)
 
     @property
     def different(self) -> tuple[Row, ...]:
-        """Rows that are not."""
+        """Rows that differ."""
         return tuple(row for row in self.rows if row.same is False)
 
     @property
@@ -78,11 +78,11 @@ class Side(_Frozen):
 
 
 class Subject(_Frozen):
-    """A run to compare: who it is, its record, and the schema of its data."""
+    """A run to compare: its identity, its record, and the schema of its data."""
 
     side: Side
     record: RunRecord
-    data_schema: dict[str, Any] | None = None  # None: it cannot be had
+    data_schema: dict[str, Any] | None = None  # None if it cannot be read
 
 
 class Comparison(_Frozen):
@@ -95,7 +95,7 @@ class Comparison(_Frozen):
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many rows are equal, differ, and are not known."""
+        """How many rows are equal, different and unknown."""
         return {
             "equal": sum(len(section.equal) for section in self.sections),
             "different": sum(len(section.different) for section in self.sections),
@@ -103,11 +103,11 @@ class Comparison(_Frozen):
         }
 
     def to_json(self) -> str:
-        """Write it for scripts, as canonical JSON."""
+        """Return the comparison as canonical JSON, for scripts."""
         return canonical_json({**self.model_dump(), "counts": self.counts})
 
     def to_html(self) -> str:
-        """Write it for people, as one page that needs nothing else."""
+        """Return the comparison as one HTML page without other files, for people."""
         from importlib import resources
 
         from jinja2 import Environment, StrictUndefined
@@ -128,18 +128,18 @@ class Comparison(_Frozen):
 
 
 def _on_page(value: Any) -> Any:
-    """Make all that the template writes visible, but for what it has made itself."""
+    """Escape every value that the template prints, except its own markup."""
     return value if hasattr(value, "__html__") else visible(value, keep="\t")
 
 
 def compare(a: Subject, b: Subject, code: CodeDifference) -> Comparison:
-    """Compare two runs, finished or not, of whatever entry points.
+    """Compare two runs of any entry points, finished or not.
 
     Parameters
     ----------
     a, b : Subject
     code : CodeDifference
-        What changes the code of the first into that of the second.
+        The change from the code of the first run to that of the second.
     """
     both = (a, b)
     sections = (
@@ -167,14 +167,14 @@ def compare(a: Subject, b: Subject, code: CodeDifference) -> Comparison:
 
 
 def shown(value: Value) -> str:
-    """Write a value for people."""
+    """Return a value as text for people."""
     if isinstance(value, tuple):
         return ", ".join(map(visible, value))
     return visible(as_text(value))
 
 
 def _section(name: str, values: Iterable[Mapping[str, Value]], lacks: Sequence[bool]) -> Section:
-    """Compare by name; what is missing where it was not recorded is not known."""
+    """Compare values by name; a value that a run did not record is unknown."""
     a, b = ({n: v for n, v in side.items() if v is not None} for side in values)
     rows = []
     for key in dict.fromkeys([*a, *b]):
@@ -185,18 +185,18 @@ def _section(name: str, values: Iterable[Mapping[str, Value]], lacks: Sequence[b
 
 
 def _same(a: Value, b: Value) -> bool:
-    """Tell whether two values are the same bits; NaN equals NaN, and 0.0 is not -0.0."""
+    """Return whether two values have the same bits; NaN equals NaN, and 0.0 is not -0.0."""
     return type(a) is type(b) and repr(a) == repr(b)
 
 
 def _lacks(both: Iterable[Subject], what: str = "") -> list[bool]:
-    """Tell of each run whether it did not record something."""
+    """Return for each run whether it did not record something."""
     return [what in subject.side.not_recorded for subject in both]
 
 
 def _code(subject: Subject) -> dict[str, Value]:
     code = subject.record.code
-    known: dict[str, Value] = {
+    values: dict[str, Value] = {
         "repository": code.repository,
         "folder": code.project or None,
         "commit": code.commit,
@@ -204,55 +204,53 @@ def _code(subject: Subject) -> dict[str, Value]:
         "tree": code.tree,
     }
     if "uncommitted edits" in subject.side.not_recorded:
-        return known
-    return {**known, "dirty": code.dirty, "changed files": code.changed_files}
+        return values
+    return {**values, "dirty": code.dirty, "changed files": code.changed_files}
 
 
 def _step(subject: Subject) -> dict[str, Value]:
     step = subject.record.step
-    known: dict[str, Value] = {"entry point": step.entry_point or None}
+    values: dict[str, Value] = {"entry point": step.entry_point or None}
     if step.command:
-        known |= {"command": " ".join(step.command), "run of the script": step.number}
-    return known
+        values |= {"command": " ".join(step.command), "run of the script": step.number}
+    return values
 
 
 def _parameters(both: Sequence[Subject]) -> list[dict[str, Value]]:
-    """Return parameters but for seeds, as understood; all as given, where one has no record."""
+    """Return the typed parameters without seeds, or the raw ones if a run has no record."""
     understood = not any(subject.side.not_recorded for subject in both)
-    found: list[dict[str, Value]] = []
+    rows: list[dict[str, Value]] = []
     for subject in both:
         step = subject.record.step
         typed = {name: as_text(value) for name, value in step.parameters.items()}
         raw = step.raw_parameters
         if understood:
             seeds = subject.record.seeds
-            found.append({n: v for n, v in {**raw, **typed}.items() if n not in seeds})
+            rows.append({n: v for n, v in {**raw, **typed}.items() if n not in seeds})
         else:
-            found.append({**typed, **raw})
-    return found
+            rows.append({**typed, **raw})
+    return rows
 
 
 def _data(subject: Subject) -> dict[str, Value]:
-    found: dict[str, Value] = {}
+    rows: dict[str, Value] = {}
     for data in subject.record.inputs:
         facts = {"SHA-256": data.sha256, "rows": data.rows, "columns": data.columns}
-        found |= {f"{data.name}: {fact}": v for fact, v in {**facts, "URI": data.uri}.items()}
-    return found
+        rows |= {f"{data.name}: {fact}": v for fact, v in {**facts, "URI": data.uri}.items()}
+    return rows
 
 
 def _schema(subject: Subject) -> dict[str, Value]:
-    """Return a schema as a row for each value, class and column; where it is stored is no part."""
-    found: dict[str, Value] = {}
+    """Return a schema as a row for each value, class and column, without its place in the store."""
+    rows: dict[str, Value] = {}
     for name, value in (subject.data_schema or {}).items():
         if name == "columns" and isinstance(value, list):
-            found |= {
-                f"column {_named(column, i)}": _line(column) for i, column in enumerate(value)
-            }
+            rows |= {f"column {_named(column, i)}": _line(column) for i, column in enumerate(value)}
         elif name == "classes" and isinstance(value, dict):
-            found |= {f"class {label}": _line(rows) for label, rows in value.items()}
+            rows |= {f"class {label}": _line(count) for label, count in value.items()}
         elif name != "files":
-            found[name] = _line(value)
-    return found
+            rows[name] = _line(value)
+    return rows
 
 
 def _named(column: Any, position: int) -> str:
@@ -260,7 +258,7 @@ def _named(column: Any, position: int) -> str:
 
 
 def _line(value: Any) -> str:
-    """Write a value of a schema in a line: its type first, then each fact by its name."""
+    """Return a value of a schema as one line: its type first, then each property by its name."""
     if not isinstance(value, dict):
         return as_text(value)
     facts = [f"{n} {as_text(v)}" for n, v in value.items() if n not in ("name", "type")]

@@ -1,8 +1,8 @@
-"""SHA-256 of what a run must reproduce: tables, fitted models, predictions, metrics.
+"""SHA-256 of the outputs that a replay must reproduce: tables, models, predictions, metrics.
 
-A digest is of content, not of a file: a Parquet file may be encoded in many ways and a .skops
-file differs at every save, but equal values always give equal digests, and a change of any bit,
-name, type or order gives another.
+A digest is of content, not of a file: a Parquet file can be encoded in many ways, and a .skops file
+differs at every save. Equal values always have equal digests; a change of any bit, name, type or
+order gives another digest.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _MAX_DEPTH = 100
 
 
 def canonical_json(value: Any) -> str:
-    """Write a value as JSON with sorted keys, UTF-8, floats by repr; not-finite floats as text."""
+    """Return a value as JSON with sorted keys, in UTF-8; NaN and infinities become text."""
     return json.dumps(_finite(value), sort_keys=True, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -36,15 +36,15 @@ def sha256_json(value: Any) -> str:
 
 
 def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, read in pieces."""
+    """Return the SHA-256 of a file's bytes, which are read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_table(table: "pa.Table") -> str:
-    """Return the digest of a table's names, types and values, whatever its chunks and encoding.
+    """Return the digest of a table's names, types and values; chunks and encoding do not matter.
 
-    Missing values count as missing only: what a buffer holds beneath them does not matter.
+    The bytes that a buffer holds for a missing value do not count.
 
     Raises
     ------
@@ -72,13 +72,13 @@ def sha256_model(model: Any) -> str:
     Parameters
     ----------
     model : estimator
-        Its class, its parameters and everything that fitting it stored are walked: arrays by
-        type, shape and values (a tree's nodes field by field, without their padding).
+        The digest covers its class, its parameters and everything that fitting stored in it:
+        arrays by type, shape and values (a tree's nodes field by field, without their padding).
 
     Raises
     ------
     TypeError
-        If it holds something whose value cannot be told, such as an open file or a lambda.
+        If it holds an object without a comparable value, such as an open file or a lambda.
     """
     hasher = _Hasher()
     _hash_object(hasher, model, 0)
@@ -86,7 +86,7 @@ def sha256_model(model: Any) -> str:
 
 
 class _Hasher:
-    """SHA-256 over values that each say their own length, so that none can run into the next."""
+    """SHA-256 of values with their lengths, so that two sequences of values cannot look alike."""
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
@@ -106,7 +106,7 @@ class _Hasher:
 
 
 def _hash_column(hasher: _Hasher, column: "pa.Array") -> None:
-    """Add a column's type, which of its values are missing, and the values."""
+    """Add a column's type, the positions of missing values, and the values."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -160,7 +160,7 @@ def _hash_object(  # noqa: C901, PLR0912 - a branch per kind of value
         _hash_sequence(hasher, f"set {len(value)}", sorted(value, key=repr), depth)
     elif isinstance(value, slice):
         hasher.text(repr(value))
-    elif isinstance(value, np.random.RandomState):  # not from where it was seeded, which is lost
+    elif isinstance(value, np.random.RandomState):  # its state; the seed is lost
         hasher.text(name)
         _hash_object(hasher, value.get_state(legacy=False), depth + 1)
     elif isinstance(value, type | np.dtype | np.ufunc):
@@ -195,9 +195,9 @@ def _hash_array(hasher: _Hasher, array: "np.ndarray[Any, Any]", depth: int) -> N
 
 
 def _state(value: Any) -> Any:
-    """Return what an object holds: its attributes, or what it would be pickled from."""
-    state = value.__reduce_ex__(2)  # raises TypeError where there is more than attributes
-    if isinstance(state, str):  # it is a module's own, and has a name there
+    """Return the content of an object: its attributes, or the state that pickle would use."""
+    state = value.__reduce_ex__(2)  # raises TypeError for more than attributes
+    if isinstance(state, str):  # a global object; this is its name
         return f"{getattr(value, '__module__', '')}.{state}"
     return dict(vars(value)) if getattr(value, "__dict__", None) else state[1:3]
 

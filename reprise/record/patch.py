@@ -1,4 +1,4 @@
-"""A patch of git, read for people: its files, what each adds and removes, its kinds of lines."""
+"""Read a patch of git for display: its files, the lines that each gains and loses."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ class _Frozen(BaseModel):
 
 
 class ChangedFile(_Frozen):
-    """A file of a patch, with how many lines it gains and loses."""
+    """A file of a patch, with the numbers of lines that it gains and loses."""
 
     name: str
     added: int
@@ -34,33 +34,33 @@ class ChangedFile(_Frozen):
     notes: tuple[str, ...] = ()  # new, deleted, renamed, other mode, binary
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return the file and its numbers as one line."""
         lines = f"+{self.added} -{self.removed}" if self.added or self.removed else ""
         return "  ".join(filter(None, (self.name, lines, ", ".join(self.notes))))
 
 
 class CodeDifference(_Frozen):
-    """What changes one run's code into another's."""
+    """The change from one run's code to another's."""
 
-    patch: str | None  # None: the code of a run cannot be had
+    patch: str | None  # None if the code of a run cannot be found
     files: tuple[ChangedFile, ...] = ()
-    missing: tuple[str, ...] = ()  # why it cannot
+    missing: tuple[str, ...] = ()  # the reasons why
 
     @classmethod
     def of(cls, patch: str) -> Self:
-        """Take a patch as git writes it."""
+        """Return the difference in a patch that git wrote."""
         return cls(patch=patch, files=tuple(file for file, _ in split_patch(patch)))
 
 
 def split_patch(patch: str) -> list[tuple[ChangedFile, list[Line]]]:
-    """Split a patch of git into its files, and each into lines with their kinds.
+    """Split a patch of git into its files, and each file into lines with their kinds.
 
-    The counts of a hunk decide what is in it: an added line may itself look like a patch.
+    The line counts of a hunk decide where it ends: an added line may itself look like a patch.
     """
     files: list[list[Line]] = []
-    old = new = 0  # lines of the hunk still to come
+    old = new = 0  # lines of the hunk that follow
     for line in patch.removesuffix("\n").split("\n"):
-        kind: Kind = "head"  # what git says of the file
+        kind: Kind = "head"  # lines of git about the file
         if (old > 0 or new > 0) and not line.startswith("\\"):
             kind = _kind(line)
             old -= kind != "added"
@@ -78,7 +78,7 @@ def split_patch(patch: str) -> list[tuple[ChangedFile, list[Line]]]:
 def first_lines(
     files: Iterable[tuple[ChangedFile, list[Line]]], most: int
 ) -> tuple[list[tuple[ChangedFile, list[Line]]], int]:
-    """Return the first lines of a split patch, and how many there are beyond them."""
+    """Return the first lines of a split patch, and the number of lines after them."""
     kept, hidden = [], 0
     for file, lines in files:
         first = lines[:most]
@@ -97,7 +97,7 @@ def _kind(line: str) -> Kind:
 def _changed_file(lines: Sequence[Line]) -> ChangedFile:
     kinds = [kind for kind, _ in lines]
     heads = [line for kind, line in lines if kind == "head"]
-    both = heads[0].removeprefix(_FILE)  # "a/x b/x", its halves as long, where it is no rename
+    both = heads[0].removeprefix(_FILE)  # "a/x b/x", two halves of one length if it is no rename
     name = both[: len(both) // 2].strip('"').removeprefix("a/")
     renamed = [head.removeprefix(_RENAMED) for head in heads if head.startswith(_RENAMED)]
     return ChangedFile(

@@ -1,4 +1,4 @@
-"""A run of a project's entry point, before it is made: by a command, or by the step itself."""
+"""A planned run of a project's entry point; a command or the step itself makes the run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ProjectRun:
-    """What is known of a run before its step begins.
+    """A run before its step begins.
 
     Attributes
     ----------
     entry_point : str
     raw_parameters : mapping of str to str
-        As `mlflow run` logs them, shell-quoted.
+        Quoted for the shell, as `mlflow run` logs them.
     source : str
-        The project's address, as MLflow names it.
+        The project's address, as MLflow records it.
     backend : str
     environment : str or None
-        What built its environment; None: the command's own.
+        The tool that built its environment; None for the command's own environment.
     name : str or None
-        None: MLflow makes one up.
+        None for a random name of MLflow's.
     folder, commit, repository : str or None
-        The project's folder in its repository, its commit, and its remote; None: not known yet.
+        The project's folder in its repository, its commit, and its remote; None if unknown yet.
     """
 
     entry_point: str

@@ -1,7 +1,7 @@
-"""The record of a run: everything it depended on, and everything it must produce again.
+"""The record of a run: everything it depended on, and everything a replay must produce.
 
-One `provenance.json` per run, written before the work starts and completed after it. `outputs`
-hold only what is equal when the run is made again: metrics and digests; no times, ids or paths.
+Each run has one `provenance.json`, written before the work starts and completed after it.
+`outputs` holds only values that a replay must equal: metrics and digests; no times, ids or paths.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from reprise.record.digest import canonical_json, sha256_json
 from reprise.trust import limits
 from reprise.trust.documents import parse_json
 
-ALLOW_UNTRACKED = "allow_untracked"  # of steps whose source is captured; changes no result
-ALLOW_LARGE = "allow_large"  # of steps that read from elsewhere; changes no result
+ALLOW_UNTRACKED = "allow_untracked"  # of steps that capture their source; changes no result
+ALLOW_LARGE = "allow_large"  # of steps that read input from others; changes no result
 PERMISSIONS = frozenset({ALLOW_UNTRACKED, ALLOW_LARGE})
 
 FORMAT_VERSION: Literal[2] = 2
@@ -27,32 +27,32 @@ class _Frozen(BaseModel):
 
 
 class Code(_Frozen):
-    """The source a run was made with: always one commit, also of a working tree with edits."""
+    """The source code of a run: always one commit; a snapshot if the working tree had edits."""
 
-    repository: str | None  # URL of origin without credentials; None: no remote
-    project: str  # folder of the project within the repository; "" is its root
-    commit: str | None  # the commit whose tree is what ran; None: not a git repository
+    repository: str | None  # URL of origin without credentials; None without a remote
+    project: str  # folder of the project in the repository; "" is its root
+    commit: str | None  # the commit with the tree that ran; None outside a git repository
     tree: str | None
-    base_commit: str | None  # HEAD; differs from commit where the tree is dirty
+    base_commit: str | None  # HEAD; differs from commit if the tree is dirty
     dirty: bool
     changed_files: tuple[str, ...] = ()
-    bundle: str | None = None  # URI of the git bundle that has the commit; None: origin has it
+    bundle: str | None = None  # URI of the git bundle with the commit; None if origin has it
 
 
 class Step(_Frozen):
-    """What was run: an entry point and its parameters, as given and as understood."""
+    """What ran: an entry point and its parameters, as text and as typed values."""
 
     entry_point: str
     raw_parameters: dict[str, str]
     parameters: dict[str, Any]
-    locations: tuple[str, ...] = ()  # parameters that only say where an input is
-    command: tuple[str, ...] = ()  # of a script: its file and arguments, what follows `python`
-    folder: str = ""  # of a script: where in the project it was started; "" is its root
-    number: int = 1  # which of the runs that a script makes
+    locations: tuple[str, ...] = ()  # parameters that only name the place of an input
+    command: tuple[str, ...] = ()  # of a script: its file and arguments, after `python`
+    folder: str = ""  # of a script: its working folder in the project; "" is the root
+    number: int = 1  # of a script: the position of the run among the script's runs
 
 
 class InputData(_Frozen):
-    """Data that a run read, by the digest of its content."""
+    """Data that a run read, with the digest of its content."""
 
     name: str
     uri: str
@@ -62,21 +62,21 @@ class InputData(_Frozen):
 
 
 class Environment(_Frozen):
-    """The interpreter and packages a run was made with."""
+    """The interpreter and the packages of a run."""
 
     python: str
     implementation: str
-    manager: str  # what built it: conda, uv, virtualenv or system
+    manager: str  # the tool that built it: conda, uv, virtualenv or system
     platform: str
-    lock_sha256: str | None  # None: the project has no requirements.txt
-    deviations: tuple[str, ...]  # where what is installed is not what the lock says
+    lock_sha256: str | None  # None if the project has no requirements.txt
+    deviations: tuple[str, ...]  # differences between the lock and the installed packages
     packages: dict[str, str]
 
 
 class Numerics(_Frozen):
-    """What decides the last bits of floating-point results."""
+    """The settings that decide the last bits of floating-point results."""
 
-    baseline: bool  # True: as on every x86-64 machine with AVX2
+    baseline: bool  # True if the same as on every x86-64 machine with AVX2
     variables: dict[str, str]
     threads: int
     blas: tuple[str, ...]
@@ -88,7 +88,7 @@ class Numerics(_Frozen):
 
 
 class Outputs(_Frozen):
-    """What a run produced, as far as it must be equal when the run is made again."""
+    """The outputs of a run that a replay must equal."""
 
     metrics: dict[str, float]
     model: str | None = None  # digest of the fitted arrays
@@ -97,7 +97,7 @@ class Outputs(_Frozen):
 
 
 class RunRecord(_Frozen):
-    """Everything a run depended on and produced."""
+    """Everything that a run depended on and produced."""
 
     format_version: Literal[2] = FORMAT_VERSION
     code: Code
@@ -106,11 +106,11 @@ class RunRecord(_Frozen):
     environment: Environment
     numerics: Numerics
     seeds: dict[str, int] = {}
-    replays: str | None = None  # id of the run that this one replays
-    outputs: Outputs | None = None  # None: the run has not finished
+    replays: str | None = None  # id of the original run, if this run is its replay
+    outputs: Outputs | None = None  # None if the run has not finished
 
     def to_json(self) -> str:
-        """Write the record as canonical JSON, the format's number first."""
+        """Return the record as canonical JSON, with the format's number first."""
         rest = self.model_dump(mode="python", exclude={"format_version"})
         return f'{{\n "format_version": {self.format_version},{canonical_json(rest)[1:]}'
 
@@ -121,7 +121,7 @@ class RunRecord(_Frozen):
         Raises
         ------
         RecordError
-            If the text is no record, or one of a newer format.
+            If the text is no record, or a record of a newer format.
         """
         try:
             values = parse_json(text)
@@ -148,7 +148,7 @@ class RunRecord(_Frozen):
 
 
 def _refuse_too_many(values: Mapping[str, Any]) -> None:
-    """Refuse more inputs, files, packages or metrics than any run has, before each is looked at."""
+    """Refuse a record with too many inputs, files, packages or metrics, before each is checked."""
     waiting = list(values.items())
     while waiting:
         name, value = waiting.pop()
@@ -162,7 +162,7 @@ def _refuse_too_many(values: Mapping[str, Any]) -> None:
 
 
 def run_in(uri: str) -> str:
-    """Return the run's id out of `runs:/<id>` or `runs:/<id>/…`, or the id itself."""
+    """Return the run id in `runs:/<id>` or `runs:/<id>/…`, or the id itself."""
     return uri.removeprefix("runs:/").partition("/")[0]
 
 
@@ -175,7 +175,7 @@ def run_key(
     lock_sha256: str,
     python: str,
 ) -> str:
-    """Name a planned run by what decides its results: equal keys, equal results.
+    """Return the key of a planned run: runs with equal keys have equal results.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def run_key(
 
 
 def as_text(value: Any) -> str:
-    """Write a value as an MLproject does: None is empty, true and false are lower case."""
+    """Return a value as text of an MLproject: None is empty, true and false are lower case."""
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

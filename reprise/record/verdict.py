@@ -1,7 +1,8 @@
-"""Compares two records: is the second run the first one again, and if not, why.
+"""Compare the records of an original run and its replay, and find the causes of differences.
 
-identical: metrics, predictions, model and stored content have equal digests. equivalent: the same
-class is predicted everywhere, and every metric is within the tolerance. different. not replayable.
+identical: metrics, predictions, model and stored content have equal digests. equivalent: all
+predicted classes are the same, and every metric is within the tolerance. different: anything else.
+not replayable: the run could not be reproduced.
 """
 
 import math
@@ -19,7 +20,7 @@ _HASH_SEED = "PYTHONHASHSEED"
 
 
 class Verdict(StrEnum):
-    """What a replay ends in, best first."""
+    """The result of a replay, best first."""
 
     IDENTICAL = "identical"
     EQUIVALENT = "equivalent"
@@ -39,7 +40,7 @@ class _Frozen(BaseModel):
 
 
 class Difference(_Frozen):
-    """One thing that the two runs do not agree on; None where a run does not have it."""
+    """One output that differs between the two runs; None if a run does not have it."""
 
     kind: Kind
     name: str
@@ -48,7 +49,7 @@ class Difference(_Frozen):
 
 
 class Cause(_Frozen):
-    """Something that the two runs depended on and that was not the same."""
+    """An input that differs between the two runs."""
 
     kind: CauseKind
     name: str
@@ -56,7 +57,7 @@ class Cause(_Frozen):
     found: str
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return the cause as one line."""
         what = f"{self.kind}: {self.name}" if self.name else self.kind
         if not self.recorded and not self.found:
             return what
@@ -64,35 +65,35 @@ class Cause(_Frozen):
 
 
 class Judgement(_Frozen):
-    """A verdict and what it rests on."""
+    """A verdict and its reasons."""
 
     verdict: Verdict
-    compared: int = 0  # metrics and digests that both sides were asked for
+    compared: int = 0  # metrics and digests of either run
     differences: tuple[Difference, ...] = ()
     causes: tuple[Cause, ...] = ()
-    unknown: tuple[str, ...] = ()  # what was not recorded, and so could not be compared
-    reason: str = ""  # why it could not be replayed
+    unknown: tuple[str, ...] = ()  # what could not be compared, because it was not recorded
+    reason: str = ""  # why the run could not be reproduced
 
 
-def judge(recorded: RunRecord, found: RunRecord, *, tolerance: float | None = None) -> Judgement:
-    """Compare what two finished runs produced.
+def judge(original: RunRecord, replay: RunRecord, *, tolerance: float | None = None) -> Judgement:
+    """Compare the outputs of two finished runs.
 
     Parameters
     ----------
-    recorded, found : RunRecord
-        The earlier run and its replay.
+    original, replay : RunRecord
+        The records of the original run and of its replay.
     tolerance : float, optional
-        How far metrics may be apart, relative to the larger or absolutely, where predicted classes
-        agree; None: not at all.
+        How far metrics may be apart, relatively or absolutely, if the predicted classes agree;
+        None for no tolerance.
 
     Raises
     ------
     ValueError
-        If either has not finished.
+        If one of them has not finished.
     """
-    if recorded.outputs is None or found.outputs is None:
+    if original.outputs is None or replay.outputs is None:
         raise ValueError("only finished runs can be compared")
-    differing = differences(recorded.outputs, found.outputs)
+    differing = differences(original.outputs, replay.outputs)
     if not differing:
         verdict = Verdict.IDENTICAL
     elif tolerance is not None and _equivalent(differing, tolerance):
@@ -101,15 +102,15 @@ def judge(recorded: RunRecord, found: RunRecord, *, tolerance: float | None = No
         verdict = Verdict.DIFFERENT
     return Judgement(
         verdict=verdict,
-        compared=len(_facts(recorded.outputs) | _facts(found.outputs)),
+        compared=len(_facts(original.outputs) | _facts(replay.outputs)),
         differences=differing,
-        causes=causes(recorded, found) if differing else (),
+        causes=causes(original, replay) if differing else (),
     )
 
 
-def differences(recorded: Outputs, found: Outputs) -> tuple[Difference, ...]:
-    """List what two runs produced differently, also what only one of them produced."""
-    a, b = _facts(recorded), _facts(found)
+def differences(original: Outputs, replay: Outputs) -> tuple[Difference, ...]:
+    """List the outputs that differ between two runs, or that only one of them has."""
+    a, b = _facts(original), _facts(replay)
     return tuple(
         Difference(kind=kind, name=name, recorded=a.get((kind, name)), found=b.get((kind, name)))
         for kind, name in sorted(a.keys() | b.keys())
@@ -117,32 +118,32 @@ def differences(recorded: Outputs, found: Outputs) -> tuple[Difference, ...]:
     )
 
 
-def causes(recorded: RunRecord, found: RunRecord) -> tuple[Cause, ...]:
-    """List what two runs depended on that was not the same."""
+def causes(original: RunRecord, replay: RunRecord) -> tuple[Cause, ...]:
+    """List the inputs that differ between two runs."""
     return (
-        *_code(recorded, found),
-        *_each("seed", _seeds(recorded), _seeds(found)),
-        *_each("parameter", _parameters(recorded), _parameters(found)),
+        *_code(original, replay),
+        *_each("seed", _seeds(original), _seeds(replay)),
+        *_each("parameter", _parameters(original), _parameters(replay)),
         *_each(
             "data",
-            {data.name: data.sha256 for data in recorded.inputs},
-            {data.name: data.sha256 for data in found.inputs},
+            {data.name: data.sha256 for data in original.inputs},
+            {data.name: data.sha256 for data in replay.inputs},
         ),
-        *_packages(recorded, found),
-        *_blas(recorded, found),
-        *_each("CPU kernel", _kernels(recorded), _kernels(found)),
-        *_each("threads", _threads(recorded), _threads(found)),
-        *_each("C library", {"": recorded.numerics.c_library}, {"": found.numerics.c_library}),
+        *_packages(original, replay),
+        *_blas(original, replay),
+        *_each("CPU kernel", _kernels(original), _kernels(replay)),
+        *_each("threads", _threads(original), _threads(replay)),
+        *_each("C library", {"": original.numerics.c_library}, {"": replay.numerics.c_library}),
     )
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the worst of several verdicts; identical for none."""
+    """Return the worst of several verdicts; identical if there are none."""
     return max(verdicts, key=list(Verdict).index, default=Verdict.IDENTICAL)
 
 
 def _facts(outputs: Outputs) -> dict[tuple[Kind, str], float | str]:
-    """Return everything that must be equal, keyed by kind and name."""
+    """Return all values that must be equal, keyed by kind and name."""
     facts: dict[tuple[Kind, str], float | str] = {
         ("metric", n): v for n, v in outputs.metrics.items()
     }
@@ -154,14 +155,14 @@ def _facts(outputs: Outputs) -> dict[tuple[Kind, str], float | str]:
 
 
 def _equal(a: float | str | None, b: float | str | None) -> bool:
-    """Tell whether two values are the same bits; NaN equals NaN, and 0.0 is not -0.0."""
+    """Return whether two values have the same bits; NaN equals NaN, and 0.0 is not -0.0."""
     if isinstance(a, float) and isinstance(b, float):
         return repr(a) == repr(b)
     return a == b
 
 
 def _equivalent(differing: Sequence[Difference], tolerance: float) -> bool:
-    """Tell whether predicted classes and stored content agree, and metrics are near enough."""
+    """Return whether classes and stored content are equal, and metrics are within the tolerance."""
     return all(_tolerable(difference, tolerance) for difference in differing)
 
 
@@ -174,11 +175,11 @@ def _tolerable(difference: Difference, tolerance: float) -> bool:
         "predictions",
         "probabilities",
     )
-    return on_both_sides and floats  # digests of floats, of which the metrics tell
+    return on_both_sides and floats  # digests of floats: the metrics show their differences
 
 
-def _code(recorded: RunRecord, found: RunRecord) -> tuple[Cause, ...]:
-    a, b = recorded.code, found.code
+def _code(original: RunRecord, replay: RunRecord) -> tuple[Cause, ...]:
+    a, b = original.code, replay.code
     if a.tree is not None and a.tree == b.tree:
         return ()
     if a.tree is None and b.tree is None and a.commit == b.commit:
@@ -191,9 +192,9 @@ def _parameters(record: RunRecord) -> dict[str, Any]:
     return {n: v for n, v in record.step.parameters.items() if n not in told_elsewhere}
 
 
-def _packages(recorded: RunRecord, found: RunRecord) -> tuple[Cause, ...]:
-    a, b = recorded.environment, found.environment
-    common = a.packages.keys() & b.packages.keys()  # what else is installed is not imported
+def _packages(original: RunRecord, replay: RunRecord) -> tuple[Cause, ...]:
+    a, b = original.environment, replay.environment
+    common = a.packages.keys() & b.packages.keys()  # other installed packages are not imported
     return (
         *_each("Python", {"": a.python}, {"": b.python}),
         *_each(
@@ -204,9 +205,9 @@ def _packages(recorded: RunRecord, found: RunRecord) -> tuple[Cause, ...]:
     )
 
 
-def _blas(recorded: RunRecord, found: RunRecord) -> tuple[Cause, ...]:
-    """Tell of BLAS libraries that are not the same; one run may have loaded more of them."""
-    a, b = set(recorded.numerics.blas), set(found.numerics.blas)
+def _blas(original: RunRecord, replay: RunRecord) -> tuple[Cause, ...]:
+    """Compare the BLAS libraries, as sets: one run may have loaded more of them."""
+    a, b = set(original.numerics.blas), set(replay.numerics.blas)
     if a <= b or b <= a:
         return ()
     return _each("CPU kernel", {"BLAS": ", ".join(sorted(a))}, {"BLAS": ", ".join(sorted(b))})
@@ -235,7 +236,7 @@ def _variables(record: RunRecord, names: str) -> dict[str, str]:
 
 
 def _each(kind: CauseKind, a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Cause, ...]:
-    """List what differs between two mappings, in either direction."""
+    """List the differences between two mappings, in both directions."""
     return tuple(
         Cause(kind=kind, name=name, recorded=_text(a.get(name)), found=_text(b.get(name)))
         for name in sorted(a.keys() | b.keys())

@@ -1,4 +1,4 @@
-"""What a script tells an `Experiment`: its configuration and its metrics, checked."""
+"""Check the configuration and the metrics that a script passes to an `Experiment`."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from reprise.visible import is_text
 
 
 class Configuration(BaseModel):
-    """What an `Experiment` is configured by."""
+    """The configuration of an `Experiment`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -29,7 +29,7 @@ def checked(config: Mapping[str, Any]) -> Configuration:
     Raises
     ------
     ParameterError
-        With all that is wrong.
+        With all problems.
     """
     if not isinstance(config, Mapping):
         raise ParameterError(
@@ -51,7 +51,7 @@ def checked(config: Mapping[str, Any]) -> Configuration:
 def _problem(detail: Mapping[str, Any]) -> str:
     name = ".".join(map(str, detail["loc"]))
     if detail["type"] == "extra_forbidden":
-        return f"the key {name!r}, which there is not"
+        return f"the unknown key {name!r}"
     if detail["type"] == "missing":
         return f"no {name}"
     if detail["input"] == "":
@@ -60,12 +60,12 @@ def _problem(detail: Mapping[str, Any]) -> str:
 
 
 def refuse_no_text(where: str, texts: Iterable[str]) -> None:
-    """Refuse names and values that no record can hold.
+    """Refuse names and values that a record cannot hold.
 
     Raises
     ------
     ParameterError
-        If one is not UTF-8, or has a NUL byte.
+        If a text is not UTF-8, or has a NUL byte.
     """
     for text in texts:
         if not is_text(text):
@@ -76,12 +76,12 @@ def refuse_no_text(where: str, texts: Iterable[str]) -> None:
 
 
 def numbers(name: str, values: Any) -> list[float]:
-    """Return the values of a metric: one, or a list's.
+    """Return the values of a metric: one number, or a list's.
 
     Raises
     ------
     ParameterError
-        If any is not a number.
+        If a value is not a number.
     """
     several = isinstance(values, Iterable) and getattr(values, "ndim", 1) != 0
     found = list(values) if several and not isinstance(values, str | Mapping) else [values]
@@ -91,12 +91,12 @@ def numbers(name: str, values: Any) -> list[float]:
         raise ParameterError(
             f"expected a number, or a list of numbers, for the metric {name}, found "
             f"{brief(values)}. "
-            "Texts can be logged by log_params."
+            "Log texts with log_params."
         ) from None
 
 
 def _number(value: Any) -> float:
-    """Convert anything with a number's value, such as an array of one; a text has none."""
+    """Convert a value to a number, such as an array with one element; refuse a text."""
     if isinstance(value, str):
         raise TypeError
     return float(value)

@@ -1,4 +1,4 @@
-"""Ends what is still open when the process does: by an error, an exit, or a signal but SIGKILL."""
+"""End an open run when the process ends: by an error, an exit, or any signal but SIGKILL."""
 
 import atexit
 import os
@@ -12,7 +12,7 @@ from reprise.process import interrupts
 
 
 class Terminated(SystemExit):
-    """The process was asked to end by a signal."""
+    """A signal asked the process to end."""
 
 
 class ExitHandler:
@@ -21,9 +21,9 @@ class ExitHandler:
     Parameters
     ----------
     end : callable
-        Called with what ended the process.
+        Called with the exception that ended the process.
     interactive : bool
-        Whether errors do not end it, and its signals are somebody else's.
+        Whether errors do not end the process, and another program handles its signals.
     """
 
     def __init__(self, end: Callable[[BaseException], None], *, interactive: bool) -> None:
@@ -35,24 +35,24 @@ class ExitHandler:
 
     @property
     def here(self) -> bool:
-        """Whether this is the process that was started, and no fork of it."""
+        """Whether this is the process that called `start`, and not a fork of it."""
         return self._process == os.getpid()
 
     def start(self) -> None:
-        """Begin to watch; signals that the process handles, or ignores, stay as they are."""
+        """Handle exits and signals, except signals that the process handles or ignores."""
         self._process = os.getpid()
         atexit.register(self._at_exit)
         if not self._interactive:
             self._replaced = interrupts.handle(self._ended_by)
 
     def stop(self) -> None:
-        """End the watch, and give the signals back."""
+        """Stop handling, and restore the signals."""
         atexit.unregister(self._at_exit)
         interrupts.restore(self._replaced)
         self._replaced = {}
 
     def _ended_by(self, number: int) -> BaseException:
-        """Return what a signal raises: Ctrl-C what it always does, another one an exit."""
+        """Return the exception for a signal: KeyboardInterrupt for Ctrl-C, else an exit."""
         if number == signal.SIGINT:
             return KeyboardInterrupt()
         self._signal = number

@@ -1,8 +1,9 @@
 """Runs of scripts and notebooks: the calls of a small wrapper over MlflowClient, and a record.
 
-A script says `experiment = Experiment({"experiment_name": "churn"})`, then `create_run`, `log_…`
-and `terminate_run`. Each run has what a step's run has: its code carried, its environment and
-numerics written down before the work, its results after it. So it can be made again.
+A script calls `experiment = Experiment({"experiment_name": "churn"})`, then `create_run`, `log_…`
+and `terminate_run`. Each run has the same record as the run of a step: it carries its code, its
+environment and numerics are recorded before the work, its results after it. So it can be
+reproduced.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from reprise.runtime import recorder
 from reprise.runtime.recorder import RunRecorder
 from reprise.scripts.config import checked, numbers, refuse_no_text
 from reprise.scripts.exit_handler import ExitHandler, Terminated
-from reprise.scripts.script import Carry, present
+from reprise.scripts.script import Carry, current
 from reprise.urls import holds_credentials
 
 if TYPE_CHECKING:
@@ -35,19 +36,20 @@ _LOGIN = re.compile(r"^[a-z][a-z0-9+.-]*://([^/]*@)", re.IGNORECASE)
 
 
 class Experiment:
-    """Makes recorded runs of the script, or the notebook, that it is used in.
+    """Makes recorded runs of a script or a notebook.
 
-    `with experiment.create_run("name"):` ends that run with the block, and
-    `with Experiment(config) as experiment:` the run that is open at its end: as FINISHED, or, by an
-    exception, as FAILED. Every method of MlflowClient that is not here can be called as well.
+    `with experiment.create_run("name"):` ends that run with the block, and `with Experiment(config)
+    as experiment:` ends the run that is open at the end of the block: as FINISHED, or as FAILED
+    after an exception. All other methods of MlflowClient can be called too.
 
     Parameters
     ----------
     config : mapping
-        `experiment_name` (made if there is none), and optionally `user_id`, `tracking_uri` (else
-        MLFLOW_TRACKING_URI), `artifact_location` (of a new experiment), `use_git_version` (False:
-        no code is recorded, and no replay possible) and `allow_untracked` (untracked files to
-        carry although they are large or look like secrets: patterns, comma-separated).
+        `experiment_name` (created if it does not exist), and optionally `user_id`, `tracking_uri`
+        (default: MLFLOW_TRACKING_URI), `artifact_location` (of a new experiment),
+        `use_git_version` (False: no code is recorded, and no replay is possible) and
+        `allow_untracked` (untracked files to carry although they are large or look like secrets:
+        patterns, comma-separated).
 
     Raises
     ------
@@ -59,12 +61,14 @@ class Experiment:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._settings = checked(config)
-        self._session = present()
-        placed = self._session.placed  # a replay goes where the run is that asked for it
+        self._process = current()
+        placed = self._process.placed  # a replay uses the experiment of its parent run
         self._server = tracking.address(None if placed else self._settings.tracking_uri)
         self._run: RunRecorder | None = None
         self._open = contextlib.ExitStack()
-        self._lifetime = ExitHandler(self._leave, interactive=self._session.script.source is None)
+        self._exit_handler = ExitHandler(
+            self._leave, interactive=self._process.script.source is None
+        )
         self._steps: dict[str, int] = {}
         self._params: dict[str, str] = {}
         with self._talking():
@@ -92,7 +96,7 @@ class Experiment:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._run is None or not self._lifetime.here:
+        if self._run is None or not self._exit_handler.here:
             return
         if error is None:
             self.terminate_run()
@@ -105,14 +109,14 @@ class Experiment:
         return self._opened().run_id
 
     def create_run(self, name: str = "") -> Self:
-        """Begin a run: its code, environment and numerics are on the record when this returns.
+        """Start a run, and record its code, environment and numerics.
 
         Raises
         ------
         ParameterError
-            If a run is open, or the command line has credentials in it.
+            If a run is open, or the command line contains credentials.
         CodeError
-            If the code cannot be read, or holds what must not be carried; there is no run then.
+            If the code cannot be read, or holds files that must not be carried. No run is made.
         """
         if self._run is not None:
             raise ParameterError(
@@ -120,7 +124,7 @@ class Experiment:
                 "still open. Call it, or write `with experiment.create_run(…):`."
             )
         refuse_no_text("the name of a run", [name])
-        script = self._session.script
+        script = self._process.script
         _refuse_credentials(script.arguments, "the command line")
         if numerics.NUMPY_PRELOADED:
             warnings.warn(
@@ -129,21 +133,21 @@ class Experiment:
                 stacklevel=2,
             )
         with self._talking(), self._carrying() as carry, contextlib.ExitStack() as stack:
-            given = self._session.next()
+            given = self._process.next()
             run = self._make(name, given=given)
             stack.enter_context(recorder.finalizing_run(run, end=tracking.terminate))
             found, tags = carry(run)
-            step = script.step(self._session.made)
+            step = script.step(self._process.made)
             record = recorder.begin_record(run, found, step, project=script.project)
             recorded = RunRecorder(
                 run,
                 _as_it_was_read(record),
                 parameters=None,
                 tags=tracking.describe_source(run, found) | tags,
-                original=_past(run),
+                original=_original(run),
             )
             stack.enter_context(recorded.recorded())
-            self._lifetime.start()
+            self._exit_handler.start()
             self._run, self._open = recorded, stack.pop_all()
         self._steps, self._params = {}, dict(run.data.params)
         return self
@@ -152,7 +156,7 @@ class Experiment:
         """End the run as FINISHED, and complete its record."""
         run = self._opened()
         with self._talking():
-            data = tracking.get_run(run.run_id).data  # also what other calls have logged
+            data = tracking.get_run(run.run_id).data  # includes the logs of other calls
             logged = {n: v for n, v in data.metrics.items() if n not in run.metrics}
             run.add_logged_metrics(
                 {n: v for n, v in logged.items() if not n.startswith(tracking.SYSTEM_METRICS)}
@@ -165,7 +169,7 @@ class Experiment:
         Raises
         ------
         ParameterError
-            If one is logged with another value already, or holds credentials.
+            If a parameter is already logged with another value, or holds credentials.
         """
         run = self._opened()
         texts = {str(name): str(value) for name, value in params.items()}
@@ -175,19 +179,19 @@ class Experiment:
             if self._params.get(name, text) != text:
                 raise ParameterError(
                     f"expected one value of the parameter {name} in a run, found "
-                    f"{self._params[name]!r}, then {text!r}. Log it once, or begin another run."
+                    f"{self._params[name]!r}, then {text!r}. Log it once, or start another run."
                 )
         with self._talking():
             run.add_parameters({str(name): value for name, value in params.items()})
         self._params |= texts
 
     def log_metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Log metrics; the last value of each must be equal when the run is made again.
+        """Log metrics; a replay must equal the last value of each.
 
         Parameters
         ----------
         metrics : mapping of str to number or list of numbers
-            A list is a history, one point per step. A later call goes on where the last one ended.
+            A list is a history, one point per step. A later call continues after the last step.
 
         Raises
         ------
@@ -206,7 +210,7 @@ class Experiment:
         self._steps |= {name: step + 1 for name, step, _ in points}
 
     def log_artifact(self, path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-        """Store a file as an artifact, in a folder of the run's artifacts."""
+        """Store a file as an artifact, in a folder among the run's artifacts."""
         with self._talking():
             tracking.log_file(self.run_id, os.fspath(path), artifact_path)
 
@@ -218,26 +222,26 @@ class Experiment:
             tracking.log_folder(self.run_id, Path(folder), artifact_path)
 
     def log_input(self, path: str | os.PathLike[str], name: str | None = None) -> Path:
-        """Put a data file's digest on the record: a replay refuses other content.
+        """Record the digest of a data file; a replay refuses other content.
 
         Parameters
         ----------
         path : str or path
             A file, an http(s) address, or `s3://bucket/key`.
         name : str, optional
-            To show; else the file's.
+            The name to show; by default the file's.
 
         Returns
         -------
         Path
-            Where to read it; of a remote one, until the run ends.
+            The file to read; a copy of a remote file exists until the run ends.
 
         Raises
         ------
         DataError
-            If it cannot be read.
+            If the file cannot be read.
         DigestMismatchError
-            If this is a replay, and it is not what the earlier run had read.
+            If this is a replay, and the original run read other content.
         """
         run, text = self._opened(), os.fspath(path)
         refuse_no_text("an input", [text, name or ""])
@@ -261,26 +265,26 @@ class Experiment:
         ----------
         model : estimator
         example : DataFrame of shape (n_samples, n_features)
-            A few rows that it can predict.
+            A few rows of input.
 
         Raises
         ------
         ParameterError
-            If the example is no table.
+            If the example is not a table.
         """
         from reprise.models import model_store
 
         if not hasattr(example, "columns"):
             raise ParameterError(
                 f"expected a pandas DataFrame as a model's example, found "
-                f"{type(example).__name__}. Give a few rows of what it was fitted on."
+                f"{type(example).__name__}. Give a few rows of its training data."
             )
         run = self._opened()
         with self._talking():
             return model_store.log_model(run, model, example)
 
     def log_predictions(self, labels: Any, probabilities: Any) -> None:
-        """Put the digests of predictions on the record: labels (n,), probabilities (n, classes)."""
+        """Record the digests of predictions: labels (n,), probabilities (n, classes)."""
         import numpy as np
 
         self._opened().log_predictions(np.asarray(labels), np.asarray(probabilities))
@@ -292,19 +296,19 @@ class Experiment:
 
     @contextlib.contextmanager
     def _talking(self) -> Iterator[None]:
-        """Talk to this experiment's server, whose refusals are one line."""
+        """Use this experiment's server inside a block; its refusals become one line."""
         with tracking.using_server(self._server), tracking.translating_errors():
             yield
 
     def _make(self, name: str, *, given: bool) -> "Run":
-        """Return the run that was made for this process, or make one where it belongs."""
-        session, entry_point = self._session, self._session.script.entry_point
+        """Return the run that was made for this process, or make one in the right place."""
+        session, entry_point = self._process, self._process.script.entry_point
         if given:
             run = tracking.get_run(str(session.given))
             tracking.refuse_ended(run)
             return run
-        if session.below:
-            parent = tracking.get_run(session.below)
+        if session.parent:
+            parent = tracking.get_run(session.parent)
             planned = tracking.plan_run(parent, entry_point, {}, name=name or entry_point)
             return tracking.make(planned)
         user = self._settings.user_id or _user()
@@ -315,15 +319,15 @@ class Experiment:
             return contextlib.nullcontext(lambda _: (code.UNKNOWN, {}))
         login = _LOGIN.match(self._settings.tracking_uri or "")
         allowed = untracked.names(self._settings.allow_untracked)
-        return self._session.source(allowed=allowed, login=login[1] if login else "")
+        return self._process.source(allowed=allowed, login=login[1] if login else "")
 
     def _within(self, path: Path) -> tuple[str, str]:
-        """Return where to read a local file, and its name on the record: from the project's folder.
+        """Return the path to read a local file, and its path in the project for the record.
 
-        In a replay, the project is in a folder of its own, without the files that git ignores:
-        a path from where the script was started leads to those.
+        A replay has a checkout of the project, without the files that git ignores. Those are found
+        from the folder in which the script was started.
         """
-        script = self._session.script
+        script = self._process.script
         absolute = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - links stay
         if path.is_absolute() and not absolute.is_relative_to(script.project):
             return str(path), str(path)
@@ -333,9 +337,9 @@ class Experiment:
         return os.path.relpath(absolute, script.started_in), uri
 
     def _leave(self, error: BaseException | None) -> None:
-        """End the open run, by an error or without one."""
+        """End the open run, with an error or without one."""
         stack, self._open, self._run = self._open, contextlib.ExitStack(), None
-        self._lifetime.stop()
+        self._exit_handler.stop()
         with self._talking():
             if error is None:
                 stack.close()
@@ -349,20 +353,20 @@ def _refuse_credentials(texts: Iterable[str], where: str) -> None:
         if any(holds_credentials(part) for part in (text, text.partition("=")[2])):
             raise ParameterError(
                 f"expected no password or signature in {where}, found an address with one, which "
-                "would be recorded. Give it by an environment variable."
+                "would be recorded. Pass it in an environment variable."
             )
 
 
 def _as_it_was_read(record: RunRecord) -> RunRecord:
-    """Put variables on a record as libraries have read them, where the pins came too late."""
+    """Correct the variables of a record to the values that libraries read before the pins."""
     variables = record.numerics.variables | numerics.stale_variables()
     return record.model_copy(
         update={"numerics": record.numerics.model_copy(update={"variables": variables})}
     )
 
 
-def _past(run: "Run") -> RunRecord | None:
-    """Return the record of the run that this one makes again, whose inputs it must have."""
+def _original(run: "Run") -> RunRecord | None:
+    """Return the record of the original run, if this run is its replay and must have its inputs."""
     tags = run.data.tags
     earlier = tags.get(tracking.REPLAY_OF) or tags.get(tracking.TWEAK_OF)
     return tracking.find_record(earlier) if earlier else None
@@ -371,5 +375,5 @@ def _past(run: "Run") -> RunRecord | None:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
+    except (KeyError, OSError):  # the user of a container may have no name
         return "unknown"

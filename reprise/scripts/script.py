@@ -1,6 +1,6 @@
-"""How this process was started: which script of which project, with what, and for which run.
+"""How this process was started: its script, project and arguments, and the run made for it.
 
-What is asked of Python here is what a replay needs to start the same script again.
+A replay needs these to start the same script.
 """
 
 import contextlib
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 Carry = Callable[["Run"], tuple[Code, dict[str, str]]]
-_STARTED_IN = Path.cwd()  # before the script can go elsewhere
+_STARTED_IN = Path.cwd()  # before the script can change its folder
 _ARGUMENTS = tuple(sys.argv[1:])
 _INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
 
 
 @dataclass(frozen=True)
 class Script:
-    """A script, or an interactive session, and where it was started.
+    """A script or an interactive session, with its project and its working folder.
 
     Attributes
     ----------
     project : Path
-        The nearest folder above it that has an MLproject or is a git repository's.
+        The nearest folder at or above it with an MLproject or a git repository.
     source : Path or None
-        Its file; None: a notebook, a prompt, `python -c`, or a tool such as pytest.
+        Its file; None for a notebook, a prompt, `python -c`, or a tool such as pytest.
     arguments : tuple of str
-        What follows its file on the command line.
+        The words after its file on the command line.
     module : str
-        Its name, where it was started by `python -m`; else "".
+        Its module name if it was started with `python -m`; else "".
     started_in : Path
         The working folder.
     """
@@ -57,11 +57,11 @@ class Script:
 
     @property
     def entry_point(self) -> str:
-        """Return its file's name from the project's folder; "" for an interactive session."""
+        """Return its file's path in the project; "" for an interactive session."""
         return self.source.relative_to(self.project).as_posix() if self.source else ""
 
     def step(self, number: int) -> Step:
-        """Say how to make the same run again, of which it is this one, counted from 1."""
+        """Return the step that reproduces the run with this position, counted from 1."""
         inside = self.started_in.is_relative_to(self.project)
         folder = self.started_in.relative_to(self.project).as_posix() if inside else ""
         words = ("-m", self.module) if self.module else (self.entry_point,)
@@ -76,28 +76,28 @@ class Script:
 
 
 class ScriptProcess:
-    """The script, the run that was made for it, and how many it has made so far.
+    """The script of this process, the run that was made for it, and the number of its runs.
 
     Attributes
     ----------
     given : str or None
         Id of a run that another process made for this one.
     number : int
-        Which of the script's runs that is.
-    below : str or None
-        Id of the run below which all others go, where this is a replay.
+        The position of that run among the script's runs.
+    parent : str or None
+        Id of the parent of all its other runs, if this is a replay.
     carried : (Code, dict of str to str) or None
-        The code of all its runs, once it is known, and the tags that tell of it.
+        The code of all its runs, once it is captured, and the tags that describe it.
     text : str
-        Of the script, as the first run found it.
+        Text of the script at its first run.
     """
 
     def __init__(self, script: Script, environment: MutableMapping[str, str]) -> None:
         self.script = script
-        # Taken, so that a process which the script starts does not take it for its own.
+        # Removed, so that a process which the script starts does not use the same run.
         self.given = environment.pop("MLFLOW_RUN_ID", None)
         self.number = int(environment.get(env.RUN_NUMBER, "1"))
-        self.below = environment.get(env.BELOW)
+        self.parent = environment.get(env.BELOW)
         given = environment.get(env.CODE)
         self.carried: tuple[Code, dict[str, str]] | None = (
             (Code.model_validate_json(given), {}) if given else None
@@ -107,15 +107,15 @@ class ScriptProcess:
 
     @property
     def placed(self) -> str | None:
-        """Return the id of a run whose server and experiment all runs of this process share."""
-        return self.given or self.below
+        """Return the id of a run in the server and experiment of all runs of this process."""
+        return self.given or self.parent
 
     @contextlib.contextmanager
     def source(self, *, allowed: Sequence[str], login: str) -> Iterator[Carry]:
-        """Read the code; yields what carries it with a run.
+        """Capture the code; yield a function that stores it with a run.
 
-        All runs of a script have the code that its process has loaded, whatever is edited later;
-        in an interactive session, cells and modules change from run to run.
+        All runs of a script have the code that its process loaded, even if files are edited later.
+        In an interactive session, cells and modules change from run to run.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class ScriptProcess:
         Raises
         ------
         CodeError
-            If the code cannot be read, or holds what must not be carried.
+            If the code cannot be read, or holds files that must not be carried.
         """
         if self.carried:
             yield self._carry_again
@@ -152,21 +152,21 @@ class ScriptProcess:
 
     def _carry_again(self, run: "Run") -> tuple[Code, dict[str, str]]:
         if self.carried is None:
-            raise AssertionError("there is no code yet")
+            raise AssertionError("the code is not captured yet")
         if self.text:
             name = f"{source_artifacts.CODE_FOLDER}/{Path(self.script.entry_point).name}"
             tracking.log_text(run.info.run_id, name, self.text)
         return self.carried
 
     def next(self) -> bool:
-        """Count one more run, and tell whether it is the one that was given."""
+        """Count one more run, and return whether it is the run that was made for this process."""
         self.made += 1
         return self.given is not None and self.made == self.number
 
 
 @functools.cache
-def present() -> ScriptProcess:
-    """Return the session of this process.
+def current() -> ScriptProcess:
+    """Return the script process of this process.
 
     Raises
     ------
@@ -179,14 +179,14 @@ def present() -> ScriptProcess:
 
 
 def script(main: ModuleType, arguments: Sequence[str], started_in: Path) -> Script:
-    """Tell what a process runs.
+    """Return the script that a process runs.
 
     Parameters
     ----------
     main : module
         `__main__`.
     arguments : sequence of str
-        Of the command line, without the script's own name.
+        The command line without the script's own name.
     started_in : Path
         The working folder.
     """
@@ -206,9 +206,9 @@ def script(main: ModuleType, arguments: Sequence[str], started_in: Path) -> Scri
 
 
 def project_of(folder: Path) -> Path:
-    """Return the nearest folder, from this one up, with an MLproject or a git repository's.
+    """Return the nearest folder at or above this one with an MLproject or a git repository.
 
-    The folder itself, where there is none.
+    If there is none, return this folder.
     """
     for candidate in (folder, *folder.parents):
         if (candidate / "MLproject").is_file() or (candidate / ".git").exists():
@@ -217,11 +217,11 @@ def project_of(folder: Path) -> Path:
 
 
 def _located(path: Path) -> Path:
-    """Return a file's path without links in its folder's, as the working folder's is."""
+    """Return a file's path with the links in its folder resolved, as in the working folder's."""
     return path.parent.resolve() / path.name
 
 
 def _is_installed(path: Path) -> bool:
-    """Tell whether a file is part of Python or of a package, as a notebook server's is."""
+    """Return whether a file is part of Python or of a package, as a notebook server's is."""
     folders = sysconfig.get_paths()
     return any(path.is_relative_to(Path(folders[name]).resolve()) for name in _INSTALLED)

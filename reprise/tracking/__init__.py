@@ -1,4 +1,4 @@
-"""The only room that talks to MLflow tracking; other rooms know what stands here."""
+"""The only room that talks to MLflow tracking; other rooms use the names in this module."""
 
 from reprise.tracking.artifacts import (
     artifact,

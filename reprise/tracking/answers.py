@@ -1,7 +1,7 @@
-"""Checks what a tracking server answers before it is used as a path, an id or a number.
+"""Check the answers of a tracking server before they are used as a path, an id or a number.
 
-A server, and whoever may write tags and artifacts to it, does not decide where this machine reads
-or writes: ids have the form that MLflow gives them, names of artifacts stay in their folder, and
+Neither a server nor a user who can write tags and artifacts to it decides where this machine reads
+or writes: ids have the form of MLflow's ids, names of artifacts stay in their folder, and the
 artifacts of a remote server are not in a folder of this machine.
 """
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
-_ADVICE = "The server, or somebody who may write to it, has altered it: do not trust it."
+_ADVICE = "The server, or somebody who can write to it, has changed it: do not trust it."
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _MODEL_ID = re.compile(r"m-[0-9A-Za-z]{1,64}")
 _EXPERIMENT_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999
 _REMOTE = re.compile(r"(https?:|databricks)", re.IGNORECASE)
 _WEB = frozenset({"http", "https", "mlflow-artifacts"})
-# Where MLflow keeps artifacts off this machine; `file`, a plain path, `runs` and `models` are not.
+# Schemes of stores on other machines; `file`, a plain path, `runs` and `models` are not among them.
 _STORES = _WEB | {
     *("s3", "r2", "b2", "gs", "oci", "wasb", "wasbs", "abfss", "dbfs", "hdfs", "viewfs"),
     *("ftp", "sftp"),
@@ -38,7 +38,7 @@ def run_id(text: object) -> str:
     Raises
     ------
     TrackingError
-        If it is none.
+        If the text is not the id of a run.
     """
     return _matched(_RUN_ID, text, "the id of a run, 32 hex digits,")
 
@@ -54,24 +54,24 @@ def experiment_id(text: object) -> str:
 
 
 def run(answered: "Run", *, asked: str | None = None) -> "Run":
-    """Return a run whose ids and times can be used.
+    """Return a run after a check of its ids and times.
 
     Parameters
     ----------
     answered : Run
     asked : str, optional
-        Id of the run that was asked for.
+        Id of the requested run.
 
     Raises
     ------
     TrackingError
-        If the server has made one of them up, or has answered with another run.
+        If an id or a time is not valid, or if the server returned another run.
     """
     info = answered.info
     answered_id = run_id(info.run_id)
     if asked is not None and answered_id != asked:
         raise TrackingError(
-            f"expected run {asked} of the tracking server, found that it answers with run "
+            f"expected run {asked} of the tracking server, found that it returned run "
             f"{answered_id}. {_ADVICE}"
         )
     experiment_id(info.experiment_id)
@@ -84,12 +84,12 @@ def run(answered: "Run", *, asked: str | None = None) -> "Run":
 
 
 def artifact_name(name: str) -> str:
-    """Return the name of an artifact: a path within the artifacts of its run.
+    """Return the name of an artifact, after a check that it stays inside the artifacts of its run.
 
     Raises
     ------
     TrackingError
-        If it leads out of them, or is no name.
+        If the name leads outside, or is not a name.
     """
     plain = unquote(name)
     parts = PurePosixPath(plain).parts
@@ -108,20 +108,20 @@ def artifact_name(name: str) -> str:
 
 
 def location(uri: str, *, server: str) -> str:
-    """Return where artifacts are stored, which is no place on this machine for a remote server.
+    """Return the address of artifacts; that of a remote server is not on this machine.
 
     Parameters
     ----------
     uri : str
-        As the server says.
+        The address that the server returned.
     server : str
         URI of the tracking server.
 
     Raises
     ------
     TrackingError
-        If the server is remote and they are in a local folder, or on a host that only this machine
-        or its network reaches.
+        If the server is remote and the address is a local folder, or a host of this machine or its
+        network.
     """
     if not _REMOTE.match(server):
         return uri
@@ -148,7 +148,7 @@ def location(uri: str, *, server: str) -> str:
 
 
 def checking_names(repository: "ArtifactRepository") -> "ArtifactRepository":
-    """Return a store of artifacts whose listings are checked, those of its downloads too."""
+    """Return a store of artifacts that checks its listings, also during downloads."""
     listed: Callable[..., Sequence[Any]] = repository.list_artifacts
 
     def list_artifacts(path: str | None = None) -> Sequence[Any]:
@@ -162,7 +162,7 @@ def checking_names(repository: "ArtifactRepository") -> "ArtifactRepository":
 
 
 def downloaded(path: str, folder: Path | str) -> Path:
-    """Return what a download has written, which is within the folder that it was to go to."""
+    """Return the path of a download, after a check that it is in the requested folder."""
     resolved = Path(path).resolve()
     if not resolved.is_relative_to(Path(folder).resolve()):
         raise TrackingError(f"expected a download into {folder}, found it at {resolved}. {_ADVICE}")

@@ -1,4 +1,4 @@
-"""Artifacts of runs: stored, fetched once, and read as records, bundles and models."""
+"""Artifacts of runs: store them, fetch them once, and read records, bundles and models."""
 
 import contextlib
 import fcntl
@@ -24,13 +24,13 @@ from reprise.trust.documents import read_text, size_text
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
-# The largest artifact that is fetched unasked, by the end of its name.
+# The largest artifact that is fetched without the user's permission, by the end of its name.
 _LARGEST = {
     ".json": limits.DOCUMENT_ARTIFACT_BYTES,
     ".bundle": limits.BUNDLE_BYTES,
 }
 _LARGEST_OTHER = limits.STORED_PART_BYTES
-LOCATIONS: dict[str, str] = {}  # of the artifacts of runs; it never changes
+LOCATIONS: dict[str, str] = {}  # addresses of the artifacts of runs; they never change
 _CACHE: ContextVar[Path | None] = ContextVar("cache", default=None)
 
 
@@ -45,7 +45,7 @@ def caching(folder: Path | None) -> Iterator[None]:
 
 
 def log_text(run_id: str, name: str, text: str) -> None:
-    """Store a text as an artifact of a run, replacing an earlier one of that name."""
+    """Store a text as an artifact of a run; replace an earlier artifact with that name."""
     folder, _, last = name.rpartition("/")
     with tempfile.TemporaryDirectory(prefix="reprise-") as temporary:
         path = Path(temporary, last)
@@ -54,7 +54,7 @@ def log_text(run_id: str, name: str, text: str) -> None:
 
 
 def log_folder(run_id: str, folder: Path, name: str | None = None) -> None:
-    """Store the files of a folder as artifacts of a run, below a name."""
+    """Store the files of a folder as artifacts of a run, in a folder with this name."""
     _artifacts(run_id).log_artifacts(str(folder), name)
 
 
@@ -69,25 +69,25 @@ def log_file(run_id: str, path: str, folder: str | None = None) -> None:
 
 
 def log_model_files(model_id: str, folder: str) -> None:
-    """Store the files of a folder as those of a logged model."""
+    """Store the files of a folder as the files of a logged model."""
     _model_artifacts(model_id).log_artifacts(folder)
 
 
 def _artifacts(run_id: str) -> "ArtifactRepository":
-    """Return where the artifacts of a run are stored, asking the server once at most."""
+    """Return the store of a run's artifacts; ask the server at most once."""
     if run_id not in LOCATIONS:
         LOCATIONS[run_id] = get_run(run_id).info.artifact_uri
     return _store_at(LOCATIONS[run_id])
 
 
 def _model_artifacts(model_id: str) -> "ArtifactRepository":
-    """Return where the files of a logged model are stored."""
+    """Return the store of a logged model's files."""
     model = client().get_logged_model(answers.model_id(model_id))
     return _store_at(model.artifact_location)
 
 
 def _store_at(location: str) -> "ArtifactRepository":
-    """Return a store that the server has named, if it may be used."""
+    """Return the store at an address from the server, if the address may be used."""
     server = client().tracking_uri
     checked = answers.location(location, server=server)
     return answers.checking_names(get_artifact_repository(checked, tracking_uri=server))
@@ -108,7 +108,7 @@ def artifact(run_id: str, name: str, *, allow_large: bool = False) -> Iterator[P
     Raises
     ------
     TrackingError
-        If the run has no such artifact, or it cannot be read, or is larger than its kind may be.
+        If the artifact is missing, cannot be read, or is larger than its kind may be.
     """
     answers.run_id(run_id)
     answers.artifact_name(name)
@@ -127,7 +127,7 @@ def artifact(run_id: str, name: str, *, allow_large: bool = False) -> Iterator[P
 
 
 def stored_in(run_id: str) -> str:
-    """Return the id of the run whose artifacts hold the data that a load_data run has loaded."""
+    """Return the id of the run that stores the data of a load_data run."""
     answers.run_id(run_id)
     cache = _CACHE.get()
 
@@ -143,11 +143,11 @@ def stored_in(run_id: str) -> str:
 
 
 def _cached(path: Path, fetch: Callable[[str], Path]) -> Path:
-    """Return a file that several processes read, fetched by the first of them."""
+    """Return a file that several processes read; the first of them fetches it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         with path.with_name(f"{path.name}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # free again when this process ends, however it does
+            fcntl.flock(file, fcntl.LOCK_EX)  # released when this process ends, in any way
             if not path.exists():
                 with tempfile.TemporaryDirectory(dir=path.parent) as folder:
                     fetch(folder).rename(path)
@@ -155,12 +155,12 @@ def _cached(path: Path, fetch: Callable[[str], Path]) -> Path:
 
 
 def _refuse_large(run_id: str, name: str) -> None:
-    """Refuse an artifact that is larger than its kind may be, or a folder, by the server's list."""
+    """Refuse a folder, and an artifact that the server lists as larger than its kind may be."""
     folder, _, _ = name.rpartition("/")
-    _artifacts(run_id)  # refuses a location that is none, before it is listed
+    _artifacts(run_id)  # refuses an invalid address before anything is listed
     try:
         listed = {item.path: item for item in client().list_artifacts(run_id, folder or None)}
-    except (MlflowException, OSError):  # the download says better what is wrong
+    except (MlflowException, OSError):  # the download has the better message
         return
     item = listed.get(name)
     largest = next((most for end, most in _LARGEST.items() if name.endswith(end)), _LARGEST_OTHER)
@@ -191,7 +191,7 @@ def read_record(run_id: str) -> RunRecord:
     Raises
     ------
     RecordError
-        If it has none, or one that cannot be read.
+        If the run has no record, or a record that cannot be read.
     """
     try:
         with artifact(run_id, FILE_NAME) as path:
@@ -210,15 +210,15 @@ def read_record(run_id: str) -> RunRecord:
 
 
 def find_record(run_id: str) -> RunRecord | None:
-    """Return the record of a run; None where it was made without one."""
+    """Return the record of a run, or None if it has none."""
     names = {item.path for item in _artifacts(run_id).list_artifacts()}
     return read_record(run_id) if FILE_NAME in names else None
 
 
 def artifact_sizes(run_id: str, folder: str) -> dict[str, int | None]:
-    """Return the files in a folder of a run's artifacts, and their bytes; none where they are gone.
+    """Return the files in a folder of a run's artifacts, with their sizes; empty if it is missing.
 
-    The bytes are None where the artifact store does not report them.
+    A size is None if the artifact store does not report it.
     """
     try:
         items = client().list_artifacts(run_id, folder)
@@ -230,17 +230,17 @@ def artifact_sizes(run_id: str, folder: str) -> dict[str, int | None]:
 
 
 def find_bundle(experiment_id: str, commit: str) -> str | None:
-    """Return the URI of a bundle that a run of an experiment carries of a commit."""
+    """Return the URI of a bundle with a commit, carried by a run of an experiment, or None."""
     runs = find_runs(experiment_id, tags={COMMIT: commit}, limit=100, finished=False)
     for uri in dict.fromkeys(run.data.tags[BUNDLE] for run in runs if BUNDLE in run.data.tags):
         folder, _, name = uri.partition(f"{run_in(uri)}/")[2].rpartition("/")
-        if name in artifact_sizes(run_in(uri), folder):  # the tag stays when the file is deleted
+        if name in artifact_sizes(run_in(uri), folder):  # the tag remains when the file is deleted
             return str(uri)
     return None
 
 
 def _refuse_large_model(model_id: str) -> None:
-    """Refuse a model of more files or bytes than any has, by the server's list."""
+    """Refuse a model with too many files or bytes in the server's list."""
     folders, files, size = [""], 0, 0
     while folders:
         for item in client().list_logged_model_artifacts(model_id, folders.pop() or None):
@@ -260,10 +260,10 @@ def download_model(model_id: str, folder: str) -> None:
     Raises
     ------
     TrackingError
-        If they are gone, or the artifact store cannot be reached.
+        If the files are missing, or the artifact store cannot be reached.
     """
     try:
-        repository = _model_artifacts(model_id)  # refuses a location that is none
+        repository = _model_artifacts(model_id)  # refuses an invalid address
         _refuse_large_model(model_id)
         repository.download_artifacts("", folder)
     except (MlflowException, OSError) as error:

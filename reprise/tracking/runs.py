@@ -1,4 +1,4 @@
-"""The only module that talks to MLflow tracking: runs, metrics, artifacts, records, datasets."""
+"""Make, log to and end runs of MLflow tracking."""
 
 import importlib.util
 import json
@@ -48,23 +48,23 @@ from reprise.tracking.tags import (
 )
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a team's runs are its own business
-# A server that sends its client elsewhere could have it ask hosts that only this machine reaches.
+# With a redirect, a server could make its client send requests to hosts in this machine's network.
 os.environ.setdefault("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")
 
-GIVEN = "MLFLOW_RUN_ID"  # of MLflow: the run that was made for a process
-_OPEN = ("RUNNING", "SCHEDULED")  # statuses of a run that has not ended
+GIVEN = "MLFLOW_RUN_ID"  # MLflow's variable: the run that was made for this process
+_OPEN = ("RUNNING", "SCHEDULED")  # the statuses of a run that has not ended
 _LONGEST_NAME = 250
-_MOST_METRICS = 900  # in a request, which may have 1,000 metrics, parameters and tags
+_MOST_METRICS = 900  # in one request; 1,000 metrics, parameters and tags are allowed
 _MOST_PARAMS = 100
 _ATTEMPTS = 5
-_DATASET_DIGEST_LENGTH = 36  # what MLflow's schema holds
+_DATASET_DIGEST_LENGTH = 36  # the limit of MLflow's schema
 
 
 class Origin(StrEnum):
     """Who made the run of a process."""
 
-    GIVEN = "given"  # `mlflow run`, or whoever started the process
-    PLANNED = "planned"  # the process itself, as whoever started it has planned it
+    GIVEN = "given"  # `mlflow run`, or another process that started this one
+    PLANNED = "planned"  # the process itself, from the plan of the process that started it
     NEW = "new"  # the process itself
 
 
@@ -78,7 +78,7 @@ def open_run(
 ) -> tuple[Run, Origin]:
     """Attach to the run that `mlflow run` made for this process, or make one.
 
-    Of a new one, the parameters and the tags of the step are still to be logged.
+    The caller must log the parameters and the tags of a new run.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def open_run(
         return mlflow.start_run(run_id=run_id), Origin.GIVEN
     if planned:
         run = make(planned)
-        os.environ[GIVEN] = run.info.run_id  # what a step logs by itself goes there too
+        os.environ[GIVEN] = run.info.run_id  # direct calls of MLflow in the step log to it too
         return run, Origin.PLANNED
     asked = os.environ.get(GIVEN)
     if asked:
@@ -107,12 +107,12 @@ def open_run(
 
 
 def refuse_ended(run: Run) -> None:
-    """Refuse a run that MLFLOW_RUN_ID gives to this process, whose results would be overwritten.
+    """Refuse a run in MLFLOW_RUN_ID if this process would overwrite its results.
 
     Raises
     ------
     TrackingError
-        If it has ended, or is deleted.
+        If the run has ended, or is deleted.
     """
     deleted = run.info.lifecycle_stage != LifecycleStage.ACTIVE
     if deleted or run.info.status not in _OPEN:
@@ -123,9 +123,9 @@ def refuse_ended(run: Run) -> None:
 
 
 def start_run(run_id: str | None, *, nested: bool = False) -> Run:
-    """Enter a run; MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING is followed only where MLflow can.
+    """Start a run, with system metrics only if MLflow can measure them.
 
-    MLflow refuses to start a run with this variable where psutil is not installed.
+    With MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING, MLflow refuses to start a run if psutil is missing.
     """
     can_measure = None if importlib.util.find_spec("psutil") else False
     return mlflow.start_run(run_id=run_id, nested=nested, log_system_metrics=can_measure)
@@ -133,7 +133,7 @@ def start_run(run_id: str | None, *, nested: bool = False) -> Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run to be made: where, with which tags, parameters and name."""
+    """A run to make: its experiment, tags, parameters and name."""
 
     experiment_id: str
     name: str
@@ -149,7 +149,7 @@ def plan_run(
     name: str,
     tags: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Plan a child run, as `mlflow run` would make it, with a name to show."""
+    """Plan a child run as `mlflow run` would make it, with a name to show."""
     inherited = (
         mlflow_tags.MLFLOW_USER,
         SOURCE_NAME,
@@ -178,7 +178,7 @@ def find_planned(plan: Plan, key: str) -> Run | None:
 
 
 def make(plan: Plan) -> Run:
-    """Make a planned run: first its tags, then its parameters."""
+    """Make a planned run; log its tags first and its parameters second."""
     created = answers.run(
         client().create_run(plan.experiment_id, tags=plan.tags, run_name=plan.name)
     )
@@ -188,12 +188,12 @@ def make(plan: Plan) -> Run:
 
 
 def create_project_run(experiment_id: str, planned: ProjectRun) -> str:
-    """Make a run for a project's step to do, as `mlflow run` makes it, and return its id.
+    """Make a run for a project's step, as `mlflow run` makes it, and return its id.
 
     Raises
     ------
     TrackingError
-        If MLflow does not take its parameters.
+        If MLflow refuses its parameters.
     """
     above = mlflow.active_run()
     tags = {
@@ -224,7 +224,7 @@ def create_project_run(experiment_id: str, planned: ProjectRun) -> str:
 
 
 def create_script_run(experiment_id: str, entry_point: str, *, name: str, user: str) -> Run:
-    """Make a run of a script, or of an interactive session: `entry_point` is "" then."""
+    """Make a run of a script, or of an interactive session if `entry_point` is ""."""
     kind = SourceType.LOCAL if entry_point else SourceType.NOTEBOOK
     tags = {
         mlflow_tags.MLFLOW_USER: user,
@@ -243,7 +243,7 @@ def log(
     tags: Mapping[str, str] | None = None,
     model_id: str | None = None,
 ) -> None:
-    """Log parameters, metrics and tags of a run: in one call, unless there are many metrics."""
+    """Log parameters, metrics and tags of a run, in one request unless there are many metrics."""
     points = [(name, 0, value) for name, value in (metrics or {}).items()]
     if len(points) > _MOST_METRICS:
         log_points(run_id, points, model_id=model_id)
@@ -267,7 +267,7 @@ def log_params(run_id: str, params: Mapping[str, str]) -> None:
 def log_points(
     run_id: str, points: Sequence[tuple[str, int, float]], *, model_id: str | None = None
 ) -> None:
-    """Log points of metrics, each a name, a step and a value."""
+    """Log points of metrics: a name, a step and a value each."""
     now = int(time.time() * 1000)
     every = [Metric(name, value, now, step, model_id=model_id) for name, step, value in points]
     for start in range(0, len(every), _MOST_METRICS):
@@ -292,8 +292,8 @@ def log_inputs(run_id: str, inputs: Sequence[InputData], *, context: str) -> Non
         try:
             client().log_inputs(run_id, datasets)
         except MlflowException as error:
-            # MLflow looks a dataset up and then inserts it: of two runs that log the same new one
-            # at once, the database refuses one, which then finds it there.
+            # MLflow looks a dataset up and then inserts it. If two runs log the same new dataset at
+            # once, the database refuses one of them; a second attempt finds the dataset.
             if "constraint" not in str(error).lower() or attempt == _ATTEMPTS - 1:
                 raise
         else:
@@ -301,7 +301,7 @@ def log_inputs(run_id: str, inputs: Sequence[InputData], *, context: str) -> Non
 
 
 def _dataset_source(uri: str) -> dict[str, str]:
-    """Name a URI as one of MLflow's kinds of dataset source, so that MLflow can load it again."""
+    """Describe a URI as a dataset source of MLflow, so that MLflow can load it."""
     scheme = uri.partition(":")[0]
     kind, field = {"http": ("http", "url"), "https": ("http", "url"), "s3": ("s3", "uri")}.get(
         scheme, ("local", "uri")
@@ -318,21 +318,21 @@ def end_run(run_id: str, status: str) -> None:
 
 
 def end_planned(run_id: str, status: str, *, alone: bool = True) -> None:
-    """Give a run that `open_run` has made as planned its final status.
+    """Give a planned run that `open_run` made its final status.
 
-    Where a process is not alone with its plan, somebody may have given it up and closed its run, to
-    have it made by another; that stands.
+    If a process is not alone with its plan, another may have given the process up, closed its run,
+    and had a new run made; then the run keeps its status.
     """
     if not alone and get_run(run_id).info.status != "RUNNING":
         return
     if mlflow.active_run() is None:
         terminate(run_id, status)
-    else:  # the step has logged to it by MLflow's own functions
+    else:  # the step has logged to it with MLflow's own functions
         end_run(run_id, status)
 
 
 def terminate(run_id: str, status: str) -> None:
-    """Give a run its final status, also where it is not the active one."""
+    """Give a run its final status, even if it is not the active run."""
     client().set_terminated(run_id, status)
 
 
@@ -344,7 +344,7 @@ def end_failed(
     kind: str,
     end: Callable[[str, str], None] = end_run,
 ) -> None:
-    """End a run with its error; say so where even that fails, hiding nothing."""
+    """End a run with its error; if this fails too, print a warning."""
     try:
         log(run_id, tags={ERROR: error_tag(error), ERROR_KIND: kind})
         end(run_id, status)
@@ -353,7 +353,7 @@ def end_failed(
 
 
 def close(run_id: str, status: str, error: str) -> None:
-    """Give a run whose process is gone a final status, if it has none yet."""
+    """Give a run without a process a final status, if it has none yet."""
     if get_run(run_id).info.status in _OPEN:
         if error:
             log(run_id, tags={ERROR: error_tag(error)})
@@ -361,7 +361,7 @@ def close(run_id: str, status: str, error: str) -> None:
 
 
 def close_children(run_id: str, experiment_id: str, status: str, error: str) -> int:
-    """End the child runs of a run that have not ended, and whose processes are gone; count them."""
+    """End the open child runs of a run, after their processes ended; return how many."""
     runs = open_children(run_id, experiment_id)
     for run in runs:
         close(run.info.run_id, status, error)
@@ -369,9 +369,10 @@ def close_children(run_id: str, experiment_id: str, status: str, error: str) -> 
 
 
 def delete_open_children(run_id: str, experiment_id: str) -> None:
-    """Delete the child runs that have not ended, when every process has reported its own.
+    """Delete the open child runs of a run, after every process has reported its own run.
 
-    A server that dies after it has made a run, and before it says so, is asked a second time.
+    If a server dies after it made a run and before it answers, the request is repeated, and makes
+    a second run that no process reports.
     """
     for run in open_children(run_id, experiment_id):
         client().delete_run(run.info.run_id)

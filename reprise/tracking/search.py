@@ -1,4 +1,4 @@
-"""Finds runs: by id, by tags, and by their parent run."""
+"""Find runs: by id, by tags, and by their parent run."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -44,7 +44,7 @@ def find_runs(
     limit: int = 1,
     finished: bool = True,
 ) -> list[Run]:
-    """Return the (finished) runs of an experiment that carry all these tags, first in order."""
+    """Return the first (finished) runs of an experiment that have all these tags, in order."""
     filters = ["attributes.status = 'FINISHED'"] if finished else []
     filters += [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
     runs = client().search_runs(
@@ -54,7 +54,7 @@ def find_runs(
 
 
 def replays_of(run_id: str) -> list[Run]:
-    """Return the runs of every experiment that reproduce a run, in the order of their start."""
+    """Return the replays of a run in all experiments, in the order of their start."""
     experiments = [each.experiment_id for each in all_pages(client().search_experiments)]
     filter_string = f"tags.`{REPLAY_OF}` = '{run_id}'"
     search = partial(
@@ -64,12 +64,12 @@ def replays_of(run_id: str) -> list[Run]:
 
 
 def children(run: Run) -> list[Run]:
-    """Return the child runs of a run, in the order in which they were made."""
+    """Return the child runs of a run, in the order of their start."""
     return all_runs(run.info.experiment_id, f"tags.`{PARENT}` = '{run.info.run_id}'")
 
 
 def all_runs(experiment_id: str, filter_string: str = "") -> list[Run]:
-    """Return all runs of an experiment that a filter lets through, in the order of their start."""
+    """Return all runs of an experiment that match a filter, in the order of their start."""
     search = partial(
         client().search_runs, [experiment_id], filter_string, order_by=["attributes.start_time ASC"]
     )

@@ -1,4 +1,4 @@
-"""The tracking server: which one it is, its experiments, and what its errors mean to a user."""
+"""The tracking server: its address, its experiments, and its errors as the user sees them."""
 
 import contextlib
 import difflib
@@ -37,13 +37,13 @@ _SERVER: ContextVar[str | None] = ContextVar("server", default=None)
 
 
 def client() -> MlflowClient:
-    """Return a client of the server of `at_server`, else of the one MLFLOW_TRACKING_URI names."""
+    """Return a client of the server of `using_server`, else of that in MLFLOW_TRACKING_URI."""
     return MlflowClient(tracking_uri=_SERVER.get())
 
 
 @contextlib.contextmanager
 def using_server(uri: str | None) -> Iterator[None]:
-    """Talk to this tracking server meanwhile; None: the one that MLFLOW_TRACKING_URI names."""
+    """Use this tracking server inside a block; None for that in MLFLOW_TRACKING_URI."""
     token = _SERVER.set(uri)
     try:
         yield
@@ -52,7 +52,7 @@ def using_server(uri: str | None) -> Iterator[None]:
 
 
 def address(uri: str | None = None) -> str:
-    """Return a tracking URI, else that in use, such that it means the same from another folder."""
+    """Return a tracking URI (by default the current one) that is valid from any folder."""
     return absolute(uri or mlflow.get_tracking_uri())
 
 
@@ -63,7 +63,7 @@ def shown_address() -> str:
 
 @contextlib.contextmanager
 def translating_errors() -> Iterator[None]:
-    """Turn a server's refusal, or its absence, into a `TrackingError`; defects pass through."""
+    """Turn a server's refusal or absence into a `TrackingError`; other errors pass through."""
     try:
         yield
     except (ParseError, json.JSONDecodeError, requests.JSONDecodeError) as error:
@@ -75,29 +75,29 @@ def translating_errors() -> Iterator[None]:
     except MlflowException as error:
         if error.error_code in _USER_ERRORS or _NOT_A_DEFECT.search(_whole_story(error)):
             raise TrackingError(
-                f"the tracking server at {shown_address()} did not do what was asked: "
+                f"the tracking server at {shown_address()} refused the request: "
                 f"{first_line(error)} Check MLFLOW_TRACKING_URI, your login and the id."
             ) from error
         if error.error_code == "INVALID_PARAMETER_VALUE":
             raise TrackingError(
-                f"expected names and values that MLflow takes, found one that it refuses: "
+                f"expected names and values that MLflow accepts, found one that it refuses: "
                 f"{first_line(error)} Correct it."
             ) from error
         raise
 
 
 def _whole_story(error: BaseException | None) -> str:
-    """Return what an error and all that caused it say."""
+    """Return the texts of an error and of all its causes."""
     return "" if error is None else f"{error}\n{_whole_story(error.__cause__ or error.__context__)}"
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what MLflow says, without the credentials that a URL in it has."""
+    """Return the first line of MLflow's message, without credentials in URLs."""
     return without_logins_within(str(error).partition("\n")[0]).rstrip(" .") + "."
 
 
 def all_pages(search: Callable[..., Any]) -> Iterator[Any]:
-    """Return what a search of MLflow's finds, page by page."""
+    """Return the results of a search of MLflow's, page by page."""
     token, seen = None, set()
     for _ in range(limits.SEARCH_PAGES):
         page = search(max_results=_PAGE, page_token=token)
@@ -109,14 +109,14 @@ def all_pages(search: Callable[..., Any]) -> Iterator[Any]:
             break
         seen.add(token)
     raise TrackingError(
-        f"expected the tracking server at {shown_address()} to come to an end of what it lists, "
+        f"expected the tracking server at {shown_address()} to list results with an end, "
         f"found {'the same page again' if token in seen else f'{limits.SEARCH_PAGES} pages'}. "
         "Ask for less, or report it to whoever runs the server."
     )
 
 
 def current_experiment_id() -> str:
-    """Return the id of the experiment that a new run goes to, as MLflow decides it."""
+    """Return the id of the experiment that MLflow would choose for a new run."""
     return str(_get_experiment_id())
 
 
@@ -131,7 +131,7 @@ def experiment_id(name: str) -> str:
     Raises
     ------
     TrackingError
-        If there is none of that name; with the nearest one.
+        If no experiment has that name; the message names the nearest one.
     """
     experiment = client().get_experiment_by_name(name)
     if experiment is not None and experiment.lifecycle_stage == LifecycleStage.ACTIVE:
@@ -140,27 +140,27 @@ def experiment_id(name: str) -> str:
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0)
     raise TrackingError(
         f"expected the name of an experiment, found {name!r}, which "
-        f"{'has been deleted' if experiment else 'is not there'}. "
+        f"{'has been deleted' if experiment else 'does not exist'}. "
         + (f"Did you mean {nearest[0]!r}?" if nearest else "Make a run first.")
     )
 
 
 def ensure_experiment(name: str, *, artifact_location: str | None = None) -> str:
-    """Return the id of an experiment by its name, making it where there is none.
+    """Return the id of an experiment by its name; create the experiment if it does not exist.
 
     Raises
     ------
     TrackingError
-        If it has been deleted.
+        If the experiment has been deleted.
     """
     if client().get_experiment_by_name(name) is None:
-        with contextlib.suppress(MlflowException):  # made meanwhile by another, or refused
+        with contextlib.suppress(MlflowException):  # another made it, else see below
             return answers.experiment_id(client().create_experiment(name, artifact_location))
     return experiment_id(name)
 
 
 def environment(experiment_id: str) -> dict[str, str]:
-    """Return the variables that make another process log where this one does."""
+    """Return the variables that make another process log to the same server and experiment."""
     return {
         "MLFLOW_TRACKING_URI": address(),
         "MLFLOW_EXPERIMENT_ID": experiment_id,
@@ -168,7 +168,7 @@ def environment(experiment_id: str) -> dict[str, str]:
 
 
 def absolute(uri: str) -> str:
-    """Return a tracking URI that means the same from another folder."""
+    """Return a tracking URI that is valid from any folder."""
     scheme, separator, path = uri.partition(":///")
     if separator and scheme.startswith("sqlite"):
         return f"{scheme}:///{Path(path).absolute()}"

@@ -1,4 +1,4 @@
-"""The tags of runs: their names, and those that describe a run's code and step."""
+"""The tags of runs: their names, and the tags that describe a run's code and step."""
 
 from typing import TYPE_CHECKING
 
@@ -25,9 +25,9 @@ MODEL_DIGEST = "reprise.model_digest"
 TEST_DIGEST = "reprise.test_digest"
 BUNDLE = "reprise.bundle"
 VERDICT = "reprise.verdict"
-REPLAY_OF = "reprise.replay_of"  # the original run, of which this one is a replay
-PROJECT_FOLDER = "reprise.project_folder"  # within the repository
-TWEAK_OF = "reprise.tweak_of"  # the run that this one makes with other parameters or code
+REPLAY_OF = "reprise.replay_of"  # the original run, of a replay
+PROJECT_FOLDER = "reprise.project_folder"  # in the repository
+TWEAK_OF = "reprise.tweak_of"  # the original run, of a run with other parameters or code
 BACKEND = mlflow_tags.MLFLOW_PROJECT_BACKEND
 PROJECT_ENVIRONMENT = mlflow_tags.MLFLOW_PROJECT_ENV
 PATCH = mlflow_tags.MLFLOW_GIT_DIFF
@@ -36,16 +36,16 @@ SOURCE_NAME = mlflow_tags.MLFLOW_SOURCE_NAME
 GIT_COMMIT = mlflow_tags.MLFLOW_GIT_COMMIT
 GIT_REPOSITORY = mlflow_tags.MLFLOW_GIT_REPO_URL
 ENTRY_POINT = mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT
-SYSTEM_METRICS = "system/"  # begin the names of what MLflow measures of the machine
-LONGEST_ERROR = 4000  # characters of a tag
+SYSTEM_METRICS = "system/"  # prefix of MLflow's metrics of the machine
+LONGEST_ERROR = 4000  # characters in a tag
 LONGEST_PATCH = 5000
 
 
 def describe_source(run: Run, code: "Code") -> dict[str, str]:
-    """Return the tags that say what code a run was made with, for search and for the MLflow UI."""
+    """Return the tags that describe the code of a run, for search and for the MLflow UI."""
     name = run.data.tags.get(SOURCE_NAME, "")
     tags = {COMMIT: code.commit or "", TREE: code.tree or ""}
-    if code.commit:  # what is in no repository is neither clean nor dirty
+    if code.commit:  # code outside a repository is neither clean nor dirty
         dirty = str(code.dirty).lower()
         tags |= {DIRTY: dirty, mlflow_tags.MLFLOW_GIT_DIRTY: dirty}
     if name:
@@ -58,7 +58,7 @@ def describe_source(run: Run, code: "Code") -> dict[str, str]:
 
 
 def describe_step(entry_point: str, code: "Code") -> dict[str, str]:
-    """Return the tags that `mlflow run` would have given, for a step that ran without it."""
+    """Return the tags that `mlflow run` would set, for a step that ran without it."""
     tags = {
         ENTRY_POINT: entry_point,
         mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(SourceType.PROJECT),
@@ -69,5 +69,5 @@ def describe_step(entry_point: str, code: "Code") -> dict[str, str]:
 
 
 def error_tag(error: str) -> str:
-    """Write an error as a tag can hold it, without the credentials that a URL in it has."""
+    """Return an error as text for a tag, without credentials in URLs."""
     return without_logins_within(error)[:LONGEST_ERROR]

@@ -1,1 +1,1 @@
-"""What comes from elsewhere: limits, documents read safely, hosts, and what may be read at all."""
+"""Input from others: limits, safe reading of documents, hosts, and permissions to read."""

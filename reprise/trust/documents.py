@@ -1,6 +1,6 @@
-"""Reads documents from elsewhere: regular files, bounded in size, depth and number of values.
+"""Read documents from others: regular files with limited size, depth and number of values.
 
-YAML without anchors, aliases and keys that stand twice; JSON without keys that stand twice.
+YAML may have no anchors, aliases and repeated keys; JSON may have no repeated keys.
 """
 
 import json
@@ -15,7 +15,7 @@ import yaml
 
 from reprise.trust import limits
 
-# Strings are passed over whole, so that brackets in them do not count.
+# Whole strings are skipped, so that brackets in them do not count.
 _STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 _NUMBER = re.compile(r"[-+.]*[0-9]")
 _KINDS = {
@@ -29,7 +29,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class DocumentError(ValueError):
-    """A document is no file, or more than its kind ever is; the text says what was found."""
+    """A document is no file, or exceeds a limit of its kind; the text says what was found."""
 
 
 class NoFileError(DocumentError):
@@ -37,17 +37,17 @@ class NoFileError(DocumentError):
 
 
 def read_bytes(path: Path, *, largest: int) -> bytes:
-    """Read a regular file, without waiting for what is none.
+    """Read a regular file; never wait for a pipe or a device.
 
     Raises
     ------
     OSError
-        If it cannot be opened.
+        If the file cannot be opened.
     DocumentError
         If it is a folder, a device, a pipe or a socket, or larger than `largest` bytes.
     """
-    refuse_irregular(path.stat().st_mode)  # a socket cannot be opened, and some devices act
-    # Between the two looks a pipe may have come, which would be waited for.
+    refuse_irregular(path.stat().st_mode)  # opening some devices has effects
+    # A pipe may have replaced the file since then; opening it must not wait.
     with open(path, "rb", opener=open_without_waiting) as file:
         refuse_irregular(os.fstat(file.fileno()).st_mode)
         content = file.read(largest + 1)
@@ -62,7 +62,7 @@ def read_text(path: Path, *, largest: int) -> str:
 
 
 def open_without_waiting(path: str, flags: int) -> int:
-    """Open a file for `open`; a pipe that nobody writes to is no reason to wait."""
+    """Open a file for `open`, without waiting for the writer of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
 
 
@@ -74,7 +74,7 @@ def refuse_irregular(mode: int) -> None:
 
 
 def size_text(size: int) -> str:
-    """Write a number of bytes for people."""
+    """Return a number of bytes as text with a unit."""
     for unit, name in ((limits.GIB, "GiB"), (limits.MIB, "MiB"), (limits.KIB, "KiB")):
         if size >= unit:
             return f"{size / unit:.4g} {name}"
@@ -82,14 +82,14 @@ def size_text(size: int) -> str:
 
 
 def parse_yaml(text: str) -> Any:
-    """Read YAML of plain values, counting its events before anything is constructed.
+    """Read YAML of plain values; count its events before any value is built.
 
     Raises
     ------
     DocumentError
-        If it has an anchor, an alias or a key twice, or is too large or too deep.
+        If the text has an anchor, an alias or a repeated key, or is too large or too deep.
     yaml.YAMLError, ValueError
-        If it is no YAML.
+        If the text is not YAML.
     """
     if len(text) > limits.YAML_BYTES:
         raise DocumentError(f"more than {size_text(limits.YAML_BYTES)}")
@@ -117,13 +117,13 @@ def _count_events(events: Iterator[yaml.Event]) -> None:
 
 
 def _refuse_long_number(value: str, line: int) -> None:
-    """Refuse a number that takes seconds to convert, or cannot be printed."""
+    """Refuse a number that would take seconds to convert, or that cannot be printed."""
     if len(value) > limits.NUMBER_CHARACTERS and _NUMBER.match(value):
         raise DocumentError(f"a number of {len(value)} characters in line {line}")
 
 
 def _refuse_repeated_keys(node: yaml.Node | None) -> None:
-    """Refuse a key that stands twice: all but the last would be dropped without a word."""
+    """Refuse a repeated key: YAML would silently drop all its values but the last."""
     if isinstance(node, yaml.MappingNode):
         seen: set[tuple[str, str]] = set()
         for key, value in node.value:
@@ -147,9 +147,9 @@ def parse_json(
     Raises
     ------
     DocumentError
-        If it has a key twice, or is too large or too deep.
+        If the text has a repeated key, or is too large or too deep.
     ValueError
-        If it is no JSON.
+        If the text is not JSON.
     """
     if len(text) > largest:
         raise DocumentError(f"more than {size_text(largest)}")

@@ -1,13 +1,13 @@
-"""Tells hosts on the public internet from those that only this machine or its network reaches."""
+"""Tell public hosts on the internet from hosts of this machine and its network."""
 
 import ipaddress
 import socket
 
 
 def is_public(host: str) -> bool:
-    """Tell whether a host has no address on this machine or in its network.
+    """Return whether a host has no address on this machine or in its network.
 
-    A name that nobody knows counts as public: whoever connects to it gets the resolver's error.
+    An unknown name counts as public: a connection to it ends with the resolver's error.
     """
     try:
         found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)

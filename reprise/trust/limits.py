@@ -1,7 +1,7 @@
-"""Limits on what comes from elsewhere: sources, artifacts, files of a commit, a server's answers.
+"""Limits on input from others: sources, artifacts, files of a commit, a server's answers.
 
-Each is well above what honest work needs, and well below what fills a machine's memory or disk, or
-keeps it busy for hours. Where a user may have more, `allow_large` lifts the limit.
+Each limit is far above the needs of normal work, and far below what fills a machine's memory or
+disk, or keeps it busy for hours. `allow_large` lifts some of the limits.
 """
 
 import contextlib
@@ -11,32 +11,32 @@ from pathlib import Path
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
-# Documents that people write: grids, experiment files, MLproject, conda.yaml.
+# Documents written by people: grids, experiment files, MLproject, conda.yaml.
 YAML_BYTES = 1 * MIB  # a large grid has 100 KiB
 YAML_DEPTH = 20  # levels of nesting; a grid file has 3
 YAML_NODES = 100_000  # keys and values; a grid of 10,000 points may list them all
 NUMBER_CHARACTERS = 400  # the longest float has 330
 
-# Documents that programs write: records, verdicts, schemas.
+# Documents written by programs: records, verdicts, schemas.
 JSON_BYTES = 32 * MIB  # a record of 100,000 inputs has 20 MiB
 JSON_DEPTH = 50  # levels of nesting; a record has 5
-SCHEMA_DEPTH = 200  # of a skops file, which nests three levels for each of an estimator's
+SCHEMA_DEPTH = 200  # levels in a skops file; each level of an estimator needs three
 RECORD_ENTRIES = 100_000  # inputs, files, packages or metrics of one run
 
 # Sources and tables; `allow_large` lifts these.
-SOURCE_BYTES = 2 * GIB  # of a download, and of a CSV file when it is unpacked
-SOURCE_SECONDS = 3600.0  # of a download as a whole: 2 GiB at 5 Mbit/s
-TABLE_BYTES = 2 * GIB  # in memory, as a Parquet file claims and as it turns out
-TABLE_COLUMNS = 10_000  # a column takes kilobytes whatever it holds
-DECODING_BYTES = 6 * GIB  # what reading a table may add: the table, its pages and Arrow's copies
+SOURCE_BYTES = 2 * GIB  # of a download, and of an unpacked CSV file
+SOURCE_SECONDS = 3600.0  # for a whole download: 2 GiB at 5 Mbit/s
+TABLE_BYTES = 2 * GIB  # in memory, both as a Parquet file claims and as measured
+TABLE_COLUMNS = 10_000  # every column takes kilobytes, even an empty one
+DECODING_BYTES = 6 * GIB  # memory for reading a table: the table, its pages and Arrow's copies
 PARQUET_STRING_BYTES = 16 * MIB  # of one text in the footer, such as pandas' own description
 PARQUET_CONTAINER_ITEMS = 1_000_000  # of one list in the footer
 
-# Artifacts, by what they are; of a bundle, `allow_large` lifts the limit.
+# Kinds of artifacts; `allow_large` lifts the limit for a bundle.
 DOCUMENT_ARTIFACT_BYTES = JSON_BYTES
-BUNDLE_BYTES = 1 * GIB  # git itself is slow beyond that
+BUNDLE_BYTES = 1 * GIB  # git itself is slow with larger ones
 MODEL_BYTES = 2 * GIB
-MODEL_FILES = 1_000  # that MLflow keeps beside a model; it writes fewer than 20
+MODEL_FILES = 1_000  # in an MLflow model; MLflow writes fewer than 20
 STORED_PART_BYTES = 2 * GIB  # of a Parquet file of a split
 
 # A skops file: a zip archive of arrays and a schema.
@@ -48,14 +48,14 @@ SCHEMA_BYTES = 256 * MIB  # a forest of 1,000 trees has 30 MiB
 # A server's answers, and a working tree.
 SEARCH_PAGES = 1_000  # of 1,000 runs each
 LISTED_ARTIFACTS = 10_000  # of one run or model
-UNTRACKED_FILES = 10_000  # that travel with a run
+UNTRACKED_FILES = 10_000  # in the snapshot of a run
 
 
 @contextlib.contextmanager
 def memory(added: int) -> Iterator[None]:
-    """Let this process take so many bytes more and no others meanwhile: then comes MemoryError.
+    """Limit the memory that this process may add inside a block; beyond it, MemoryError is raised.
 
-    It stands behind the checks of what a file claims, as nothing makes a file keep to its claims.
+    It backs up the checks of a file's claims, because a file can be larger than it claims.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])

@@ -1,8 +1,8 @@
 """What a replay may read: the project's files, the public web, and what the user names.
 
-A record says where a run had read its data, and whoever can write to the tracking server can forge
-one. So a replay reads another file of this machine, a host in its network, or a bucket with the
-user's own rights only where the user has allowed that place: not where the record has it.
+A record names the data that a run read, and whoever can write to the tracking server can forge a
+record. So a replay reads another file of this machine, a host in its network, or a bucket with the
+user's own rights only if the user has named that place on the command line.
 """
 
 import json
@@ -26,11 +26,11 @@ class Permissions:
     Attributes
     ----------
     code : str
-        Folder in which the replay's commit is checked out.
+        Folder with the checkout of the replay's commit.
     project : str
-        Root of the repository at hand, where files lie that git ignores.
+        Root of the current repository, with the files that git ignores.
     allowed : tuple of str
-        What the user has named: absolute paths of files or folders, and beginnings of addresses.
+        Places that the user has named: absolute paths of files or folders, and address prefixes.
     """
 
     code: str
@@ -38,23 +38,23 @@ class Permissions:
     allowed: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        """Write them for another process."""
+        """Return these permissions as JSON, for another process."""
         return json.dumps(asdict(self))
 
     def refuse(self, source: str, *, folders: Sequence[Path] = (Path(),)) -> None:
-        """Refuse a source that a record names, if it may not be read.
+        """Refuse a source from a record, if it may not be read.
 
         Parameters
         ----------
         source : str
-            A path or an address; other texts name nothing and pass.
+            A path or an address; any other text is accepted.
         folders : sequence of Path
-            Where a relative path may lead from.
+            Folders that a relative path may start from.
 
         Raises
         ------
         NotAllowedError
-            If it leads out of the project, and the user has not named it.
+            If the source is outside the project, and the user has not named it.
         """
         scheme = _scheme(source)
         if scheme in _WEB:
@@ -67,7 +67,7 @@ class Permissions:
                 self.refuse_file(path, named=source)
 
     def refuse_file(self, path: Path, *, named: str | None = None) -> None:
-        """Refuse a file that lies, when links are followed, outside the project; see `refuse`."""
+        """Refuse a file that is outside the project when links are followed; see `refuse`."""
         if self._has(path) or self._allows_file(path):
             return
         raise _refusal(named or str(path), "is outside the project")
@@ -83,19 +83,19 @@ class Permissions:
         raise _refusal(address, "is in the network of this machine")
 
     def refuse_values(self, values: Iterable[str], *, folders: Sequence[Path]) -> None:
-        """Refuse parameters or arguments of which a part names what may not be read."""
+        """Refuse parameters or arguments that contain a source that may not be read."""
         for value in values:
             for part in {value, value.partition("=")[2], *value.split(",")}:
                 self.refuse(part.strip(), folders=folders)
 
     def is_private(self, source: str, path: Path | None) -> bool:
-        """Tell whether a source is neither of the commit nor public, and so is sent nowhere.
+        """Return whether a source is neither in the commit nor public, and must not be sent.
 
         Parameters
         ----------
         source : str
         path : Path or None
-            Of a local one.
+            The path of a local source.
         """
         if path is not None:
             return not _within(path, self.code)
@@ -104,7 +104,7 @@ class Permissions:
         return True
 
     def _has(self, path: Path) -> bool:
-        """Tell whether a file is the project's; the repository's own settings are not."""
+        """Return whether a file is in the project, and not in git's own folder."""
         for root in (self.code, self.project):
             if root and _within(path, root):
                 inner = Path(os.path.realpath(path)).relative_to(os.path.realpath(root)).parts
@@ -123,7 +123,7 @@ class Permissions:
 
 
 def current() -> Permissions | None:
-    """Return those of this process; None: it is no replay, and what it reads the user has named."""
+    """Return the permissions of this process; None if it is no replay and may read everything."""
     text = os.environ.get(env.PERMISSIONS)
     if not text:
         return None
@@ -132,21 +132,21 @@ def current() -> Permissions | None:
 
 
 def refuse_file(path: Path) -> None:
-    """Refuse a file that a replay may not read; outside a replay nothing is refused."""
+    """Refuse a file that a replay may not read; outside a replay, accept every file."""
     permitted = current()
     if permitted:
         permitted.refuse_file(path)
 
 
 def elsewhere(code: Path) -> dict[str, str]:
-    """Return the variable of a process of this replay that has the code in another folder."""
+    """Return the variable for a process of this replay with its code in another folder."""
     permitted = current()
     moved = permitted and replace(permitted, code=os.path.realpath(code))
     return {env.PERMISSIONS: moved.to_json()} if moved else {}
 
 
 def of_replay(code: Path, at_hand: Path, allowed: Iterable[str]) -> Permissions:
-    """Return what a replay may read.
+    """Return the permissions of a replay.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def without_sources(
     stored: Mapping[str, str],
     folders: Sequence[Path],
 ) -> dict[str, str]:
-    """Return parameters, with the stored data of a run in place of the source that it came from.
+    """Return the parameters, with stored data in place of a source that may not be read.
 
     Parameters
     ----------
@@ -185,14 +185,14 @@ def without_sources(
     values : mapping of str to str
         Raw parameters.
     stored : mapping of str to str
-        What to give in place of a parameter that may not be read.
+        The replacement for a parameter that may not be read.
     folders : sequence of Path
         Where a relative path may lead from.
 
     Raises
     ------
     NotAllowedError
-        If another parameter names what may not be read.
+        If another parameter names a source that may not be read.
     """
     given = dict(values)
     for name, value in values.items():
@@ -214,7 +214,7 @@ def _refusal(source: str, why: str) -> NotAllowedError:
 
 
 def _scheme(source: str) -> str:
-    """Return the scheme of an address in lower case; "" of a path."""
+    """Return the scheme of an address in lower case, or "" for a path."""
     before, separator, _ = source.partition("://")
     if separator and before.replace("+", "").replace("-", "").replace(".", "").isalnum():
         return before.lower()
@@ -228,7 +228,7 @@ def _path(source: str) -> str:
 
 
 def _paths(source: str, folders: Sequence[Path]) -> Iterator[Path]:
-    """Return where a text leads as a path: nowhere, if nothing is there and it stays within."""
+    """Return the paths that a text may name; none if nothing exists there and it stays inside."""
     path = Path(_path(source.replace("\0", "")))
     leads_out = path.is_absolute() or ".." in path.parts
     for folder in folders:

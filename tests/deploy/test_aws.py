@@ -18,7 +18,7 @@ NAMES = {assertion.__name__ for assertion in ASSERTIONS}
 EVERYWHERE = "0.0.0.0/0"
 WAY_IN = {"Description": "A fault", "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
 
-# What is done to the template, and who finds it: assertions by name, and rules of cfn-lint (E, W)
+# Faults of the template, and what finds them: assertions by name, and rules of cfn-lint (E, W)
 # and checkov (CKV). All that find it are named; one that starts or ceases to is news.
 FAULTS = {}
 # The same for variations, which only the assertions see to: the tools take a second for each.
@@ -49,7 +49,7 @@ def own(template, name):
 
 
 def setting(name, resource, path, value, *found_by, among=FAULTS):
-    """Add the fault of one other value, at a path in a resource's properties."""
+    """Add a fault: another value at a path in a resource's properties."""
 
     @_seed(among, name, found_by)
     def _(template):
@@ -192,9 +192,9 @@ def _(t):
 
 @variation("a password in UserData", "secrets_stay_secret")
 def _(t):
-    told = own(t, "MachineTemplate")["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Sub"]
+    script = own(t, "MachineTemplate")["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Sub"]
     secret = "PGPASSWORD={{resolve:secretsmanager:${DatabaseSecret}:SecretString:password}}"
-    told[0] = told[0].replace("PGPORT=5432", secret)
+    script[0] = script[0].replace("PGPORT=5432", secret)
 
 
 @variation("one standard machine", "machines_are_enough")
@@ -224,8 +224,8 @@ def _(t):
 
 @variation("a start that goes on after an error", "machines_say_how_they_started")
 def _(t):
-    told = own(t, "MachineTemplate")["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Sub"]
-    told[0] = told[0].replace("set -euo pipefail", "set -u")
+    script = own(t, "MachineTemplate")["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Sub"]
+    script[0] = script[0].replace("set -euo pipefail", "set -u")
 
 
 @fault("an empty backup selection", "backups_are_taken_of_all")
@@ -346,14 +346,14 @@ def mutant(name):
 
 @pytest.fixture(scope="module")
 def tools():
-    """Where cfn-lint and checkov are: an environment of their own."""
+    """The environment of cfn-lint and checkov."""
     subprocess.run(["make", "--silent", ".venv-aws/.installed"], cwd=ROOT, check=True)
     return ROOT / ".venv-aws/bin"
 
 
 @pytest.fixture(scope="module")
 def linted(tools, tmp_path_factory):
-    """What each tool finds in the template and in every mutant, each tool run once."""
+    """Findings of each tool in the template and in every mutant, with one run of each tool."""
     folder = tmp_path_factory.mktemp("mutants")
     files = {"good": good()} | {name: mutant(name) for name in FAULTS}
     for name, template in files.items():
@@ -414,21 +414,21 @@ def test_each_assertion_finds_at_least_one_fault():
     assert unproven == set()
 
 
-def test_assertions_find_the_want_of_what_they_are_about():
+def test_assertions_report_a_missing_resource():
     template = good()
     template["Resources"] = {}
 
     assert len(findings(template)) > len(ASSERTIONS) / 2
 
 
-def test_each_assertion_says_what_holds_in_a_line_of_its_own():
+def test_each_assertion_has_a_different_sentence():
     titles = [title(assertion) for assertion in ASSERTIONS]
 
     assert all(re.fullmatch(r"[A-Z].*\.", each) for each in titles)
     assert len(set(titles)) == len(titles)
 
 
-def test_a_skip_that_checkov_no_longer_finds_is_told():
+def test_a_skip_that_checkov_no_longer_finds_is_reported():
     fault = linters.Fault("CKV_1", "Bucket", "of a bucket")
     used, unused = (linters.Skip(rule, "Bucket", "why") for rule in ("CKV_1", "CKV_2"))
 
@@ -484,7 +484,7 @@ def check(tools, path):
 
 
 @other_peoples_tools
-def test_the_whole_check_fails_by_what_is_wrong_and_nothing_else(tools, tmp_path):
+def test_the_whole_check_fails_for_the_seeded_faults_only(tools, tmp_path):
     template = good()
     own(template, "Bucket")["VersioningConfiguration"]["Status"] = "Suspended"
     own(template, "Database")["BackupRetentionPeriod"] = 1

@@ -1,4 +1,4 @@
-"""Backups in a folder or an emulated bucket: their names, their manifests, what is lost since."""
+"""Backups in a folder or an emulated bucket: names, manifests, and artifacts lost since a time."""
 
 import datetime as dt
 import hashlib
@@ -6,10 +6,10 @@ import io
 
 import boto3
 import pytest
+from complete_settings import SETTINGS
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
-from told import SETTINGS
 
 from deploy.server import backup, manifest, rewind, stores, verify
 from deploy.server.errors import ServerError
@@ -62,18 +62,18 @@ def made(name="2026-11-22T120000.000000Z", **artifacts):
     )
 
 
-def test_what_is_written_is_read(store, put):
+def test_written_content_is_read(store, put):
     put("a/b ü", b"content")
 
     assert content(store, "a/b ü") == b"content"
 
 
-def test_a_file_that_is_not_there_is_told(store):
+def test_a_missing_file_is_reported(store):
     with pytest.raises(FileNotFoundError):
         content(store, "nothing")
 
 
-def test_entries_have_names_and_sizes_below_a_prefix(store, put):
+def test_entries_have_names_and_sizes_under_a_prefix(store, put):
     for name in ("a/1", "a/2", "b/1"):
         put(name, name.encode())
 
@@ -90,7 +90,7 @@ def test_a_changed_file_has_another_mark(store, put):
     assert before.mark != after.mark
 
 
-def test_deleting_what_is_not_there_does_nothing(store, put):
+def test_deleting_a_missing_file_does_nothing(store, put):
     put("a", b"1")
 
     store.delete("a")
@@ -99,7 +99,7 @@ def test_deleting_what_is_not_there_does_nothing(store, put):
     assert list(store.entries()) == []
 
 
-def test_a_bucket_that_is_not_there_is_told_in_a_line(monkeypatch):
+def test_a_missing_bucket_is_reported_in_one_line(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     with mock_aws():
@@ -111,7 +111,7 @@ def test_a_bucket_that_is_not_there_is_told_in_a_line(monkeypatch):
     assert "\n" not in str(refused.value)
 
 
-def test_a_backup_without_its_manifest_is_none(store, put):
+def test_a_backup_without_its_manifest_is_not_listed(store, put):
     put("backups/2026-11-21T000000.000000Z/database.dump", b"")
 
     assert manifest.names(store) == []
@@ -127,7 +127,7 @@ def test_the_newest_backup_is_read_unless_one_is_named(store, put):
     assert manifest.read(store, "2026-11-21T000000.000000Z").name == "2026-11-21T000000.000000Z"
 
 
-def test_a_backup_that_is_not_there_is_told_with_those_that_are(store, put):
+def test_a_missing_backup_is_reported_with_the_existing_ones(store, put):
     put("backups/2026-11-21T000000.000000Z/manifest.json", made().model_dump_json().encode())
 
     with pytest.raises(ServerError, match="expected the backup other there, found 2026-11-21"):
@@ -142,7 +142,7 @@ def test_a_manifest_that_is_damaged_or_newer_is_refused(store, put, text):
         manifest.read(store)
 
 
-def test_a_manifest_is_the_same_after_it_was_written(store, put):
+def test_a_manifest_survives_a_round_trip(store, put):
     before = made(a=EMPTY, b=EMPTY)
     put(f"backups/{before.name}/manifest.json", before.model_dump_json().encode())
 
@@ -156,7 +156,7 @@ def test_a_damaged_file_of_a_backup_is_refused(store, put, tmp_path):
         manifest.fetch(store, "a", EMPTY, tmp_path / "target")
 
 
-def test_a_file_that_a_backup_lacks_is_told(store, tmp_path):
+def test_a_missing_file_of_a_backup_is_reported(store, tmp_path):
     with pytest.raises(ServerError, match="the backup lacks a"):
         manifest.fetch(store, "a", EMPTY, tmp_path / "target")
 
@@ -175,7 +175,7 @@ def kept(store):
     return {content(store, entry.name).decode() for entry in store.entries("blobs/")}
 
 
-def test_old_backups_go_with_what_only_they_need(store, put):
+def test_old_backups_are_deleted_with_files_that_only_they_need(store, put):
     old = write_backup(put, 40, "old", "both")
     young = write_backup(put, 5, "both", "young")
 
@@ -186,7 +186,7 @@ def test_old_backups_go_with_what_only_they_need(store, put):
     assert kept(store) == {"both", "young"}
 
 
-def test_an_old_backup_that_did_not_finish_goes_too(store, put):
+def test_an_old_unfinished_backup_is_deleted_too(store, put):
     old, now = write_backup(put, 40, "old"), write_backup(put, 0, "now")
     for name in (old, now):
         store.delete(f"backups/{name}/manifest.json")
@@ -203,7 +203,7 @@ def test_an_old_backup_that_did_not_finish_goes_too(store, put):
     }
 
 
-def test_the_newest_backup_stays_however_old_it_is(store, put):
+def test_the_newest_backup_stays_at_any_age(store, put):
     write_backup(put, 50, "older")
     newest = write_backup(put, 40, "old")
 
@@ -214,9 +214,9 @@ def test_the_newest_backup_stays_however_old_it_is(store, put):
     assert content(store, f"backups/{newest}/database.dump") == b""
 
 
-def test_nothing_goes_where_no_backup_is_old(store, put):
+def test_nothing_is_deleted_if_no_backup_is_old(store, put):
     write_backup(put, 5, "a")
-    put(manifest.blob(EMPTY), b"")  # of one that is being made
+    put(manifest.blob(EMPTY), b"")  # of a running backup
 
     assert backup.prune(store, keep_days=30, now=NOW) == []
     assert kept(store) == {"a", ""}
@@ -232,7 +232,7 @@ def test_a_database_does_not_differ_from_itself(database):
 
 
 @given(databases, databases)
-def test_every_row_that_was_recorded_is_looked_for(recorded, found):
+def test_every_recorded_row_is_compared(recorded, found):
     differences = list(verify.differences_in_database(recorded, found))
 
     same = sum(
@@ -243,7 +243,7 @@ def test_every_row_that_was_recorded_is_looked_for(recorded, found):
     assert len(differences) == sum(map(len, recorded.values())) - same
 
 
-def test_what_is_new_since_a_backup_is_no_difference():
+def test_a_row_newer_than_the_backup_is_no_difference():
     assert list(verify.differences_in_database({"runs": {}}, {"runs": {"a": "1"}})) == []
 
 
@@ -267,43 +267,43 @@ def lost(versions=(), markers=()):
     return list(rewind.lost_since(NOW, versions, markers))
 
 
-def test_what_is_as_it_was_is_not_lost():
+def test_an_unchanged_object_is_not_lost():
     assert lost([version("a", -1, "1", latest=True)]) == []
 
 
-def test_what_was_deleted_since_is_lost():
+def test_an_object_deleted_after_the_time_is_lost():
     assert lost([version("a", -1, "1")], [version("a", 1, "2", latest=True)]) == [("a", "1")]
 
 
-def test_what_was_replaced_since_is_lost_in_its_newest_version_then():
+def test_an_object_replaced_after_the_time_is_lost_in_its_newest_earlier_version():
     versions = [version("a", 1, "3", latest=True), version("a", -1, "2"), version("a", -2, "1")]
 
     assert lost(versions) == [("a", "2")]
 
 
-def test_what_was_deleted_before_is_not_brought_back():
+def test_an_object_deleted_before_the_time_is_not_restored():
     assert lost([version("a", -2, "1")], [version("a", -1, "2", latest=True)]) == []
 
 
-def test_of_one_second_the_newest_version_is_taken():
+def test_within_one_second_the_newest_version_is_restored():
     versions = [version("a", -1, "2"), version("a", -1, "1")]  # as S3 lists them
 
     assert lost(versions, [version("a", 1, "3", latest=True)]) == [("a", "2")]
 
 
-def test_what_was_deleted_and_stored_in_one_second_was_there():
+def test_an_object_deleted_and_stored_in_one_second_existed():
     at_once = [version("a", -1, "2"), version("a", -2, "1")], [version("a", -1, "x")]
 
     assert lost(at_once[0], [*at_once[1], version("a", 1, "y", latest=True)]) == [("a", "2")]
 
 
-def test_what_was_deleted_before_and_stored_again_since_is_left():
+def test_an_object_deleted_before_and_stored_after_the_time_is_not_touched():
     versions = [version("a", 1, "3", latest=True), version("a", -2, "1")]
 
     assert lost(versions, [version("a", -1, "2")]) == []
 
 
-def test_what_was_made_since_is_left():
+def test_an_object_made_after_the_time_is_not_touched():
     assert lost([version("a", 1, "1", latest=True)]) == []
 
 
@@ -323,7 +323,7 @@ def test_backups_are_in_a_folder_or_a_bucket(settings, address):
     ("text", "reason"),
     [("", r".*backups.* could not be found"), ("aws_access_key_id = a", "Partial credentials")],
 )
-def test_a_profile_that_is_not_there_is_named(settings, tmp_path, monkeypatch, text, reason):
+def test_a_missing_profile_is_named(settings, tmp_path, monkeypatch, text, reason):
     (tmp_path / "config").write_text(f"[profile backups]\n{text}\n" if text else "")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
 

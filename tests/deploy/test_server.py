@@ -1,4 +1,4 @@
-"""What is started on a machine of the server, and nginx before it."""
+"""The programs on a machine of the server, and nginx in front of them."""
 
 import inspect
 import re
@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from told import SETTINGS, STRONG
+from complete_settings import SETTINGS, STRONG
 
 from deploy.server import nginx, serve
 from deploy.server.__main__ import _parser
@@ -43,7 +43,7 @@ def test_a_server_runs_no_code_for_clients(settings):
     assert serve.environment(settings)["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
 
 
-def test_who_has_no_permission_gets_none():
+def test_a_user_without_a_permission_sees_nothing():
     assert "default_permission = NO_PERMISSIONS\n" in (SERVER / "auth.ini").read_text()
 
 
@@ -55,7 +55,7 @@ def test_each_server_has_a_socket_that_nginx_knows(settings):
         assert str(serve.socket(settings, number)) in " ".join(serve.command(settings, number))
 
 
-def test_nginx_lets_in_the_networks_of_the_settings_and_no_other(settings):
+def test_nginx_admits_only_the_networks_of_the_settings(settings):
     allowed = re.findall(r"^\s*(allow|deny) (.*);$", nginx.render(settings), re.MULTILINE)
 
     assert allowed == [("allow", "10.0.0.0/8"), ("allow", "192.0.2.0/24"), ("deny", "all")]
@@ -64,11 +64,11 @@ def test_nginx_lets_in_the_networks_of_the_settings_and_no_other(settings):
 @pytest.mark.parametrize(
     ("listen", "line"), [("*", "listen 443 ssl"), ("127.0.0.1", "listen 127.0.0.1:443 ssl")]
 )
-def test_nginx_listens_where_it_is_told(listen, line):
+def test_nginx_listens_on_the_address_of_the_settings(listen, line):
     assert line in nginx.render(Settings.read(SETTINGS | {"LISTEN": listen}))
 
 
-def test_nginx_listens_on_ipv6_where_such_a_network_is_allowed():
+def test_nginx_listens_on_ipv6_if_an_ipv6_network_is_allowed():
     both = Settings.read(SETTINGS | {"ALLOWED_NETWORKS": "10.0.0.0/8,2001:db8::/32"})
 
     assert "listen [::]:443 ssl" in nginx.render(both)

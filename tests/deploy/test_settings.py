@@ -5,8 +5,8 @@ from pathlib import Path
 
 import boto3
 import pytest
+from complete_settings import STRONG
 from moto import mock_aws
-from told import STRONG
 
 from deploy.server import __main__ as command
 from deploy.server.errors import ServerError
@@ -56,7 +56,7 @@ def test_complete_settings_are_read(file):
     ]
 
 
-def test_the_environment_is_above_the_file(file):
+def test_the_environment_overrides_the_file(file):
     read(file)
     environment = {"MLFLOW_SERVER_SETTINGS": str(file), "PORT": "8443"}
 
@@ -117,7 +117,7 @@ def test_half_of_the_keys_are_refused(file, name):
     assert STRONG not in text
 
 
-def test_a_file_that_is_no_text_is_refused(file):
+def test_a_binary_file_is_refused(file):
     file.write_bytes(b"SERVER_NAME=\xff\n")
 
     with pytest.raises(ServerError, match="the settings cannot be read"):
@@ -136,19 +136,19 @@ def test_a_weak_secret_is_refused_and_not_shown(file, name, weak):
     assert weak not in text
 
 
-def test_a_secret_is_not_in_what_is_printed_of_the_settings(file):
+def test_printed_settings_hold_no_secret(file):
     settings = read(file)
 
     assert STRONG not in repr(settings) + str(settings)
 
 
 def test_programs_get_the_secrets_by_their_environment(file):
-    told = read(file).environment()
+    variables = read(file).environment()
 
-    assert told["PGPASSWORD"] == STRONG
-    assert told["PGSSLMODE"] == "verify-full"
-    assert "AWS_ACCESS_KEY_ID" not in told
-    assert not {name for name in told if name.startswith(("SERVER", "TLS", "BACKUP"))}
+    assert variables["PGPASSWORD"] == STRONG
+    assert variables["PGSSLMODE"] == "verify-full"
+    assert "AWS_ACCESS_KEY_ID" not in variables
+    assert not {name for name in variables if name.startswith(("SERVER", "TLS", "BACKUP"))}
 
 
 def test_the_example_lacks_nothing_but_the_secrets(tmp_path):
@@ -196,7 +196,7 @@ class TestSecretsManager:
 
         assert settings.pgpassword.get_secret_value() == STRONG
 
-    def test_a_weak_secret_is_refused_from_there_too(self, file, secret):
+    def test_a_weak_secret_from_aws_is_refused_too(self, file, secret):
         text = refusal(file, PGPASSWORD=None, PGPASSWORD_SECRET=secret("weak"))
 
         assert "found a weak one" in text
@@ -237,12 +237,12 @@ class TestSecretsManager:
         assert shown == [{"region_name": "eu-west-1"}]
 
     @pytest.mark.parametrize("arn", ["arn:x", "arn:aws:secretsmanager", "no secret"])
-    def test_what_is_no_arn_is_named(self, file, secret, arn):
+    def test_a_text_that_is_no_arn_is_named(self, file, secret, arn):
         text = refusal(file, PGPASSWORD=None, PGPASSWORD_SECRET=arn)
 
         assert "PGPASSWORD_SECRET names a secret that cannot be read" in text
 
-    def test_a_key_that_is_not_there_is_named(self, file, secret):
+    def test_a_missing_key_is_named(self, file, secret):
         arn = secret(json.dumps({"user": "mlflow"}))
 
         text = refusal(file, PGPASSWORD=None, PGPASSWORD_SECRET=f"{arn}#password")
@@ -257,7 +257,7 @@ class TestSecretsManager:
         assert "PGPASSWORD_SECRET names a secret that cannot be read" in text
 
 
-def test_the_command_says_what_is_wrong_in_one_line(file, monkeypatch, capsys):
+def test_the_command_reports_the_problem_in_one_line(file, monkeypatch, capsys):
     read(file)
     file.write_text(file.read_text().replace("s3://bucket/artifacts", "bucket"))
     monkeypatch.setenv("MLFLOW_SERVER_SETTINGS", str(file))
@@ -266,7 +266,7 @@ def test_the_command_says_what_is_wrong_in_one_line(file, monkeypatch, capsys):
     code = command.main()
 
     assert code == 1
-    said = capsys.readouterr()
-    assert said.err.startswith("mlflow-server check: ARTIFACTS: ")
-    assert said.err.count("\n") == 1
-    assert said.out == ""
+    output = capsys.readouterr()
+    assert output.err.startswith("mlflow-server check: ARTIFACTS: ")
+    assert output.err.count("\n") == 1
+    assert output.out == ""

@@ -1,4 +1,4 @@
-"""`deploy/server/bootstrap` on a Debian of its own, by the command that tries it."""
+"""`deploy.dev.trial` runs `deploy/server/bootstrap` on a new Debian."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def test_bootstrap_makes_a_server_of_a_new_debian():
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         reason = "NOT TESTED: bootstrap needs root on Debian to make a machine"
-        warnings.warn(reason, stacklevel=1)  # pytest -q says of a skip only that there is one
+        warnings.warn(reason, stacklevel=1)  # pytest -q prints no reason of a skip
         pytest.skip(reason)
     with tempfile.TemporaryDirectory(prefix="mlflow-machine-") as folder:
         words = [sys.executable, "-m", "deploy.dev.trial", "--folder", folder]

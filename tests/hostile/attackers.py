@@ -1,4 +1,4 @@
-"""What an attacker makes: repositories, trees and bundles that git's own commands would refuse."""
+"""An attacker's repositories, trees and bundles, which git's own commands would refuse to make."""
 
 import contextlib
 import hashlib
@@ -17,7 +17,7 @@ SOME = "f" * 40
 
 
 def commit(name):
-    """Return the code of a run of which nothing is recorded but its commit."""
+    """Return the code of a run that recorded only its commit."""
     return UNKNOWN.model_copy(update={"commit": name})
 
 
@@ -40,10 +40,10 @@ def hostile_repository(folder, files, *, submodules=None, names=".gitmodules"):
     Parameters
     ----------
     folder : Path
-        Where it is made: `<folder>.git` beside it.
+        The repository is `<folder>.git`.
     files : mapping of str to str
     submodules : mapping of str to tuple of str, optional
-        Of a path: the address, and the commit.
+        The address and the commit, by path.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run_git(folder, "init", "--quiet", "--initial-branch=main")
@@ -62,7 +62,7 @@ def hostile_repository(folder, files, *, submodules=None, names=".gitmodules"):
 
 
 def modules(submodules):
-    """Write a `.gitmodules`, in which the addresses are quoted as git quotes them."""
+    """Return a `.gitmodules` with addresses quoted as git quotes them."""
     return "".join(
         f'[submodule "{path}"]\n\tpath = {path}\n\turl = {quoted(address)}\n'
         for path, (address, _) in submodules.items()
@@ -92,16 +92,16 @@ def _packed(objects):
 
 
 def tree_bundle(entries, *, parent=None, header=()):
-    """Write a bundle with one commit whose tree has any entries; return its bytes and the commit.
+    """Make a bundle of one commit with any entries in its tree; return its bytes and the commit.
 
     Parameters
     ----------
     entries : sequence of (mode, name, content)
-        All bytes; content of a `160000` is a commit's id.
+        All are bytes; the content of mode `160000` is a commit's id.
     parent : str, optional
-        Commit that it builds upon.
+        Commit that the bundle builds upon.
     header : sequence of bytes
-        More lines.
+        More lines for the header.
     """
     blobs = [_object(b"blob", content) for mode, _, content in entries if mode != b"160000"]
     ids = iter(blobs)
@@ -127,7 +127,7 @@ def tree_bundle(entries, *, parent=None, header=()):
 
 @contextlib.contextmanager
 def daemon(folder):
-    """Serve the repositories below a folder by git's own protocol; yield the URL."""
+    """Serve the repositories in a folder with git's own protocol; yield the URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -34,7 +34,7 @@ _GIT = {
 
 
 def run_git(folder, *arguments):
-    """Run git as the user or the attacker does, and return what it prints."""
+    """Run git as the user or the attacker does, and return its output."""
     return subprocess.run(
         ["git", *arguments],
         cwd=folder,
@@ -46,7 +46,7 @@ def run_git(folder, *arguments):
 
 
 class Listener:
-    """A port of the attacker's: counts who connects, and answers nothing."""
+    """A port of the attacker's that counts connections and never answers."""
 
     def __init__(self):
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -70,20 +70,20 @@ class Listener:
 
 @dataclass
 class Range:
-    """A user's machine, and what an attack must not do to it.
+    """A user's machine, and checks that an attack has not harmed it.
 
     Attributes
     ----------
     clone : Path
-        The user's clone of a project, in which commands run; it must stay as it is.
+        The user's clone of a project, in which commands run; it must not change.
     home, secrets : Path
-        The user's home, and a folder of files that are nobody else's business.
+        The user's home, and a folder of private files.
     canary : Path
-        What an attacker's code makes: it must never be there.
+        File that the attacker's code makes; it must never exist.
     temporary : Path
-        TMPDIR: the one place that may be written to, and it must be empty afterwards.
+        TMPDIR: the only place that may be written to; it must be empty afterwards.
     listener : Listener
-        The attacker's port: nobody may connect, unless the user named it.
+        The attacker's port; no connection is allowed, unless the user named the port.
     """
 
     warm: WarmProcess
@@ -143,7 +143,7 @@ class Range:
         )
 
     def look(self):
-        """Remember how the watched places are: before the attack."""
+        """Remember the content of the watched places before the attack."""
         self.before = self._places()
 
     def _places(self):
@@ -159,18 +159,18 @@ class Range:
         return places
 
     def check(self, done=None, *, exit_codes=(1, 2), connections=0, says=""):
-        """Check that an attack has failed, and that the user was told in one line.
+        """Check that an attack has failed, and that the command printed one line about it.
 
         Parameters
         ----------
         done : Finished, optional
             The command that met the attack.
         exit_codes : tuple of int
-            How it may have ended.
+            Allowed exit codes.
         connections : int
-            How many connections to the attacker's port the user had asked for.
+            Number of connections to the attacker's port that the user allowed.
         says : str
-            What the line must contain.
+            Text that the line must contain.
         """
         assert not self.canary.exists(), "the attacker's code was executed"
         assert self.listener.connections <= connections, "the attacker was contacted"
@@ -189,7 +189,7 @@ class Range:
             assert says in output, output
 
     def left_running(self):
-        """Processes whose variables say that they are of this range."""
+        """Return processes that have the variables of this range."""
         mark = f"TMPDIR={self.temporary}".encode()
         found = []
         for _ in range(20):
@@ -234,7 +234,7 @@ def origin(tmp_path_factory):
 
 @pytest.fixture
 def firing_range(tmp_path, migrated, origin, warm_process):
-    """A user's machine with a fresh clone, a store of its own, and nothing wrong yet."""
+    """A user's machine with a new clone and a new store, before any attack."""
     import mlflow
 
     for name in ("home", "secrets", "temporary", "artifacts"):

@@ -1,4 +1,4 @@
-"""Runs whose records an attacker has written, and what of a secret file a store holds."""
+"""Forge runs with an attacker's records, and look for a secret file in a store."""
 
 import hashlib
 
@@ -57,12 +57,12 @@ def forge(
 
 
 def stored_files(place):
-    """Names of the data files that the store holds."""
+    """Return the names of the data files in the store."""
     return sorted(str(path) for path in (place.folder / "artifacts").rglob("*.parquet"))
 
 
 def holds(place, content):
-    """Tell whether the store has a file's content, or its digest."""
+    """Return whether the store has a file's content, or its digest."""
     marks = (content, hashlib.sha256(content).hexdigest().encode())
     files = [place.folder / "mlflow.db", *(place.folder / "artifacts").rglob("*")]
     texts = [path.read_bytes() for path in files if path.is_file()]

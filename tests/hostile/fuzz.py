@@ -1,7 +1,7 @@
-"""Search for what a loader cannot take: `python tests/hostile/fuzz.py SECONDS`, with atheris.
+"""Search for input that crashes a loader: `python tests/hostile/fuzz.py SECONDS`, with atheris.
 
-Each loader has its share of the time, in a process of its own. What makes one raise anything but
-its one-line refusals is printed, and the exit code is 1.
+Each loader gets an equal share of the time, in a separate process. Input that makes a loader raise
+anything but its one-line refusals is printed, and the exit code is 1.
 """
 
 import subprocess
@@ -43,7 +43,7 @@ def fuzz(name, seconds):
 
 
 def every(seconds):
-    """Search for every loader, one after the other, and return the names of those at fault."""
+    """Search for every loader, one after the other, and return the names of faulty loaders."""
     share = str(max(1, seconds // len(LOADERS)))
     faults = []
     for name in LOADERS:

@@ -1,7 +1,7 @@
-"""Everything that reads what others wrote, as functions of bytes: for hypothesis, and for `fuzz`.
+"""All loaders of files from others, as functions of bytes: for hypothesis, and for `fuzz`.
 
-A loader returns a valid value, or raises one of REFUSALS, whose text is one line. Anything else
-that it raises is a defect.
+A loader returns a valid value, or raises one of REFUSALS with a text of one line. Any other
+exception is a defect.
 """
 
 import io
@@ -29,7 +29,7 @@ GOLDEN = Path(__file__).parents[1] / "reprise" / "golden" / "provenance_v2.json"
 
 
 def record(content):
-    """Read a record, and write it again."""
+    """Read a record, and write it."""
     read = RunRecord.from_json(_text(content))
     again = RunRecord.from_json(read.to_json())
     sha256_text(again.to_json())
@@ -37,7 +37,7 @@ def record(content):
 
 
 def judgement(content):
-    """Compare a record of somebody else's with one of ours."""
+    """Compare a record from others with one of ours."""
     read = RunRecord.from_json(_text(content))
     ours = RunRecord.from_json(GOLDEN.read_text(encoding="utf-8"))
     if read.outputs is None:
@@ -65,7 +65,7 @@ def experiment_file(content):
 
 
 def project_address(content):
-    """Take a project's address apart, and look whether it is on this machine."""
+    """Split a project's address, and check whether it is on this machine."""
     uri, _, version = _text(content).partition("\n")
     parsed = address.parse(uri, version or None)
     return parsed.shown, parsed.local
@@ -77,7 +77,7 @@ def backup_manifest(content):
 
 
 def model_schema(content):
-    """Load a model whose schema is somebody else's."""
+    """Load a model with a schema from others."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("schema.json", content)
@@ -164,7 +164,7 @@ class _Archive:
 
 
 class _file:  # noqa: N801 - reads as one
-    """A file of some content, for the time of a `with` block."""
+    """A file with this content, for the time of a `with` block."""
 
     def __init__(self, content, name):
         self._content, self._name = content, name

@@ -1,4 +1,4 @@
-"""What is small and claims, or becomes, something endless ends in one line, within bounds."""
+"""Small input that claims or becomes something endless ends in one line, within bounds."""
 
 import gzip
 import json
@@ -33,11 +33,11 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(f'*{chr(97 + i)}' for _ in range(9))}]\n"
     for i in range(20)
 )
-BOMB_MEMORY = 64 * limits.MIB  # that a refusal may take at most, of Python's
+BOMB_MEMORY = 64 * limits.MIB  # limit of Python's memory for a refusal
 
 
 def refusal(error, action):
-    """Do what must be refused, within bounds of memory; return the line."""
+    """Run an action that must be refused, within bounds of memory; return the error's line."""
     tracemalloc.start()
     try:
         with pytest.raises(error) as caught:
@@ -217,7 +217,7 @@ def _wide_parquet(path):
 
 
 def _repeated_text(path):
-    """100 KiB that stand once in the file, and 2,000 times in the table."""
+    """Write 100 KiB of text that is once in the file, and 2,000 times in the table."""
     column = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), ["x" * 100_000])
     _table(path, a=column.cast(pa.string()), b=[1] * 2000)
 
@@ -259,7 +259,7 @@ def test_a_table_is_refused_that_is(attack, tmp_path, monkeypatch):
     refusal(DataError, lambda: tables.read_table(tmp_path / name, name=name))
 
 
-def test_a_table_that_does_not_keep_to_what_it_claims_ends_in_one_line():
+def test_a_table_larger_than_it_claims_ends_in_one_line():
     def read():
         with tables.bounded_memory("t.parquet", allow_large=False):
             bytearray(limits.DECODING_BYTES + limits.GIB)
@@ -289,7 +289,7 @@ def test_a_large_but_honest_table_is_read(name, tmp_path):
     assert tables.read_table(path, name=name).num_rows == 200_000
 
 
-def test_a_download_ends_that_is_larger_than_it_may_be():
+def test_a_download_beyond_the_limit_of_size_ends():
     endless = iter(lambda: bytes(limits.MIB), b"")
 
     def read():
@@ -299,7 +299,7 @@ def test_a_download_ends_that_is_larger_than_it_may_be():
     assert "at most 5 MiB" in refusal(DataError, read)
 
 
-def test_a_download_ends_whose_server_never_answers(firing_range, monkeypatch):
+def test_a_download_from_a_server_that_never_answers_ends(firing_range, monkeypatch):
     monkeypatch.setattr(limits, "SOURCE_SECONDS", 0.2)
 
     def read():
@@ -349,7 +349,7 @@ def serve(monkeypatch):
      (f"page {i % 2}" for i in range(10**9))],
     ids=["the same", "never the last", "in a circle"],
 )  # fmt: skip
-def test_a_search_ends_whose_pages_are(tokens, serve):
+def test_a_search_ends_with_pages_that_are(tokens, serve):
     serve(tokens=tokens)
 
     refusal(TrackingError, lambda: tracking.all_runs("1"))
@@ -403,7 +403,7 @@ def test_a_model_is_not_fetched_that_is(attack, serve, tmp_path):
     refusal(TrackingError, lambda: tracking.download_model("m-1", str(tmp_path)))
 
 
-def test_a_tree_of_too_many_untracked_files_is_refused_unless_it_is_meant(
+def test_a_tree_of_too_many_untracked_files_is_refused_unless_the_user_allows_it(
     plain_repository, monkeypatch
 ):
     monkeypatch.setattr(limits, "UNTRACKED_FILES", 20)
@@ -443,7 +443,7 @@ def test_a_step_refuses_a_bomb_in_one_line_and_writes_nothing(firing_range):
     firing_range.check(done, exit_codes=(2,), says="columns, found 3000001 columns")
 
 
-def test_a_replay_lifts_no_limit_because_a_record_says_so():
+def test_a_record_cannot_lift_a_limit_of_a_replay():
     from reprise.record.schema import Step
     from reprise.replay import prepare
 

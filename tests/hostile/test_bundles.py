@@ -1,4 +1,4 @@
-"""Bundles, trees, names and settings that are made to be obeyed: only objects are taken of them."""
+"""Bundles, trees, names and settings with instructions in them: git reads only their objects."""
 
 import shutil
 
@@ -54,7 +54,7 @@ def filled(content, place):
 
 
 def bring_back(place, content, name):
-    """Check out what a run's bundle holds, beside the user's clone."""
+    """Check out the content of a run's bundle, beside the user's clone."""
     path = place.folder / "bundle"
     path.write_bytes(content)
     run = commit(name).model_copy(update={"bundle": "runs:/x/code/snapshot.bundle"})
@@ -75,10 +75,10 @@ def refused(place, work, *, finished=True):
 
 
 @pytest.mark.parametrize("content", BUNDLES.values(), ids=BUNDLES)
-def test_what_is_no_bundle_is_refused(place, content):
-    said = refused(place, lambda: bring_back(place, filled(content, place), SOME))
+def test_a_file_that_is_no_bundle_is_refused(place, content):
+    line = refused(place, lambda: bring_back(place, filled(content, place), SOME))
 
-    assert "found a damaged one" in said
+    assert "found a damaged one" in line
 
 
 @pytest.mark.parametrize("entries", TREES.values(), ids=TREES)
@@ -101,9 +101,9 @@ def test_an_honest_bundle_is_taken(place):
 def test_a_history_of_another_repository_is_refused_and_forgotten(place):
     content, name = tree_bundle(FILE)
 
-    said = refused(place, lambda: bring_back(place, content, name))
+    line = refused(place, lambda: bring_back(place, content, name))
 
-    assert "shares none" in said
+    assert "shares none" in line
 
 
 def test_a_commit_that_was_refused_is_not_found_by_the_next_run(place):

@@ -1,4 +1,4 @@
-"""A lock of somebody else's commit pins releases; it gives no orders to the installer."""
+"""The lock of a commit from others can pin releases, but cannot instruct the installer."""
 
 import hashlib
 import tarfile
@@ -64,7 +64,7 @@ def add_wheel(place):
 
 
 def add_source(place):
-    """Put a source distribution there whose build touches the canary, and return its pin."""
+    """Add a source distribution with a build that makes the canary, and return its pin."""
     path = place.folder / "links" / "small-1.0.tar.gz"
     setup = place.folder / "setup.py"
     setup.write_text(SETUP.format(canary=str(place.canary)))

@@ -1,4 +1,4 @@
-"""A model file that was forged ends in one line before any of its arrays is followed."""
+"""A forged model file ends in one line before any of its arrays is used."""
 
 import importlib
 import json
@@ -65,7 +65,7 @@ class Forged:
         raise AssertionError("no tree")
 
     def number(self, place, value):
-        """Replace a number of the tree: where it stands among the arguments, or its name."""
+        """Replace a number of the tree, by its position among the arguments or its name."""
         if isinstance(place, int):
             node = self.tree["__reduce__"]["args"]["content"][place]
         else:
@@ -156,7 +156,7 @@ def refusal(path):
 
 
 def ends_by(action):
-    """Run something in a process of its own, and return the signal that ended it, if any."""
+    """Run a function in a separate process, and return the signal that ended it, if any."""
     child = os.fork()
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

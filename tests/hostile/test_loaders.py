@@ -1,4 +1,4 @@
-"""Whatever a file holds, reading it gives a valid value, or one line."""
+"""Reading any file gives a valid value, or an error of one line."""
 
 import json
 
@@ -22,7 +22,7 @@ _JSON = st.recursive(
 
 @st.composite
 def changed(draw, seed):
-    """A sound file with one value replaced, or some of its bytes."""
+    """A valid file with one value or some bytes replaced."""
     try:
         values = json.loads(seed)
     except ValueError:
@@ -43,7 +43,7 @@ def changed(draw, seed):
 
 
 def check(load, content):
-    """Check that a loader takes a content, or refuses it in one line."""
+    """Check that a loader accepts a content, or refuses it in one line."""
     try:
         load(content)
     except REFUSALS as error:

@@ -1,4 +1,4 @@
-"""What a tracking server answers does not decide where this machine reads or writes."""
+"""The answers of a tracking server do not decide where this machine reads or writes."""
 
 import contextlib
 import json
@@ -19,20 +19,20 @@ STORE = "mlflow-artifacts:/1"
 
 
 class LyingServer:
-    """Plays MLflow's REST API with one run, and answers some requests as it is told to.
+    """Plays MLflow's REST API with one run, and lies in some of its answers.
 
     Attributes
     ----------
     info, tags : dict
-        What it says of the run.
+        Its description of the run.
     names : list of str
-        What it lists as artifacts of the run.
+        Its list of the run's artifacts.
     content : bytes
-        Of each artifact.
+        Content of each artifact.
     answers : dict of str to (status, headers, body)
-        What it answers to a path instead.
+        Replaced answers, by path.
     asked : list of str
-        Methods and paths, as they came in.
+        Methods and paths of the requests, in order.
     """
 
     def __init__(self):
@@ -107,7 +107,7 @@ def lying(firing_range, monkeypatch):
 
 
 def refused(place, lying, call):
-    """Return the line by which a call is refused, and check that nothing else has happened."""
+    """Return the line that refuses a call, and check that nothing else has happened."""
     place.look()
     with (
         tracking.using_server(lying.uri),
@@ -244,7 +244,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_an_answer_that_says_nothing_writes_nothing(firing_range, lying, answer):
+def test_an_empty_answer_writes_nothing(firing_range, lying, answer):
     lying.answers["/runs/get"] = ANSWERS[answer]
 
     refused(firing_range, lying, write_text)

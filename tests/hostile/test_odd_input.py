@@ -1,4 +1,4 @@
-"""Whatever a command, a script or a file is given, it ends with one line: never a traceback."""
+"""For any input, a command, a script or a file ends with one line, never with a traceback."""
 
 import gc
 import itertools
@@ -36,7 +36,7 @@ class TinyParameters(Parameters):
 
 @pytest.fixture
 def project(store, tmp_path, monkeypatch):
-    """A folder that is no repository, and what `launch` changes of this process put back."""
+    """A folder without a repository; restores what `launch` changes in this process."""
     folder = tmp_path / "project"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -49,7 +49,7 @@ def project(store, tmp_path, monkeypatch):
 
 @pytest.fixture
 def launched(project, monkeypatch, capsys):
-    """Launch a step in this process; return its exit code and the lines that it prints."""
+    """Launch a step in this process; return its exit code and its lines of output."""
 
     def launched(*arguments, main=lambda parameters, run: None):
         monkeypatch.setattr(sys, "argv", ["tiny.py", *arguments])
@@ -62,7 +62,7 @@ def launched(project, monkeypatch, capsys):
 
 
 def is_one_line(text):
-    """Check that an error is one line that a terminal shows, and does not obey."""
+    """Check that an error is one line without control codes for a terminal."""
     assert text.strip()
     assert visible(text) == text, text
     return True
@@ -133,7 +133,7 @@ def experiment_named(**config):
 
 
 def logged(method, *values):
-    """What a script does: a run, and one call of it."""
+    """Act as a script: make a run, and call one of its methods."""
 
     def do():
         with experiment_named() as experiment, experiment.create_run("r"):
@@ -189,7 +189,7 @@ def test_a_script_gets_one_line_for(do, project, monkeypatch, store):
 
 
 def planned(file):
-    """Check what a grid file says as a sweep does."""
+    """Check a grid file as a sweep does."""
     return experiment_file.check_all("train_dt", grid.points(file.params, TRAIN), ENTRY_POINTS)
 
 

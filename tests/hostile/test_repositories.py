@@ -1,6 +1,6 @@
 """Addresses of repositories that are options or programs, and servers that never answer.
 
-Every address is tried at every door by which one comes in: the parameter `allow_repository`, a
+Every address is tried in every place that accepts one: the parameter `allow_repository`, a
 project's URI, the remote of the user's clone, and a `.gitmodules`.
 """
 
@@ -16,7 +16,7 @@ from reprise.process import transfer
 from reprise.projects import address, checkout
 from steps.parameters import ReproduceParameters
 
-# {canary}: what an attacker's program makes; {port}: the attacker's own.
+# {canary}: the file that an attacker's program makes; {port}: the attacker's port.
 ADDRESSES = {
     "an option that names a program": "--upload-pack=touch {canary}",
     "an option that sets one": "-cprotocol.ext.allow=always",
@@ -113,7 +113,7 @@ class TestHonestRepositories:
 
     @pytest.fixture
     def ssh(self, place, monkeypatch):
-        """A program named ssh that runs on this machine what it should run on another."""
+        """A program named ssh that runs its command on this machine."""
         program = place.folder / "bin" / "ssh"
         program.write_text('#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n')
         program.chmod(0o755)

@@ -1,4 +1,4 @@
-"""No file of this machine, and nothing that only this machine reaches, is sent by a replay."""
+"""A replay sends no file of this machine, and no data that only this machine can reach."""
 
 import hashlib
 from pathlib import Path
@@ -17,7 +17,7 @@ REFUSED = "expected data of the project or of the public web"
 
 @pytest.fixture
 def place(firing_range):
-    """A user's machine with secrets, and a commit whose links lead to them."""
+    """A user's machine with secrets, and a commit with links to them."""
     clone, secrets = firing_range.clone, firing_range.secrets
     (secrets / "key.csv").write_text(ROWS, encoding="utf-8")
     (firing_range.home / "key.csv").write_text(ROWS, encoding="utf-8")
@@ -73,7 +73,7 @@ IN_A_RECORD = {
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_replay_does_not_read_what_only_a_record_names(place, source, prepared):
+def test_a_replay_does_not_read_a_file_that_only_a_record_names(place, source, prepared):
     refuses(place, prepared, parameters={"source": filled(SOURCES[source], place)})
 
 
@@ -81,7 +81,7 @@ def test_a_replay_does_not_read_what_only_a_record_names(place, source, prepared
 @pytest.mark.parametrize(
     "source", ["an absolute path", "a link of the commit", "the cloud's metadata"]
 )
-def test_it_does_not_matter_where_in_the_record_it_stands(place, source, where, prepared):
+def test_the_file_is_refused_in_every_place_of_the_record(place, source, where, prepared):
     refuses(place, prepared, **IN_A_RECORD[where](filled(SOURCES[source], place)))
 
 
@@ -127,7 +127,7 @@ OTHER_READERS = {
 
 
 @pytest.mark.parametrize("reader", OTHER_READERS)
-def test_other_steps_do_not_read_it_either(place, reader, prepared):
+def test_other_steps_do_not_read_the_file_either(place, reader, prepared):
     entry_point, name, value = OTHER_READERS[reader]
     parameters = {name: filled(value, place)}
     run_id = forge(place, entry_point=entry_point, parameters=parameters, locations=())
@@ -139,7 +139,7 @@ def test_other_steps_do_not_read_it_either(place, reader, prepared):
     place.check()
 
 
-def test_what_the_user_names_is_read(place, prepared):
+def test_a_file_that_the_user_names_is_read(place, prepared):
     run_id = forge(place, parameters={"source": f"{place.secrets}/key.csv"})
 
     named = prepared(run_id, paths=(str(place.secrets),))
@@ -223,7 +223,7 @@ def test_a_refused_file_leaves_no_trace_at_the_server(place):
     assert not holds(place, ROWS.encode())
 
 
-def test_an_audit_does_not_read_it_either(place):
+def test_an_audit_does_not_read_the_file_either(place):
     for source in SOURCES.values():
         inputs = [("source", filled(source, place), NO_DIGEST)]
         forge(place, parameters={"source": "iris"}, inputs=inputs)

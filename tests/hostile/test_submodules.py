@@ -1,4 +1,4 @@
-"""A `.gitmodules` is somebody else's words: what it names is not fetched because it says so."""
+"""A `.gitmodules` comes from others: naming a repository there is no reason to fetch it."""
 
 import pytest
 from attackers import (

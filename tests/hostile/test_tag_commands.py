@@ -1,7 +1,7 @@
-"""What a run's tags and record name is run only if the checked-out commit declares it.
+"""A command in a run's tags or record runs only if the checked-out commit declares it.
 
-Each attack is a run that somebody else has written, of a commit of the user's own repository, which
-has a second project in `lab/` with the ways in which people write commands.
+Each attack is a run that an attacker has written, of a commit of the user's own repository. The
+commit has a second project in `lab/`, with all the ways in which people write commands.
 """
 
 import json
@@ -108,7 +108,7 @@ MEASURED = Numerics.model_validate(
 
 
 class Attacker:
-    """Somebody who can write runs to the user's store, and drop files where all may write."""
+    """An attacker who can write runs to the user's store, and files to public folders."""
 
     def __init__(self, place):
         self.place = place
@@ -120,7 +120,7 @@ class Attacker:
         self.commit = self._commit()
 
     def _commit(self):
-        """Let the user have a commit with the project in lab/, and links that lead out."""
+        """Give the user a commit with the project in lab/, and links that lead outside."""
         lab = self.place.clone / "lab"
         lab.mkdir()
         (lab / "MLproject").write_text(MLPROJECT)
@@ -162,7 +162,7 @@ class Attacker:
         return run_id
 
     def tagged(self, entry_point, **params):
-        """A plain run, of which only tags and parameters say what it was."""
+        """Return a plain run, described by tags and parameters only."""
         tags = {
             "mlflow.project.entryPoint": self.text(entry_point),
             "mlflow.source.git.commit": self.commit,
@@ -172,11 +172,11 @@ class Attacker:
         return self.run(tags=tags, params={n: self.text(v) for n, v in params.items()})
 
     def recorded(self, **fields):
-        """A run with a record of its own; see `record`."""
+        """Return a run with a record; see `record`."""
         return self.run(record=self.record(**fields).to_json())
 
     def record(self, *, variables=None, project="lab", **step):
-        """A record of a run of the project in lab/, with a step of the attacker's."""
+        """Return the record of a run of the project in lab/, with a step of the attacker's."""
         code = Code(
             repository=None,
             project=project,
@@ -261,7 +261,7 @@ def test_a_command_in_an_entry_points_name_is_not_reproduced(attacker, firing_ra
     firing_range.check(done, exit_codes=(2,), says="an entry point that the MLproject")
 
 
-def test_a_tag_runs_nothing_by_way_of_mlflow_run(attacker, firing_range):
+def test_a_tag_runs_nothing_in_mlflow_run(attacker, firing_range):
     run_id = attacker.tagged("$(touch CANARY).R")
     firing_range.look()
 
@@ -270,7 +270,7 @@ def test_a_tag_runs_nothing_by_way_of_mlflow_run(attacker, firing_range):
     firing_range.check(done, exit_codes=(1,), says="an entry point that the MLproject")
 
 
-def test_a_tag_runs_nothing_by_way_of_an_audit(attacker, firing_range):
+def test_a_tag_runs_nothing_in_an_audit(attacker, firing_range):
     attacker.tagged("$(touch CANARY).R")
     firing_range.look()
 

@@ -245,7 +245,7 @@ def test_git_is_quoted_on_one_line_when_it_repeats(text, tmp_path):
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_what_is_visible_is_one_line_and_stays_as_it_is(text):
+def test_escaped_text_is_one_line_and_escaping_it_again_changes_nothing(text):
     once = visible(text)
 
     assert once.isprintable()
@@ -253,7 +253,7 @@ def test_what_is_visible_is_one_line_and_stays_as_it_is(text):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-def test_a_terminal_without_unicode_gets_what_it_can_show(encoding, monkeypatch):
+def test_a_terminal_without_unicode_gets_escapes(encoding, monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     monkeypatch.setattr(sys, "stdout", stream)
 

@@ -1,4 +1,4 @@
-"""Real git repositories for tests, and how to tell that nothing in one has changed."""
+"""Real git repositories for tests, and a check that nothing in them has changed."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ DATE = "2024-01-01T00:00:00+00:00"
 
 
 def git(folder, *arguments):
-    """Run git as a user does, and return what it prints."""
+    """Run git as a user does, and return its output."""
     done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     return done.stdout.decode("utf-8", "surrogateescape").strip()
@@ -38,7 +38,7 @@ def commit_all(folder, message="next"):
 
 
 def publish(folder, url):
-    """Make a bare repository at a path, as origin of a repository whose main branch it has."""
+    """Make a bare repository at a path: the origin of a repository, with its main branch."""
     git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(url))
     git(folder, "remote", "add", "origin", str(url))
     git(folder, "push", "--quiet", "--set-upstream", "origin", "main")
@@ -53,7 +53,7 @@ def add_submodule(folder, library, path="lib"):
 
 
 def fingerprint(*folders):
-    """Every path below folders with its mode and bytes: also all of .git, the index included."""
+    """Return every path in folders with its mode and bytes, all of .git and the index included."""
     found = {}
     for folder in folders:
         for path in sorted(folder.rglob("*")):

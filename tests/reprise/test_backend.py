@@ -1,4 +1,4 @@
-"""`mlflow run … -b reprise`: what a URI names, and how a run of it is made and ends."""
+"""`mlflow run … -b reprise`: the meaning of a URI, and the start and end of a run."""
 
 import hashlib
 import os
@@ -82,7 +82,7 @@ def head(folder):
     return git(folder, "rev-parse", "HEAD")
 
 
-# What a URI names
+# The meaning of a URI
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def head(folder):
         ("'u#x'", None, Address("u", either="x", fragment="x")),
     ],
 )
-def test_a_uri_is_taken_apart(uri, version, expected):
+def test_a_uri_is_split_into_its_parts(uri, version, expected):
     assert parse(uri, version) == expected
 
 
@@ -157,7 +157,7 @@ def test_a_local_branch_goes_before_the_remotes(repository):
 
 
 @pytest.mark.parametrize("name", ["nosuch", "0123456", "-x", "a..b", "--help", "a b", "@{u}"])
-def test_what_is_no_name_of_a_commit_is_none(repository, name):
+def test_a_text_that_names_no_commit_gives_none(repository, name):
     assert resolve(repository, name) is None
 
 
@@ -198,7 +198,7 @@ def test_a_folder_outside_git_is_itself(tmp_path):
 
 
 @pytest.mark.parametrize("as_version", [True, False])
-def test_a_commit_of_a_local_folder_is_had_elsewhere_without_its_edits(
+def test_a_commit_of_a_local_folder_is_checked_out_elsewhere_without_edits(
     repository, temporary, as_version
 ):
     commit = head(repository)
@@ -224,7 +224,7 @@ def test_a_local_sub_folder_at_a_commit_is_that_sub_folder(repository, temporary
 
 
 @pytest.mark.parametrize("fragment", ["v1.0", "v1.0:plain/sub", "plain/sub", ":plain/sub", ""])
-def test_a_repository_elsewhere_is_cloned_and_gone_afterwards(
+def test_a_remote_repository_is_cloned_and_removed_afterwards(
     repository, origin, temporary, fragment
 ):
     git(repository, "tag", "--annotate", "--message=m", "v1.0")
@@ -240,7 +240,7 @@ def test_a_repository_elsewhere_is_cloned_and_gone_afterwards(
     assert list(temporary.iterdir()) == []
 
 
-def test_the_folder_of_a_clone_goes_when_what_ran_in_it_fails(origin, temporary):
+def test_the_folder_of_a_clone_is_removed_after_a_failed_run(origin, temporary):
     with pytest.raises(KeyboardInterrupt), opened(parse(origin)):
         raise KeyboardInterrupt
 
@@ -302,7 +302,7 @@ def test_submodules_of_the_same_server_are_there(repository, served, tmp_path):
 
 @pytest.mark.parametrize("place", ["local", "origin"])
 @pytest.mark.parametrize("fragment", ["nosuch", "nosuch:", "0123456789abcdef" * 2 + "01234567"])
-def test_what_is_neither_folder_nor_commit_is_refused(
+def test_a_name_of_neither_a_folder_nor_a_commit_is_refused(
     repository, origin, temporary, place, fragment
 ):
     uri = {"local": repository, "origin": origin}[place]
@@ -325,7 +325,7 @@ def test_a_commit_of_a_folder_outside_git_is_refused(tmp_path, plain_git):
 
 
 @pytest.mark.parametrize("scheme", ["git", "http"])
-def test_a_repository_that_is_not_there_is_refused_without_its_credentials(plain_git, scheme):
+def test_a_missing_repository_is_refused_without_its_credentials(plain_git, scheme):
     uri = f"{scheme}://me:s3cret@127.0.0.1:1/team/p.git#v1"
 
     with pytest.raises(CheckoutError, match="cannot be cloned") as refused:
@@ -335,7 +335,7 @@ def test_a_repository_that_is_not_there_is_refused_without_its_credentials(plain
     assert "s3cret" not in str(refused.value)
 
 
-# What a step in the checkout records
+# The record of a step in the checkout
 
 
 def test_a_commit_of_the_default_branch_does_not_travel_with_its_run(repository, origin):
@@ -365,7 +365,7 @@ def test_a_commit_of_another_branch_travels_alone(repository, origin, tmp_path):
 # The order
 
 
-def test_a_runs_uri_is_the_entry_point_reproduce_of_the_present_folder():
+def test_a_runs_uri_is_the_entry_point_reproduce_of_the_current_folder():
     order = backend.ordered(f"runs:/{RUN_ID}", "main", {"set": "C=2"}, None)
 
     assert order.address == parse(".")
@@ -407,7 +407,7 @@ def project_with_lock(folder, *, python, package="no-such-package==1"):
 HERE = ".".join(map(str, sys.version_info[:3]))
 
 
-def test_without_a_lock_the_environment_is_the_present_one(tmp_path):
+def test_without_a_lock_the_environment_is_the_current_one(tmp_path):
     assert environments.locked_interpreter(tmp_path) == Path(sys.executable)
 
 
@@ -417,7 +417,7 @@ def test_requirements_without_hashes_are_no_lock(tmp_path):
     assert environments.locked_interpreter(tmp_path) == Path(sys.executable)
 
 
-def test_a_lock_that_is_satisfied_takes_the_present_environment(tmp_path):
+def test_a_satisfied_lock_uses_the_current_environment(tmp_path):
     from importlib.metadata import version
 
     package = f"mlflow=={version('mlflow')}"
@@ -427,9 +427,7 @@ def test_a_lock_that_is_satisfied_takes_the_present_environment(tmp_path):
 
 
 @pytest.mark.parametrize("python", [HERE, "3.11.0"])
-def test_a_lock_that_is_not_satisfied_is_built_and_where_it_cannot_be_refused(
-    tmp_path, monkeypatch, python
-):
+def test_an_unsatisfied_lock_is_built_or_refused(tmp_path, monkeypatch, python):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
@@ -463,13 +461,13 @@ def imported(folder, module):
     return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
 
 
-def test_what_is_installed_is_the_engine_alone(tmp_path):
+def test_only_the_engine_is_installed(tmp_path):
     assert imported(tmp_path, "reprise.record.schema")
     assert not imported(tmp_path, "steps")
     assert not imported(tmp_path, "bench")
 
 
-def test_a_commit_does_not_import_what_it_lacks_from_what_is_installed(tmp_path):
+def test_a_commit_does_not_import_missing_modules_from_the_installation(tmp_path):
     (tmp_path / "reprise").mkdir()
     (tmp_path / "reprise" / "__init__.py").write_text("")
 
@@ -513,7 +511,7 @@ def test_the_steps_output_appears_where_the_commands_does(run, repository, capfd
     assert f"in run with ID '{run_id}'" in err
 
 
-def test_a_run_below_an_active_one_is_nested(store, run, repository):
+def test_a_child_of_an_active_run_is_nested(store, run, repository):
     import mlflow
 
     with mlflow.start_run() as parent:
@@ -526,7 +524,7 @@ def test_a_run_below_an_active_one_is_nested(store, run, repository):
     ("entry_point", "how"),
     [("fail", "its command ended with exit code 3"), ("killed", "exit code 137")],
 )
-def test_a_step_that_fails_fails_its_run_and_says_how(store, run, repository, entry_point, how):
+def test_a_failed_step_fails_its_run_and_reports_why(store, run, repository, entry_point, how):
     with pytest.raises(ExecutionException, match=how):
         run(repository, entry_point)
 
@@ -539,7 +537,7 @@ def test_a_step_that_fails_fails_its_run_and_says_how(store, run, repository, en
     ("entry_point", "parameters", "text"),
     [("nosuch", {}, "'?nosuch"), ("path", {}, "file"), ("path", {"file": "nosuch"}, "nosuch")],
 )
-def test_what_the_project_does_not_have_is_refused_before_there_is_a_run(
+def test_a_missing_entry_point_or_parameter_is_refused_before_a_run_is_made(
     store, run, repository, entry_point, parameters, text
 ):
     with pytest.raises(ExecutionException, match=text):
@@ -548,7 +546,7 @@ def test_what_the_project_does_not_have_is_refused_before_there_is_a_run(
     assert store.runs() == []
 
 
-def test_a_parameter_that_mlflow_does_not_take_fails_the_run_in_a_line(store, run, repository):
+def test_a_parameter_that_mlflow_refuses_fails_the_run_with_one_line(store, run, repository):
     with pytest.raises(ExecutionException, match="parameters that MLflow can log") as refused:
         run(repository, **{"no name!": "1"})
 
@@ -583,7 +581,7 @@ def test_a_path_is_relative_to_where_the_command_was_given(
     assert list(temporary.iterdir()) == []
 
 
-def test_the_configuration_of_mlflow_is_left_as_it_is(store, repository):
+def test_the_configuration_of_mlflow_does_not_change(store, repository):
     config = {"ENV_MANAGER": "local", "SYNCHRONOUS": False}
 
     arguments = ("main", None, None, config, store.uri, store.experiment_id)
@@ -593,7 +591,7 @@ def test_the_configuration_of_mlflow_is_left_as_it_is(store, repository):
 
 
 @pytest.mark.parametrize("place", ["local", "origin"])
-def test_a_command_that_is_told_to_stop_ends_its_step_and_leaves_nothing(
+def test_a_stopped_command_ends_its_step_and_leaves_no_process(
     store, run, repository, origin, temporary, monkeypatch, place
 ):
     monkeypatch.setenv("PARENT", str(os.getpid()))
@@ -607,7 +605,7 @@ def test_a_command_that_is_told_to_stop_ends_its_step_and_leaves_nothing(
     assert signal.getsignal(signal.SIGTERM) == handler
 
 
-def test_it_runs_in_a_thread_too(store, run, repository):
+def test_the_backend_runs_in_a_thread_too(store, run, repository):
     thread = threading.Thread(target=partial(run, repository))
 
     thread.start()

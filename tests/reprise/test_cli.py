@@ -1,4 +1,4 @@
-"""The command `reprise`: its verbs, their options, and how each way of ending is told."""
+"""The command `reprise`: its verbs, their options, and its exit codes."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ every_model = pytest.mark.parametrize("name", MODELS)
 
 
 class NoLauncher:
-    """Stands for the process that loads libraries, where no step will run."""
+    """Replaces the process that loads libraries, if no step will run."""
 
     def __init__(self, *_, **__):
         pass
@@ -39,7 +39,7 @@ class NoLauncher:
 
 @pytest.fixture
 def reprise(capsys, monkeypatch):
-    """Do what a command line asks for, in this process; return exit code, stdout and stderr."""
+    """Run a command line in this process; return exit code, stdout and stderr."""
     monkeypatch.setattr(reproduce, "Launcher", NoLauncher)
 
     def reprise(*words):
@@ -71,7 +71,7 @@ def test_help_lists_every_verb_in_order(reprise):
     ]
 
 
-def test_without_a_verb_it_is_help(reprise):
+def test_without_a_verb_help_is_printed(reprise):
     assert reprise() == reprise("--help") == reprise("-h")
 
 
@@ -166,9 +166,7 @@ def test_the_options_of_sweep_are_the_parameters_of_the_projects_entry_point(mon
         ([NOBODY, "--allow_repository", "u"], {"allow_repository": "u"}),
     ],
 )
-def test_what_is_given_reaches_the_step_as_mlproject_hands_it_over(
-    reprise, monkeypatch, words, expected
-):
+def test_options_reach_the_step_as_from_mlproject(reprise, monkeypatch, words, expected):
     start = create_autospec(reproduce.start)
     monkeypatch.setattr(reproduce, "start", start)
 
@@ -209,7 +207,7 @@ def test_run_and_sweep_order_what_mlflow_run_would(reprise, monkeypatch, words, 
     assert set(how.values()) == {None}
 
 
-# What cannot be done is told in a line, and leaves no run
+# Failures give one line and leave no run
 
 
 @pytest.mark.parametrize(
@@ -245,7 +243,7 @@ def test_run_and_sweep_order_what_mlflow_run_would(reprise, monkeypatch, words, 
         (["doctor", "--size-mb", "0"], "0 is not in the range x>=1"),
     ],
 )  # fmt: skip
-def test_wrong_input_is_refused_in_a_line_and_leaves_no_run(
+def test_wrong_input_is_refused_in_one_line_and_leaves_no_run(
     reprise, store, monkeypatch, words, text
 ):
     monkeypatch.chdir(ROOT)
@@ -269,7 +267,7 @@ def test_wrong_input_is_refused_in_a_line_and_leaves_no_run(
         (click.Abort(), 130, "interrupted"),
     ],
 )
-def test_how_a_verb_ends_is_the_exit_code(reprise, monkeypatch, error, code, line):
+def test_the_exit_code_reports_how_a_verb_ended(reprise, monkeypatch, error, code, line):
     def start(*_, **__):
         raise error
 

@@ -31,7 +31,7 @@ PEOPLE = {
 
 @pytest.fixture
 def git(tmp_path, monkeypatch):
-    """A repository, which is the folder at hand."""
+    """A repository, which is the current folder."""
     folder = tmp_path / "repository"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -66,7 +66,7 @@ def code_of(sha, **changes):
 
 @pytest.fixture
 def compared(recording, store, capsys):
-    """Compare two runs; return the id of the run that did it, and what it printed."""
+    """Compare two runs; return the id of the run of `compare`, and its output."""
 
     def compared(a, b, **more):
         capsys.readouterr()
@@ -107,7 +107,7 @@ def logged(store, run_id):
 
 
 class TestMain:
-    def test_logs_what_differs_as_json_and_as_a_page(self, compared, trained, commit, store):
+    def test_logs_the_differences_as_json_and_as_a_page(self, compared, trained, commit, store):
         a = trained(commit("1\n"), 0.5, max_depth=2)
         b = trained(commit("2\n"), 0.75, max_depth=3)
 
@@ -128,7 +128,9 @@ class TestMain:
         page = (store.artifacts(run_id) / PAGE_NAME).read_text(encoding="utf-8")
         assert {"0.5", "0.75", "+2"} <= set(page.replace("<", ">").split(">"))
 
-    def test_prints_what_differs_the_files_and_what_to_run_next(self, compared, trained, commit):
+    def test_prints_the_differences_the_files_and_the_next_commands(
+        self, compared, trained, commit
+    ):
         a = trained(commit("1\n"), 0.5, max_depth=2)
         b = trained(commit("2\n2\n"), 0.75, max_depth=3)
 
@@ -158,7 +160,7 @@ class TestMain:
         assert "load_data" in printed
         assert "absent" in printed
 
-    def test_compares_a_failed_run_and_says_why_it_failed(
+    def test_compares_a_failed_run_and_gives_its_error(
         self, compared, trained, recording, commit, store
     ):
         code = commit("1\n")
@@ -175,7 +177,7 @@ class TestMain:
         assert "   no such column\n" in printed
         assert f"reproduce -P run_id={failing.run_id}" not in printed
 
-    def test_says_of_a_plain_run_what_is_not_recorded(self, compared, trained, commit, store):
+    def test_reports_what_a_plain_run_did_not_record(self, compared, trained, commit, store):
         code = commit("1\n")
         tags = {tracking.ENTRY_POINT: "train_dt", tracking.GIT_COMMIT: code.commit}
         raw = TrainDecisionTreeParameters(data="a b.csv").raw()
@@ -247,7 +249,7 @@ class TestCodeDifference:
         assert "\n-1\n+2\n" in there.patch
         assert "\n-2\n+1\n" in back.patch
 
-    def test_says_of_each_run_why_its_code_cannot_be_had(self, commit):
+    def test_reports_for_each_run_why_its_code_cannot_be_found(self, commit):
         none, lost = code_of(None), code_of("a" * 40)
 
         one = compare.code_difference(commit("1\n"), lost, allowed=None)
@@ -269,7 +271,7 @@ class TestCodeDifference:
 
         assert "https://example.org/foreign.git" in found.missing[0]
 
-    def test_tells_of_a_bundle_that_is_gone(self, store, commit):
+    def test_reports_a_missing_bundle(self, store, commit):
         run_id = store.make_run()
         lost = code_of("a" * 40, bundle=f"runs:/{run_id}/code/snapshot.bundle")
 
@@ -277,7 +279,7 @@ class TestCodeDifference:
 
         assert "code/snapshot.bundle" in found.missing[0]
 
-    def test_leaves_the_repository_as_it_is(self, git, commit):
+    def test_does_not_change_the_repository(self, git, commit):
         a, b = commit("1\n"), commit("2\n")
         before = _files(Path(".git"))
 

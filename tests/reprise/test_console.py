@@ -1,4 +1,4 @@
-"""What a person sees is in order, complete and, in a log, plain text."""
+"""The output is in order, complete and, in a log, plain text."""
 
 import ast
 import math
@@ -59,7 +59,7 @@ class TestRanked:
 
         assert ids(leaderboard.ranked(outcomes, "m", ascending=ascending)) == ["c", "a", "b"]
 
-    def test_the_failed_come_last_whatever_they_had_measured(self):
+    def test_failed_runs_come_last_even_with_metrics(self):
         outcomes = [outcome("failed", error="no", m=0.9), outcome("low", m=0.1)]
 
         assert ids(leaderboard.ranked(outcomes, "m", ascending=False)) == ["low", "failed"]
@@ -98,7 +98,7 @@ class TestVaryingParameters:
 
 
 class TestCommand:
-    def test_names_only_what_was_chosen(self):
+    def test_names_only_chosen_parameters(self):
         parameters = TrainDecisionTreeParameters(max_depth=3, criterion="gini")
 
         found = summary.command(parameters)
@@ -108,7 +108,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         "source", ["a b.csv", "it's.csv", "$(rm -rf x).csv", "a;b&c|d.csv", '"q".csv', "*.csv"]
     )
-    def test_quotes_values_so_that_a_shell_gives_them_back(self, source):
+    def test_quotes_values_for_the_shell(self, source):
         parameters = LoadDataParameters(source=source, target="the class", stratify=False)
 
         words = shlex.split(summary.command(parameters))
@@ -119,7 +119,7 @@ class TestCommand:
 
 @pytest.fixture
 def no_hints(monkeypatch):
-    """What may tell rich that it is, or is not, on a terminal."""
+    """Remove variables that tell rich whether the output is a terminal."""
     for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -216,7 +216,7 @@ class TestLeaderboard:
         assert [row[0][0] for row in self.rows(text)] == order
         assert [heading in text for heading in ("cv accuracy", "± std", "train")] == [True] * 3
 
-    def test_shows_the_best_of_many_and_says_how_many_more_there_are(self, no_hints, capsys):
+    def test_shows_the_best_of_many_and_the_number_of_others(self, no_hints, capsys):
         text = self.printed(capsys, most=2)
 
         assert [row[0][0] for row in self.rows(text)] == ["b", "a"]
@@ -231,7 +231,7 @@ class TestLeaderboard:
 
 
 class TestDone:
-    def test_says_the_run_its_headlines_and_what_to_run_next(self, capsys):
+    def test_prints_the_run_its_headline_metrics_and_the_next_commands(self, capsys):
         run = SimpleNamespace(
             run_id="a" * 32,
             metrics={"train_accuracy": 1.0, "cv_accuracy_mean": 0.95, "other": 3.0},
@@ -248,7 +248,7 @@ class TestDone:
             "  make ui\n"
         )
 
-    def test_says_all_metrics_of_a_run_without_headlines(self, capsys):
+    def test_prints_all_metrics_of_a_run_without_headline_metrics(self, capsys):
         run = SimpleNamespace(
             run_id="a" * 32,
             metrics={"rows_train": 100, "rows_test": 50},

@@ -1,4 +1,4 @@
-"""The doctor: a real server with accounts and TLS, and in front of it a proxy that misbehaves."""
+"""The doctor, against a real server with accounts and TLS, behind a proxy that misbehaves."""
 
 import base64
 import contextlib
@@ -118,7 +118,7 @@ def authority(tmp_path_factory):
 
 @contextlib.contextmanager
 def listening(serve):
-    """Serve connections on a port of their own in a thread; yields the port."""
+    """Serve connections on a new port in a thread; yield the port."""
     with socket.create_server((HOST, 0)) as listener:
 
         def accept():
@@ -134,7 +134,7 @@ def listening(serve):
 
 @pytest.fixture
 def silent():
-    """The port of what takes connections, and never says anything."""
+    """The port of a server that accepts connections and never answers."""
     kept = []
     with listening(kept.append) as port:
         yield port
@@ -144,23 +144,23 @@ def silent():
 
 @contextlib.contextmanager
 def speaking_tls(files, *, newest=None):
-    """Shake hands with a certificate, and no more; yields the port."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*files)
+    """Shake hands with a certificate and do nothing more; yield the port."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*files)
     if newest:
-        context.set_ciphers("ALL:@SECLEVEL=0")
-        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-        context.maximum_version = newest
+        tls.set_ciphers("ALL:@SECLEVEL=0")
+        tls.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        tls.maximum_version = newest
 
     def shake(taken):
-        with contextlib.suppress(OSError), context.wrap_socket(taken, server_side=True) as channel:
+        with contextlib.suppress(OSError), tls.wrap_socket(taken, server_side=True) as channel:
             channel.recv(1)
 
     with listening(shake) as port:
         yield port
 
 
-# --- a server with accounts, and a proxy before it
+# --- a server with accounts, and a proxy in front of it
 
 
 def server_python():
@@ -191,7 +191,7 @@ class Server:
         return f"https://{HOST}:{self.port}"
 
     def call(self, path, *, method="POST", user=ADMIN, **body):
-        """Ask its REST API something as a user."""
+        """Call its REST API as a user."""
         token = base64.b64encode(f"{user}:{PASSWORD}".encode()).decode()
         request = urllib.request.Request(
             f"{self.url}/api/{path}",
@@ -199,8 +199,8 @@ class Server:
             headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
             method=method,
         )
-        context = ssl.create_default_context(cafile=self.authority)
-        handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        tls = ssl.create_default_context(cafile=self.authority)
+        handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls)
         with urllib.request.build_opener(*handlers).open(request, timeout=20) as response:
             return json.loads(response.read() or b"{}")
 
@@ -209,7 +209,7 @@ class Server:
         return made["experiment_id"]
 
     def stored(self):
-        """Files that are in its folder of artifacts."""
+        """Return the files in its folder of artifacts."""
         return [path for path in self.artifacts.rglob("*") if path.is_file()]
 
 
@@ -265,7 +265,7 @@ def wait_for(server, process, log):
 
 @dataclass
 class Proxy:
-    """Passes requests on to a server, and changes what it was told to.
+    """Passes requests on to a server, and changes the answers as a test asks.
 
     `before` takes a handler and returns an answer, or None to pass on; `after` takes a handler and
     an answer. An answer is a status, headers and a body.
@@ -289,8 +289,8 @@ class Proxy:
             headers["Host"] = self.host
         if self.login:
             headers["Authorization"] = self.login
-        context = ssl.create_default_context(cafile=self.server.authority)
-        way = http.client.HTTPSConnection(HOST, self.server.port, context=context, timeout=20)
+        tls = ssl.create_default_context(cafile=self.server.authority)
+        way = http.client.HTTPSConnection(HOST, self.server.port, context=tls, timeout=20)
         with contextlib.closing(way):
             way.request(handler.command, handler.path, body, headers)
             response = way.getresponse()
@@ -395,10 +395,10 @@ def project(tmp_path, plain_git):
     return folder
 
 
-# --- the whole of it
+# --- the whole command
 
 
-def test_a_machine_that_is_well_gets_a_line_for_each_check_and_leaves_nothing(
+def test_a_good_machine_gets_a_line_for_each_check_and_nothing_remains_on_the_server(
     server, project, temporary
 ):
     process = doctor(server, project)
@@ -410,13 +410,15 @@ def test_a_machine_that_is_well_gets_a_line_for_each_check_and_leaves_nothing(
         ["ok", name] for name in [*CHECKED, "clean-up"]
     ]
     assert lines[-1].strip() == "mlflow run . --env-manager local -e train_dt"
-    assert "3 MB written, read back the same and deleted" in stdout
+    assert "3 MB written, read back unchanged and deleted" in stdout
     assert PASSWORD not in stdout
     assert server.stored() == []
     assert list(temporary.iterdir()) == []
 
 
-def test_a_wrong_password_is_told_first_and_what_stands_on_it_is_skipped(server, project):
+def test_a_wrong_password_is_reported_first_and_the_checks_that_need_a_login_are_skipped(
+    server, project
+):
     process = doctor(server, project, MLFLOW_TRACKING_PASSWORD="Wrong-horse-1")
     stdout, stderr = process.communicate(timeout=LIMIT_SECONDS)
 
@@ -425,12 +427,14 @@ def test_a_wrong_password_is_told_first_and_what_stands_on_it_is_skipped(server,
     expected |= dict.fromkeys(("versions", "permission", "transfers", "artifacts"), "skipped")
     assert (process.returncode, stderr) == (1, "")
     assert found == expected | {"login": "FAILED"}
-    assert "stands on login, which failed" in stdout
-    assert stdout.splitlines()[-1].startswith("Mend first: login. Do: export MLFLOW_TRACKING_")
+    assert "needs login, which failed" in stdout
+    assert stdout.splitlines()[-1].startswith("Fix first: login. Do: export MLFLOW_TRACKING_")
     assert "Wrong-horse" not in stdout
 
 
-def test_ctrl_c_in_the_middle_of_a_transfer_leaves_nothing(server, proxy, project, temporary):
+def test_ctrl_c_in_the_middle_of_a_transfer_leaves_nothing_on_the_server(
+    server, proxy, project, temporary
+):
     sending, over = threading.Event(), threading.Event()
 
     def hold(handler):
@@ -454,23 +458,23 @@ def test_ctrl_c_in_the_middle_of_a_transfer_leaves_nothing(server, proxy, projec
     assert server.stored() == []
 
 
-def test_no_check_takes_longer_than_it_may(silent, tmp_path):
-    findings = list(examine(to(f"https://{HOST}:{silent}", tmp_path), seconds=0.3))
+def test_no_check_takes_longer_than_its_limit(silent, tmp_path):
+    results = list(examine(to(f"https://{HOST}:{silent}", tmp_path), seconds=0.3))
 
-    assert [f.check for f in findings] == CHECKED
-    assert [f.status for f in findings[:3]] == [OK, FAILED, SKIPPED]
-    assert findings[1].found.startswith("no end in")
+    assert [f.check for f in results] == CHECKED
+    assert [f.status for f in results[:3]] == [OK, FAILED, SKIPPED]
+    assert results[1].found.startswith("not finished in")
 
 
-def test_without_a_server_only_what_is_local_is_checked(tmp_path):
-    visit = to("sqlite:///mlflow.db", tmp_path)
+def test_without_a_server_only_local_checks_run(tmp_path):
+    context = to("sqlite:///mlflow.db", tmp_path)
 
-    findings = list(examine(visit))
+    results = list(examine(context))
 
-    assert [f.check for f in findings] == ["address", "pickle", "git"]
-    assert findings[0].status == OK
-    assert "no server to check" in findings[0].found
-    assert leave(visit) is None
+    assert [f.check for f in results] == ["address", "pickle", "git"]
+    assert results[0].status == OK
+    assert "no server to check" in results[0].found
+    assert leave(context) is None
 
 
 # --- address
@@ -487,33 +491,33 @@ def test_without_a_server_only_what_is_local_is_checked(tmp_path):
         ("https://", "expected a host"),
     ],
 )
-def test_an_address_that_cannot_be_right_fails(uri, words):
-    finding = connection.address(to(uri))
+def test_a_wrong_address_fails(uri, words):
+    result = connection.address(to(uri))
 
-    assert finding.status == FAILED
-    assert words in finding.found
-    assert finding.advice
-
-
-def test_a_port_where_nobody_is_fails():
-    finding = connection.address(to(f"https://{HOST}:{free_port()}"))
-
-    assert finding.status == FAILED
-    assert "refused" in finding.found
+    assert result.status == FAILED
+    assert words in result.found
+    assert result.advice
 
 
-def test_a_login_in_the_address_is_warned_of_and_not_shown(silent):
-    finding = connection.address(to(f"https://alice:{PASSWORD}@{HOST}:{silent}"))
+def test_a_port_without_a_server_fails():
+    result = connection.address(to(f"https://{HOST}:{free_port()}"))
 
-    assert finding.status == WARNING
-    assert PASSWORD not in line(finding, width=0)
+    assert result.status == FAILED
+    assert "refused" in result.found
+
+
+def test_a_login_in_the_address_gets_a_warning_and_is_not_shown(silent):
+    result = connection.address(to(f"https://alice:{PASSWORD}@{HOST}:{silent}"))
+
+    assert result.status == WARNING
+    assert PASSWORD not in line(result, width=0)
 
 
 def test_the_login_of_a_database_is_not_shown():
-    finding = connection.address(to(f"postgresql://alice:{PASSWORD}@db/mlflow"))
+    result = connection.address(to(f"postgresql://alice:{PASSWORD}@db/mlflow"))
 
-    assert finding.status == OK
-    assert PASSWORD not in line(finding, width=0)
+    assert result.status == OK
+    assert PASSWORD not in line(result, width=0)
 
 
 # --- certificate
@@ -533,81 +537,81 @@ def handshake(port, authority, monkeypatch):
         ({"name": "127.0.0.2"}, FAILED, f"for another name than {HOST}"),
     ],
 )
-def test_a_certificate_is_looked_at_as_the_client_would(
+def test_a_certificate_is_checked_as_the_client_checks_it(
     authority, monkeypatch, terms, status, words
 ):
     with speaking_tls(authority.issue(**terms)) as port:
-        finding = handshake(port, authority, monkeypatch)
+        result = handshake(port, authority, monkeypatch)
 
-    assert finding.status == status
-    assert words in finding.found
+    assert result.status == status
+    assert words in result.found
 
 
 def test_a_certificate_of_an_unknown_authority_fails(authority, monkeypatch, tmp_path):
     other = new_authority(tmp_path / "other")
 
     with speaking_tls(authority.issue()) as port:
-        finding = handshake(port, other, monkeypatch)
+        result = handshake(port, other, monkeypatch)
         monkeypatch.delenv("MLFLOW_TRACKING_SERVER_CERT_PATH")
         by_default = connection.certificate(to(f"https://{HOST}:{port}"))
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.file))
         by_bundle = connection.certificate(to(f"https://{HOST}:{port}"))
 
-    assert (finding.status, by_default.status, by_bundle.status) == (FAILED, FAILED, OK)
-    assert "an authority that MLFLOW_TRACKING_SERVER_CERT_PATH does not know" in finding.found
-    assert "an authority that certifi does not know" in by_default.found
+    assert (result.status, by_default.status, by_bundle.status) == (FAILED, FAILED, OK)
+    assert "is not known to MLFLOW_TRACKING_SERVER_CERT_PATH" in result.found
+    assert "is not known to certifi" in by_default.found
 
 
-def test_a_server_of_old_tls_only_fails(authority, monkeypatch):
+def test_a_server_with_only_old_tls_fails(authority, monkeypatch):
     with speaking_tls(authority.issue(), newest=ssl.TLSVersion.TLSv1_1) as port:
-        finding = handshake(port, authority, monkeypatch)
+        result = handshake(port, authority, monkeypatch)
 
-    assert finding.status == FAILED
-    assert "expected TLS 1.2" in finding.found
+    assert result.status == FAILED
+    assert "expected TLS 1.2" in result.found
 
 
 def test_a_port_that_speaks_http_fails(proxy, authority, monkeypatch):
-    finding = handshake(proxy.port, authority, monkeypatch)
+    result = handshake(proxy.port, authority, monkeypatch)
 
-    assert finding.status == FAILED
-    assert "plain HTTP" in finding.found
+    assert result.status == FAILED
+    assert "plain HTTP" in result.found
 
 
 def test_a_server_that_never_shakes_hands_fails(silent, authority, monkeypatch):
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.2)
 
-    finding = handshake(silent, authority, monkeypatch)
+    result = handshake(silent, authority, monkeypatch)
 
-    assert finding.status == FAILED
-    assert "no TLS comes of it" in finding.found
+    assert result.status == FAILED
+    assert "accepts the connection, but TLS fails" in result.found
 
 
 def test_a_missing_file_of_authorities_fails(silent, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", "/nowhere/ca.pem")
 
-    finding = connection.certificate(to(f"https://{HOST}:{silent}"))
+    result = connection.certificate(to(f"https://{HOST}:{silent}"))
 
-    assert finding.status == FAILED
-    assert "unset MLFLOW_TRACKING_SERVER_CERT_PATH" in finding.advice
+    assert result.status == FAILED
+    assert "unset MLFLOW_TRACKING_SERVER_CERT_PATH" in result.advice
 
 
 def test_unverified_tls_fails_and_no_password_is_sent(silent, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_INSECURE_TLS", "true")
 
-    finding = connection.certificate(to(f"https://{HOST}:{silent}"))
+    result = connection.certificate(to(f"https://{HOST}:{silent}"))
 
-    assert finding.status == FAILED
-    assert finding.advice == "Do: unset MLFLOW_TRACKING_INSECURE_TLS"
+    assert result.status == FAILED
+    assert result.advice == "Do: unset MLFLOW_TRACKING_INSECURE_TLS"
 
 
 # --- login
 
 
 def test_without_a_login_it_fails(proxy):
-    finding = account.login(to(proxy.url))
+    result = account.login(to(proxy.url))
 
-    assert finding.status == FAILED
-    assert "found none" in finding.found
+    assert result.status == FAILED
+    assert "found none" in result.found
 
 
 def write_credentials(home, mode):
@@ -620,40 +624,40 @@ def write_credentials(home, mode):
 
 
 @pytest.mark.parametrize(("mode", "status"), [(0o600, OK), (0o640, WARNING), (0o604, WARNING)])
-def test_a_file_with_the_login_must_be_ones_own(proxy, tmp_path, mode, status):
+def test_only_the_user_may_read_the_file_with_the_login(proxy, tmp_path, mode, status):
     write_credentials(tmp_path / "home", mode)
 
-    finding = account.login(to(proxy.url))
+    result = account.login(to(proxy.url))
 
-    assert finding.status == status
-    assert "alice (of ~/.mlflow/credentials) is let in" in finding.found
+    assert result.status == status
+    assert "alice (of ~/.mlflow/credentials) is accepted" in result.found
 
 
 def test_a_garbled_file_with_the_login_fails_and_is_not_shown(proxy, tmp_path):
     write_credentials(tmp_path / "home", 0o600).write_text(PASSWORD)
 
-    finding = account.login(to(proxy.url))
+    result = account.login(to(proxy.url))
 
-    assert finding.status == FAILED
-    assert PASSWORD not in line(finding, width=0)
+    assert result.status == FAILED
+    assert PASSWORD not in line(result, width=0)
 
 
-def test_a_server_that_lets_anybody_in_is_warned_of(proxy, as_alice):
+def test_a_server_without_accounts_gets_a_warning(proxy, as_alice):
     proxy.login = "Basic " + base64.b64encode(f"{ADMIN}:{PASSWORD}".encode()).decode()
 
-    finding = account.login(to(proxy.url))
+    result = account.login(to(proxy.url))
 
-    assert finding.status == WARNING
-    assert "no accounts" in finding.found
+    assert result.status == WARNING
+    assert "no accounts" in result.found
 
 
-def test_a_foreign_host_name_is_told_from_a_refusal(proxy, as_alice):
+def test_a_foreign_host_name_and_a_refusal_have_different_messages(proxy, as_alice):
     proxy.host = "evil.example"
 
-    finding = account.login(to(proxy.url))
+    result = account.login(to(proxy.url))
 
-    assert finding.status == FAILED
-    assert "foreign Host" in finding.found
+    assert result.status == FAILED
+    assert "foreign Host" in result.found
 
 
 @pytest.mark.parametrize(
@@ -667,13 +671,13 @@ def test_a_foreign_host_name_is_told_from_a_refusal(proxy, as_alice):
         (401, b"", "does not know alice (of the environment)"),
     ],
 )
-def test_what_stands_before_the_server_is_named(proxy, as_alice, status, body, words):
+def test_a_proxy_in_front_of_the_server_is_named(proxy, as_alice, status, body, words):
     proxy.before = lambda _: (status, {}, body)
 
-    finding = account.login(to(proxy.url))
+    result = account.login(to(proxy.url))
 
-    assert finding.status == FAILED
-    assert words in finding.found
+    assert result.status == FAILED
+    assert words in result.found
 
 
 def test_a_server_that_never_answers_fails(silent, as_alice, monkeypatch):
@@ -693,21 +697,21 @@ def test_a_server_that_never_answers_fails(silent, as_alice, monkeypatch):
         (-40, WARNING, "s ahead of the server's"),
         (400, FAILED, "signed requests to S3"),
         (-400, FAILED, "s ahead of the server's"),
-        (None, WARNING, "does not tell its time"),
+        (None, WARNING, "does not report its time"),
     ],
 )
-def test_the_clocks_must_agree(proxy, ahead, status, words):
-    told = {} if ahead is None else {"Date": formatdate(time.time() + ahead, usegmt=True)}
-    proxy.before = lambda _: (200, told, b"OK")
+def test_the_two_clocks_must_agree(proxy, ahead, status, words):
+    headers = {} if ahead is None else {"Date": formatdate(time.time() + ahead, usegmt=True)}
+    proxy.before = lambda _: (200, headers, b"OK")
 
-    finding = connection.clock(to(proxy.url))
+    result = connection.clock(to(proxy.url))
 
-    assert finding.status == status
-    assert words in finding.found
+    assert result.status == status
+    assert words in result.found
 
 
 @pytest.mark.parametrize(
-    ("told", "status"),
+    ("version", "status"),
     [
         (b"3.16.0", FAILED),
         (b"2.22.1", FAILED),
@@ -717,9 +721,9 @@ def test_the_clocks_must_agree(proxy, ahead, status, words):
         (b"<html>", WARNING),
     ],
 )
-def test_the_server_must_not_be_too_old(proxy, as_alice, monkeypatch, told, status):
+def test_the_server_must_not_be_too_old(proxy, as_alice, monkeypatch, version, status):
     monkeypatch.setattr(account.mlflow, "__version__", "3.17.2")
-    proxy.before = lambda _: (200, {}, told)
+    proxy.before = lambda _: (200, {}, version)
 
     assert account.versions(to(proxy.url)).status == status
 
@@ -729,7 +733,7 @@ def test_the_server_must_not_be_too_old(proxy, as_alice, monkeypatch, told, stat
 
 @pytest.fixture
 def tidy():
-    """Visits whose runs are deleted afterwards."""
+    """Contexts whose runs are deleted afterwards."""
     visits = []
 
     def begin(uri):
@@ -737,47 +741,49 @@ def tidy():
         return visits[-1]
 
     yield begin
-    for visit in visits:
-        transfer.clean_up(visit)
+    for context in visits:
+        transfer.clean_up(context)
 
 
 @pytest.fixture
 def trusting(server, monkeypatch):
-    """The server's address, whose CA is known."""
+    """The server's address; the server's CA is trusted."""
     monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(server.authority))
     return server.url
 
 
-def test_another_users_experiment_of_that_name_is_left_alone(tidy, trusting, as_user):
+def test_another_users_experiment_with_the_doctors_name_is_not_used(tidy, trusting, as_user):
     named = []
     for user in (ALICE, BOB):
         as_user(user)
-        visit = tidy(trusting)
-        finding = account.permission(visit)
-        named.append(finding.found)
-        assert finding.status == OK
-        assert transfer.clean_up(visit).status == OK
-        visit.run = None
+        context = tidy(trusting)
+        result = account.permission(context)
+        named.append(result.found)
+        assert result.status == OK
+        assert transfer.clean_up(context).status == OK
+        context.run = None
 
     assert f"'{account.EXPERIMENT}-{BOB}'" in named[1]
 
 
-def test_a_run_is_made_where_runs_would_go_to(tidy, server, trusting, as_alice, monkeypatch):
+def test_a_run_is_made_in_the_experiment_that_runs_will_use(
+    tidy, server, trusting, as_alice, monkeypatch
+):
     name = "of alice"
     experiment_id = server.make_experiment(name, user=ALICE)
 
     places = []
     for variable, value in (("NAME", name), ("ID", experiment_id)):
         monkeypatch.setenv(f"MLFLOW_EXPERIMENT_{variable}", value)
-        visit = tidy(trusting)
-        assert account.permission(visit).status == OK
-        places.append(visit.run.info.experiment_id)
+        context = tidy(trusting)
+        assert account.permission(context).status == OK
+        places.append(context.run.info.experiment_id)
         monkeypatch.delenv(f"MLFLOW_EXPERIMENT_{variable}")
 
     assert places == [experiment_id] * 2
 
 
-def test_an_experiment_that_is_not_there_is_told(tidy, trusting, as_alice, monkeypatch):
+def test_a_missing_experiment_is_reported(tidy, trusting, as_alice, monkeypatch):
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "of nobody")
     by_name = account.permission(tidy(trusting))
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
@@ -793,10 +799,10 @@ def test_names_of_two_experiments_fail(tidy, server, trusting, as_alice, monkeyp
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "one of two")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
 
-    finding = account.permission(tidy(trusting))
+    result = account.permission(tidy(trusting))
 
-    assert finding.status == FAILED
-    assert "two experiments" in finding.found
+    assert result.status == FAILED
+    assert "two experiments" in result.found
 
 
 def test_a_deleted_experiment_fails(tidy, server, trusting, as_alice, monkeypatch):
@@ -804,14 +810,14 @@ def test_a_deleted_experiment_fails(tidy, server, trusting, as_alice, monkeypatc
     MlflowClient(trusting).delete_experiment(experiment_id)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "deleted")
 
-    finding = account.permission(tidy(trusting))
+    result = account.permission(tidy(trusting))
 
-    assert finding.status == FAILED
-    assert "is deleted" in finding.found
+    assert result.status == FAILED
+    assert "is deleted" in result.found
 
 
 def shared(server, permission, user=ALICE):
-    """Make an experiment of Bob's, on which a user has a permission."""
+    """Make an experiment of Bob's, and give a user a permission on it."""
     experiment_id = server.make_experiment(f"of bob, {permission}", user=BOB)
     server.call(
         "3.0/mlflow/users/permissions/grant",
@@ -824,30 +830,28 @@ def shared(server, permission, user=ALICE):
     return experiment_id
 
 
-def test_a_user_who_may_only_read_is_told_whom_to_ask(
-    tidy, server, trusting, as_alice, monkeypatch
-):
+def test_a_user_who_may_only_read_learns_whom_to_ask(tidy, server, trusting, as_alice, monkeypatch):
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", shared(server, "READ"))
 
-    finding = account.permission(tidy(trusting))
+    result = account.permission(tidy(trusting))
 
-    assert finding.status == FAILED
-    assert "alice may not make runs" in finding.found
-    assert "EDIT" in finding.advice
+    assert result.status == FAILED
+    assert "alice may not make runs" in result.found
+    assert "EDIT" in result.advice
 
 
-def test_what_may_be_written_and_not_deleted_is_not_written_large(
+def test_no_large_file_is_sent_to_a_store_that_refuses_to_delete(
     server, trusting, as_alice, monkeypatch
 ):
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", shared(server, "EDIT"))
-    visit = to(trusting)
+    context = to(trusting)
 
-    findings = [account.permission(visit), transfer.artifacts(visit), transfer.clean_up(visit)]
+    results = [account.permission(context), transfer.artifacts(context), transfer.clean_up(context)]
 
     left = server.stored()
-    assert [f.status for f in findings] == [OK, WARNING, WARNING]
-    assert "not deleted (HTTP 403)" in findings[1].found
-    assert visit.run.info.run_id in findings[2].found
+    assert [f.status for f in results] == [OK, WARNING, WARNING]
+    assert "not deleted (HTTP 403)" in results[1].found
+    assert context.run.info.run_id in results[2].found
     assert sum(path.stat().st_size for path in left) < 100
     for path in left:
         path.unlink()
@@ -858,20 +862,20 @@ def test_what_may_be_written_and_not_deleted_is_not_written_large(
 
 @pytest.fixture
 def visiting(tidy, proxy, as_alice):
-    """A visit by way of the proxy, that has a run."""
-    visit = tidy(proxy.url)
-    assert account.permission(visit).status == OK
-    return visit
+    """A context that uses the proxy and has a run."""
+    context = tidy(proxy.url)
+    assert account.permission(context).status == OK
+    return context
 
 
 def presigning(proxy, url):
-    """Make a proxy tell of a server that signs URLs, and sign this one."""
+    """Make a proxy answer like a server that signs URLs, and sign this URL."""
 
     def after(handler, answer):
         status, headers, body = answer
         if handler.path.endswith("/server-info"):
-            told = {"multipart_downloads_enabled": True, "multipart_uploads_enabled": True}
-            return status, headers, json.dumps(json.loads(body) | told).encode()
+            offer = {"multipart_downloads_enabled": True, "multipart_uploads_enabled": True}
+            return status, headers, json.dumps(json.loads(body) | offer).encode()
         if "/mlflow-artifacts/presigned/" in handler.path:
             return 200, {}, json.dumps({"url": url, "headers": {}, "file_size": 15}).encode()
         return answer
@@ -879,19 +883,19 @@ def presigning(proxy, url):
     proxy.after = after
 
 
-def test_a_server_without_another_way_is_gone_through(visiting):
-    finding = transfer.transfers(visiting)
+def test_a_server_without_direct_transfers_passes_artifacts_on(visiting):
+    result = transfer.transfers(visiting)
 
-    assert finding.status == OK
-    assert "as it offers no other way" in finding.found
+    assert result.status == OK
+    assert "as it offers no other way" in result.found
 
 
-def test_an_object_store_out_of_reach_fails_and_is_gone_around(
+def test_an_unreachable_object_store_fails_and_the_next_check_avoids_it(
     proxy, visiting, silent, monkeypatch
 ):
     monkeypatch.setattr(transfer, "CONNECT_SECONDS", 0.2)
     presigning(proxy, f"http://{HOST}:{silent}/bucket/small?X-Amz-Signature=secret")
-    for name in transfer.BY_SERVER:  # so that it is put back
+    for name in transfer.BY_SERVER:  # so that it is restored
         monkeypatch.setenv(name, "true")
         monkeypatch.delenv(name)
 
@@ -904,53 +908,55 @@ def test_an_object_store_out_of_reach_fails_and_is_gone_around(
     assert "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=false" in direct.advice
     assert "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=false" in direct.advice
     assert "secret" not in line(direct, width=0)
-    assert "as the variables say here" in after.found
+    assert "as the variables here require" in after.found
 
 
-def test_an_object_store_without_an_answer_at_all_fails(proxy, visiting, monkeypatch):
+def test_an_object_store_that_never_answers_fails(proxy, visiting, monkeypatch):
     presigning(proxy, f"http://{HOST}:{free_port()}/bucket/small")
     for name in transfer.BY_SERVER:
         monkeypatch.setenv(name, "true")
 
-    finding = transfer.transfers(visiting)
+    result = transfer.transfers(visiting)
 
-    assert finding.status == FAILED
-    assert "no connection" in finding.found
+    assert result.status == FAILED
+    assert "no connection" in result.found
 
 
-def test_an_object_store_within_reach_is_well(proxy, visiting):
+def test_a_reachable_object_store_passes(proxy, visiting):
     presigning(proxy, f"{proxy.url}/bucket/small?X-Amz-Signature=secret")
     proxy.before = lambda handler: (
         (200, {}, transfer._SMALL) if handler.path.startswith("/bucket/") else None
     )
 
-    finding = transfer.transfers(visiting)
+    result = transfer.transfers(visiting)
 
-    assert finding.status == OK
-    assert f"downloads and uploads go straight to {HOST}:{proxy.port}" in finding.found
+    assert result.status == OK
+    assert f"downloads and uploads go directly to {HOST}:{proxy.port}" in result.found
 
 
-def test_variables_that_ask_for_what_the_server_cannot_are_warned_of(visiting, monkeypatch):
+def test_variables_that_ask_for_direct_transfers_get_a_warning_if_the_server_has_none(
+    visiting, monkeypatch
+):
     monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "true")
 
-    finding = transfer.transfers(visiting)
+    result = transfer.transfers(visiting)
 
-    assert finding.status == WARNING
-    assert "the server knows no such way (HTTP 501)" in finding.found
+    assert result.status == WARNING
+    assert "the server does not support this (HTTP 501)" in result.found
 
 
 def test_artifacts_in_a_folder_of_this_machine_fail(store):
-    visit = to(store.uri)
-    visit.run = store.client.create_run(store.experiment_id)
+    context = to(store.uri)
+    context.run = store.client.create_run(store.experiment_id)
 
-    assert transfer.transfers(visit).status == FAILED
+    assert transfer.transfers(context).status == FAILED
 
 
 # --- artifacts
 
 
 def of_large(method, answer):
-    """Answer in place of the server to what is done with the large artifact."""
+    """Answer requests for the large artifact in place of the server."""
 
     def before(handler):
         wanted = handler.command == method and handler.path.endswith("/large")
@@ -960,7 +966,7 @@ def of_large(method, answer):
 
 
 def breaking(handler):
-    """End a connection in the middle of what is sent."""
+    """End a connection in the middle of an upload."""
     handler.rfile.read(1000)
     handler.connection.shutdown(socket.SHUT_RDWR)
     return 200, {}, b""
@@ -970,44 +976,44 @@ def breaking(handler):
     ("method", "answer", "words", "advice"),
     [
         ("PUT", lambda _: (413, {}, b""), "HTTP 413", "client_max_body_size"),
-        ("PUT", breaking, "it ended halfway", "client_max_body_size"),
+        ("PUT", breaking, "the transfer broke off", "client_max_body_size"),
         ("PUT", lambda _: (500, {}, b""), "its store, HTTP 500", "a missing bucket"),
         ("PUT", lambda _: (403, {}, b""), "read only", "EDIT"),
         ("GET", lambda _: (500, {}, b""), "cannot be read", "its log"),
-        ("GET", lambda _: (200, {}, b"other"), "came back altered", "proxy"),
+        ("GET", lambda _: (200, {}, b"other"), "were changed on the way", "proxy"),
         ("DELETE", lambda _: (200, {}, b"{}"), "still listed", "policy"),
     ],
 )
-def test_what_is_wrong_with_the_store_is_named(proxy, visiting, method, answer, words, advice):
+def test_a_fault_of_the_store_is_named(proxy, visiting, method, answer, words, advice):
     proxy.before = of_large(method, answer)
 
-    finding = transfer.artifacts(visiting)
+    result = transfer.artifacts(visiting)
 
-    assert finding.status == FAILED
-    assert words in finding.found
-    assert advice in finding.advice
+    assert result.status == FAILED
+    assert words in result.found
+    assert advice in result.advice
 
 
 def test_a_missing_bucket_is_named(proxy, visiting):
     presigning(proxy, f"{proxy.url}/bucket/small")
 
-    def before(handler):  # as a server says of an S3 without the bucket
+    def before(handler):  # as a server answers if its S3 lacks the bucket
         if handler.command == "PUT":
             return 500, {}, b"Internal Server Error"
         if "/mlflow-artifacts/artifacts?" in handler.path:
-            said = "Failed to list artifacts in s3://b/a: The specified bucket does not exist"
-            told = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": said}
-            return 404, {}, json.dumps(told).encode()
+            message = "Failed to list artifacts in s3://b/a: The specified bucket does not exist"
+            answer = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": message}
+            return 404, {}, json.dumps(answer).encode()
         return None
 
     proxy.before = before
 
-    findings = [
+    results = [
         look(visiting) for look in (transfer.transfers, transfer.artifacts, transfer.clean_up)
     ]
 
-    assert [f.status for f in findings] == [WARNING, FAILED, OK]
-    assert "bucket does not exist" in findings[1].found
+    assert [f.status for f in results] == [WARNING, FAILED, OK]
+    assert "bucket does not exist" in results[1].found
 
 
 def test_a_large_file_does_not_fill_the_memory():
@@ -1033,22 +1039,22 @@ def test_pickles_must_be_refused(monkeypatch, value, status):
     if value is not None:
         monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", value)
 
-    finding = local.pickle(to(""))
+    result = local.pickle(to(""))
 
-    assert finding.status == status
+    assert result.status == status
     export = "Do: export MLFLOW_ALLOW_PICKLE_DESERIALIZATION=false"
-    assert finding.advice == ("" if status == OK else export)
+    assert result.advice == ("" if status == OK else export)
 
 
 def look_at(folder):
     return local.repository(to("", folder))
 
 
-def test_a_published_commit_is_well(project):
+def test_a_published_commit_passes(project):
     assert look_at(project).status == OK
 
 
-def test_a_commit_that_only_this_clone_has_is_warned_of(project):
+def test_a_commit_that_only_this_clone_has_gets_a_warning(project):
     (project / "train.py").write_text("depth = 4\n")
     commit_all(project)
 
@@ -1064,7 +1070,7 @@ def test_a_commit_that_only_this_clone_has_is_warned_of(project):
     assert look_at(project).status == OK
 
 
-def test_a_commit_below_one_that_this_clone_has_not_fetched_is_well(project, tmp_path):
+def test_an_ancestor_of_a_commit_that_this_clone_has_not_fetched_passes(project, tmp_path):
     other = tmp_path / "other"
     git(tmp_path, "clone", "--quiet", str(tmp_path / "origin.git"), str(other))
     (other / "train.py").write_text("depth = 6\n")
@@ -1074,7 +1080,7 @@ def test_a_commit_below_one_that_this_clone_has_not_fetched_is_well(project, tmp
     assert look_at(project).status == OK
 
 
-def test_a_repository_without_a_commit_is_warned_of(tmp_path, project):
+def test_a_repository_without_a_commit_gets_a_warning(tmp_path, project):
     git(tmp_path, "init", "--quiet", "new")
     git(tmp_path / "new", "remote", "add", "origin", str(tmp_path / "origin.git"))
 
@@ -1082,13 +1088,13 @@ def test_a_repository_without_a_commit_is_warned_of(tmp_path, project):
 
 
 def test_a_folder_without_git_fails(tmp_path, plain_git):
-    finding = look_at(tmp_path)
+    result = look_at(tmp_path)
 
-    assert finding.status == FAILED
-    assert "is no git repository" in finding.found
+    assert result.status == FAILED
+    assert "is no git repository" in result.found
 
 
-def test_a_repository_without_origin_is_warned_of(project):
+def test_a_repository_without_origin_gets_a_warning(project):
     git(project, "remote", "remove", "origin")
 
     assert look_at(project).status == WARNING
@@ -1097,33 +1103,33 @@ def test_a_repository_without_origin_is_warned_of(project):
 def test_a_login_in_the_url_of_origin_fails_and_is_not_shown(project):
     git(project, "remote", "set-url", "origin", f"https://alice:{PASSWORD}@example.org/p.git")
 
-    finding = look_at(project)
+    result = look_at(project)
 
-    assert finding.status == FAILED
-    assert finding.advice == "Do: git remote set-url origin https://example.org/p.git"
-    assert PASSWORD not in line(finding, width=0)
+    assert result.status == FAILED
+    assert result.advice == "Do: git remote set-url origin https://example.org/p.git"
+    assert PASSWORD not in line(result, width=0)
 
 
-def test_an_origin_that_is_gone_fails(project, tmp_path):
+def test_a_missing_origin_fails(project, tmp_path):
     git(project, "remote", "set-url", "origin", str(tmp_path / "gone.git"))
 
-    finding = look_at(project)
+    result = look_at(project)
 
-    assert finding.status == FAILED
-    assert "does not answer" in finding.found
+    assert result.status == FAILED
+    assert "does not answer" in result.found
 
 
 def test_an_origin_that_wants_a_password_fails_without_asking(project, proxy):
     proxy.before = lambda _: (401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
     git(project, "remote", "set-url", "origin", f"{proxy.url}/p.git")
 
-    finding = look_at(project)
+    result = look_at(project)
 
-    assert finding.status == FAILED
-    assert "could not read Username" in finding.found
+    assert result.status == FAILED
+    assert "could not read Username" in result.found
 
 
-def test_an_origin_that_never_answers_is_given_up(project, silent, monkeypatch):
+def test_an_origin_that_never_answers_fails_after_a_time_limit(project, silent, monkeypatch):
     git(project, "remote", "set-url", "origin", f"http://{HOST}:{silent}/p.git")
 
     assert local._heads(project, "origin", seconds=0.3) == (
@@ -1135,10 +1141,10 @@ def test_an_origin_that_never_answers_is_given_up(project, silent, monkeypatch):
 # --- what is printed
 
 
-def test_a_finding_is_one_line():
-    finding = failed("login", "found\nthis.", "Do that")
+def test_a_result_is_one_line():
+    result = failed("login", "found\nthis.", "Do that")
 
-    assert line(finding, width=8) == "FAILED   login    found this. Do that"
+    assert line(result, width=8) == "FAILED   login    found this. Do that"
     assert line(ok("git", "well"), width=4) == "ok       git  well"
 
 

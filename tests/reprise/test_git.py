@@ -1,4 +1,4 @@
-"""Git answers or refuses in one line; repositories are named without what is nobody's business."""
+"""Git answers or refuses in one line; addresses of repositories are shown without secrets."""
 
 import pytest
 from repositories import git as plainly
@@ -24,12 +24,12 @@ class TestGit:
             repository, "hash-object", "--stdin", text="x"
         )
 
-    def test_bytes_that_are_no_utf_8_go_in_and_come_out(self, repository):
+    def test_bytes_that_are_no_utf_8_survive_input_and_output(self, repository):
         blob = git(repository, "hash-object", "-w", "--stdin", text="a\udcffb").strip()
 
         assert git(repository, "cat-file", "blob", blob) == "a\udcffb"
 
-    def test_a_refusal_says_in_one_line_what_was_asked_and_what_git_said(self, repository):
+    def test_a_refusal_is_one_line_with_the_request_and_the_message_of_git(self, repository):
         with pytest.raises(CodeError) as refused:
             git(repository, "-c", "a.b=c", "show", "no-such-thing")
 
@@ -72,7 +72,7 @@ class TestGit:
 
 
 class TestSucceeds:
-    def test_tells_a_yes_from_a_no(self, repository):
+    def test_distinguishes_yes_and_no(self, repository):
         assert succeeds(repository, "cat-file", "-e", "HEAD")
         assert not succeeds(repository, "cat-file", "-e", "f" * 40)
 

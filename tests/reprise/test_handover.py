@@ -1,4 +1,4 @@
-"""A step that makes its own run: when that is possible, what it gets, and what its end means."""
+"""A step that makes its own run: the conditions, its input, and the meaning of its end."""
 
 import json
 import os
@@ -30,7 +30,7 @@ entry_points:
     command: "python -m tiny.step --how {how} --allow_untracked {allow_untracked}"
 """
 SETTINGS = '[tool.reprise]\nsteps = "tiny"\n'
-# Makes its run without MLflow, whose import takes seconds: as a name in a file.
+# It makes its run as a name in a file, without MLflow: the import of MLflow takes seconds.
 STEP = """
 import json, os, signal, sys
 from pathlib import Path
@@ -81,7 +81,7 @@ def run_step(how="good"):
     return run(order, How(backend="local", manager="local", hands_over=True))
 
 
-def test_a_step_gets_the_run_that_it_is_to_make(project, made):
+def test_a_step_gets_the_plan_of_its_run(project, made):
     run_step()
 
     order = ProjectRun(**json.loads((project / "found.json").read_text()))
@@ -93,7 +93,7 @@ def test_a_step_gets_the_run_that_it_is_to_make(project, made):
     )
 
 
-def test_the_run_that_a_step_reports_is_the_commands_and_is_its_to_end(store, project, made):
+def test_the_command_owns_the_run_that_a_step_reports_and_ends_it(store, project, made):
     assert run_step() == made
     assert store.status(made) == "RUNNING"
 
@@ -105,7 +105,7 @@ def test_a_step_that_refuses_leaves_no_run(store, project, made):
     assert [each.info.run_id for each in store.runs()] == [made]
 
 
-def test_a_step_that_is_gone_before_it_has_a_run_gets_one_that_failed(store, project, made):
+def test_a_step_that_ends_before_it_makes_a_run_gets_a_failed_run(store, project, made):
     with pytest.raises(RunFailedError, match="exit code 1"):
         run_step("crash")
 
@@ -115,14 +115,14 @@ def test_a_step_that_is_gone_before_it_has_a_run_gets_one_that_failed(store, pro
     assert failed.data.params == {"how": "crash", "allow_untracked": "''"}
 
 
-def test_the_run_of_a_step_that_is_killed_has_failed(store, project, made):
+def test_the_run_of_a_killed_step_has_failed(store, project, made):
     with pytest.raises(RunFailedError, match=f"run {made} failed: .* signal 9"):
         run_step("killed")
 
     assert store.status(made) == "FAILED"
 
 
-def test_a_command_that_is_told_to_stop_kills_the_run_and_leaves_nothing(
+def test_a_stopped_command_ends_the_run_as_killed_and_leaves_no_process(
     store, project, made, temporary
 ):
     from reprise.process.interrupts import interruptible
@@ -218,9 +218,9 @@ def test_a_step_has_the_source_that_was_captured_for_it(project, ahead, tmp_path
 
 
 @pytest.mark.parametrize("allowed", [[], None])
-def test_where_nothing_was_captured_a_step_captures_for_itself(project, ahead, allowed):
+def test_without_a_captured_source_a_step_captures_it_itself(project, ahead, allowed):
     if allowed is not None:
-        (project / ".env").write_text("PASSWORD=1\n")  # what may not be carried
+        (project / ".env").write_text("PASSWORD=1\n")  # a file that must not be carried
 
     with (
         capture_ahead.awaited(ahead) as pipe,
@@ -237,7 +237,7 @@ def test_where_nothing_was_captured_a_step_captures_for_itself(project, ahead, a
                 pass
 
 
-def test_without_a_command_a_step_captures_for_itself(project):
+def test_without_a_command_a_step_captures_its_source_itself(project):
     with capture_ahead.source(project, None, allow_untracked=[]) as found:
         assert found.code == code.describe(project)
 
@@ -245,7 +245,7 @@ def test_without_a_command_a_step_captures_for_itself(project):
 # The step's side
 
 
-def test_a_step_reports_and_the_processes_that_it_starts_do_not(tmp_path):
+def test_a_step_reports_its_run_and_its_child_processes_do_not(tmp_path):
     asked = StepTask(report=str(tmp_path / "report"))
     variables = {env.TASK: asked.to_json()}
     reporter, child = (Reporter(StepTask.take(variables).report) for _ in range(2))

@@ -1,4 +1,4 @@
-"""What a run depended on and gave is shown on one screen, with the command to run next."""
+"""The inputs and outputs of a run are shown on one screen, with the command to run next."""
 
 import pytest
 
@@ -60,7 +60,7 @@ def rows(lines):
     return found
 
 
-def test_all_that_a_record_says_is_there(trained, shown):
+def test_the_whole_record_is_shown(trained, shown):
     run_id = trained(code=CARRIED, seeds={"seed": 1})
 
     found = rows(shown(run_id))
@@ -90,13 +90,13 @@ def test_all_that_a_record_says_is_there(trained, shown):
         ({"commit": None, "tree": None}, "outside git: it cannot be had"),
     ],
 )
-def test_it_says_where_the_code_can_be_had(changes, expected):
+def test_the_place_of_the_code_is_shown(changes, expected):
     clean = {"project": "", "dirty": False, "bundle": None}
 
     assert show.code(CARRIED.model_copy(update=clean | changes), recorded=True) == expected
 
 
-def test_no_line_is_wider_than_a_screen_and_there_are_no_more_than_it_has(trained, shown):
+def test_the_output_fits_on_one_screen(trained, shown):
     inputs = [TRAIN.model_copy(update={"name": f"table {i}", "uri": "u/" * 90}) for i in range(9)]
     files = tuple(f"folder/file_{i}.py" for i in range(99))
     run_id = trained(
@@ -113,7 +113,7 @@ def test_no_line_is_wider_than_a_screen_and_there_are_no_more_than_it_has(traine
     assert sum(line.endswith(" …") for line in lines) >= 2
 
 
-def test_what_would_move_the_cursor_is_spelled_out(trained, shown):
+def test_control_characters_are_escaped(trained, shown):
     run_id = trained(inputs=[TRAIN.model_copy(update={"uri": "x\x1b[2Jy\nforged     row"})])
 
     found = "\n".join(shown(run_id))
@@ -122,7 +122,7 @@ def test_what_would_move_the_cursor_is_spelled_out(trained, shown):
     assert r"x\x1b[2Jy\nforged" in found
 
 
-def test_a_run_without_a_record_is_said_to_have_none(store, shown):
+def test_a_run_without_a_record_is_reported(store, shown):
     run_id = store.make_run(
         params={"C": "'a b'"},
         metrics={"loss": 0.5},
@@ -138,7 +138,7 @@ def test_a_run_without_a_record_is_said_to_have_none(store, shown):
     assert "environment" not in found
 
 
-def test_a_run_that_failed_says_why_and_has_no_outputs(recording, shown):
+def test_a_failed_run_has_its_error_and_no_outputs(recording, shown):
     with pytest.raises(ZeroDivisionError), recording(TrainDecisionTreeParameters()) as run:
         raise ZeroDivisionError("by zero")
 
@@ -173,7 +173,7 @@ def test_replays_in_other_experiments_are_found(store, trained):
     assert [run.info.run_id for run in tracking.replays_of(original)] == [replay]
 
 
-def test_what_a_run_replays_is_named(recording, record_of, shown):
+def test_the_original_run_of_a_replay_is_named(recording, record_of, shown):
     with recording(TrainDecisionTreeParameters(), replays="f" * 32) as run:
         pass
 

@@ -1,4 +1,4 @@
-"""The code of a run comes back as it was: whatever its tree was, whatever became of its commit."""
+"""The code of a run is restored unchanged, for every state of its tree and fate of its commit."""
 
 import contextlib
 import os
@@ -62,7 +62,7 @@ def rebase_away(clone, origin):
     assert not has(clone, commit)
 
 
-# What becomes of the run's commit, which was not pushed when the run was made.
+# The fate of the run's commit, which was not pushed when the run was made.
 FATES = {
     "unpushed": lambda *_: None,
     "pushed": push,
@@ -83,7 +83,7 @@ def files(folder):
 
 @pytest.mark.parametrize("fate", FATES)
 @pytest.mark.parametrize("state", STATES)
-def test_the_tree_of_a_run_comes_back(tmp_path, state, fate):
+def test_the_tree_of_a_run_is_restored(tmp_path, state, fate):
     mine, theirs, origin = (tmp_path / name for name in ("mine", "theirs", "origin.git"))
     make_repository(mine)
     publish(mine, origin)

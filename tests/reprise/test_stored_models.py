@@ -1,4 +1,4 @@
-"""A model comes back exactly as it was logged, without pickle, or not: reprise/models.py."""
+"""A model is restored exactly as it was logged, without pickle, or not at all."""
 
 import json
 import pickle
@@ -82,10 +82,10 @@ class TestRoundTrip:
         assert tracking.read_record(logged.run_id).outputs.model == logged.digest
         assert store.tags(logged.run_id)["reprise.model_digest"] == logged.digest
 
-    def test_it_is_loaded_where_pickle_is_not_allowed(self, logged, monkeypatch):
+    def test_a_model_is_loaded_where_pickle_is_not_allowed(self, logged, monkeypatch):
         monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 
-        # MLflow's own loaders refuse then whatever the format; this one never unpickles.
+        # MLflow's own loaders then refuse every format; ours never unpickles.
         assert sha256_model(logged.load()) == logged.digest
 
     def test_mlflow_itself_can_load_it(self, logged):
@@ -95,7 +95,7 @@ class TestRoundTrip:
 
 
 class TestLoggedModel:
-    def test_says_how_to_load_it_what_it_takes_and_what_it_needs(self, log):
+    def test_has_its_loader_its_signature_and_its_requirements(self, log):
         logged = log()
 
         described = yaml.safe_load((logged.folder / "MLmodel").read_text())
@@ -114,7 +114,7 @@ class TestLoggedModel:
             for name in ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
         ]
 
-    def test_takes_text_also_where_the_example_has_none(self, store, recording):
+    def test_accepts_text_even_if_the_example_has_none(self, store, recording):
         X_late = X.assign(colour=pd.Series([np.nan] * 5 + ["red", "blue", "red"], dtype=object))
         with recording(TrainDecisionTreeParameters()) as run:
             model = decision_tree(TrainDecisionTreeParameters(), X_late).fit(X_late, Y)
@@ -168,13 +168,13 @@ EXECUTED = []
 
 
 def execute(X):
-    """What a hostile model would run."""
+    """The code that a hostile model would run."""
     EXECUTED.append("function")
     return X
 
 
 class Hostile:
-    """What a hostile pickle would run."""
+    """The code that a hostile pickle would run."""
 
     def __reduce__(self):
         return EXECUTED.append, ("pickle",)
@@ -255,7 +255,7 @@ class TestRefusal:
 
         assert "\n" not in str(refused.value)
 
-    def test_of_a_model_whose_files_are_gone(self, log):
+    def test_of_a_model_without_its_files(self, log):
         logged = log()
         for path in logged.folder.iterdir():
             path.unlink()

@@ -1,4 +1,4 @@
-"""An address names a repository, or is refused; what is recorded of it has no secret."""
+"""An address names a repository, or is refused; no secret of it is recorded."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from reprise.urls import RepositoryUrl, same_repository, without_credentials, wi
 
 _NAMES = st.text("abcdefgh.-", min_size=1).filter(lambda name: not name.endswith(".git"))
 _WORDS = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
-# What git takes for an option, a program or two lines, between text of any kind.
+# Text that git reads as an option, a program or two lines, inside text of any kind.
 _HOSTILE = st.sampled_from(["-", "--upload-pack=", "ext::", "fd::", "::", "\n", "\0", "%0a", "%2d"])
 _ANY = st.lists(st.one_of(_HOSTILE, _WORDS, st.text(max_size=3), st.sampled_from("/@:.~"))).map(
     "".join

@@ -79,7 +79,7 @@ class TestBestRun:
 
         assert best_run(store.experiment_id, "accuracy") == only
 
-    def test_is_one_line_where_there_is_none(self, store, train):
+    def test_is_one_line_if_there_is_no_run(self, store, train):
         train(train_accuracy=1.0)
 
         with pytest.raises(TrackingError) as refused:
@@ -108,7 +108,7 @@ class TestMinimum:
             ("log_loss", 0.9, "expected a test log_loss of at most 0.8, found 0.9 for run r1."),
         ],
     )
-    def test_refuses_what_is_worse_in_one_line(self, metric, score, line):
+    def test_refuses_a_worse_model_in_one_line(self, metric, score, line):
         parameters = EvaluateParameters(metric=metric, minimum=0.8)
 
         with pytest.raises(BelowMinimumError) as refused:
@@ -120,7 +120,7 @@ class TestMinimum:
     def test_of_zero_sets_no_limit_to_a_loss(self):
         check_minimum({"log_loss": 9.0}, EvaluateParameters(metric="log_loss"), "1")
 
-    def test_of_zero_refuses_what_is_worse_than_chance(self):
+    def test_of_zero_refuses_a_model_worse_than_chance(self):
         with pytest.raises(BelowMinimumError):
             check_minimum({"mcc": -0.1}, EvaluateParameters(metric="mcc"), "1")
 

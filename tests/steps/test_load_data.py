@@ -1,4 +1,4 @@
-"""A load that is made again reads what the first had read: steps/load_data.py."""
+"""A replay of a load reads the same content as the original run: steps/load_data.py."""
 
 import shutil
 
@@ -33,9 +33,7 @@ def upload(monkeypatch):
     server.stop()
 
 
-def test_a_replay_reads_the_version_of_an_object_that_the_first_had_read(
-    store, record_of, recording, upload
-):
+def test_a_replay_reads_the_recorded_version_of_an_object(store, record_of, recording, upload):
     parameters = LoadDataParameters(source=SOURCE)
     upload(f"x,y\n{ROWS}")
     with recording(parameters) as first:
@@ -67,7 +65,7 @@ def test_a_new_run_reads_the_newest(store, recording, upload):
     assert second.record.inputs[0].sha256 != first.record.inputs[0].sha256
 
 
-def test_a_training_loads_again_what_is_gone_from_the_load_that_had_it(store, recording, tmp_path):
+def test_a_training_loads_data_again_that_was_deleted_from_its_load(store, recording, tmp_path):
     table = tmp_path / "table.csv"
     table.write_text(f"x,y\n{ROWS}")
 

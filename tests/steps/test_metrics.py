@@ -32,7 +32,7 @@ def three_classes():
 
 @pytest.fixture
 def frame():
-    """40 rows of 2 features, of which the first tells the 2 classes apart, mostly."""
+    """40 rows of 2 features; the first feature separates most rows of the 2 classes."""
     random = np.random.default_rng(1)
     y = np.repeat([0, 1], 20)
     return pd.DataFrame({"a": y + random.normal(0, 0.6, 40), "b": random.normal(size=40)}), y

@@ -1,4 +1,4 @@
-"""The pipelines recover what is true, take frames as they come, and leave them as they were."""
+"""The pipelines recover true coefficients, accept any frame, and do not change it."""
 
 import numpy as np
 import pandas as pd
@@ -51,7 +51,7 @@ class TestLogisticRegression:
         assert classifier.coef_[0] == pytest.approx([2.0, -1.0, 0.0], abs=0.1)
         assert classifier.intercept_ == pytest.approx([0.5], abs=0.1)
 
-    def test_finds_the_same_whatever_the_unit_of_a_column_if_it_scales(self):
+    def test_finds_the_same_for_any_unit_of_a_column_if_it_scales(self):
         X = normal(500, 2)
         y = X["x0"] + X["x1"] > 0
         in_millimetres = X * [1000.0, 1.0]
@@ -63,7 +63,7 @@ class TestLogisticRegression:
 
         assert coefficients[0] == pytest.approx(coefficients[1], rel=1e-6)
 
-    def test_an_l1_penalty_leaves_out_what_says_nothing(self):
+    def test_an_l1_penalty_drops_features_without_information(self):
         X = normal(400, 5)
         y = X["x0"] > 0
 
@@ -74,7 +74,7 @@ class TestLogisticRegression:
         assert classifier.coef_[0, 0] > 0
         assert classifier.coef_[0, 1:].tolist() == [0.0] * 4
 
-    def test_an_l2_penalty_shrinks_but_leaves_nothing_out(self):
+    def test_an_l2_penalty_shrinks_but_drops_no_feature(self):
         X = normal(400, 5)
         y = X["x0"] > 0
 
@@ -164,7 +164,7 @@ FRAMES = {
     [(regression, {"scale": True}), (regression, {"scale": False}), (tree, {})],
     ids=["train_lr scaled", "train_lr", "train_dt"],
 )
-def test_fitting_and_predicting_leave_the_frame_as_it_was(build, parameters, frame):
+def test_fitting_and_predicting_do_not_change_the_frame(build, parameters, frame):
     X = frame.copy(deep=True)
     y = mixed()[1]
 

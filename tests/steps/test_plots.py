@@ -1,4 +1,4 @@
-"""Plots: what a figure says and draws, and that equal data give equal files."""
+"""Plots: the text and the content of figures; equal data give equal files."""
 
 import warnings
 from itertools import pairwise
@@ -225,7 +225,7 @@ def test_a_class_absent_from_the_truth_has_no_curve_and_is_named(plot):
 
 @pytest.mark.parametrize("plot", CURVES)
 @pytest.mark.parametrize("n_classes", [1, 2, 3])
-def test_where_the_truth_holds_one_class_the_figure_says_so(plot, n_classes):
+def test_the_figure_notes_if_the_truth_holds_one_class(plot, n_classes):
     probabilities = np.full((5, n_classes), 1 / n_classes)
 
     figure = plot([0] * 5, probabilities, range(n_classes))
@@ -336,7 +336,7 @@ def test_coefficients_that_are_all_zero_are_drawn():
     assert image.get_clim() == (-1, 1)
 
 
-def test_a_tree_tells_each_split_and_class(iris_tree):
+def test_a_tree_shows_each_split_and_class(iris_tree):
     features = ["sepal length", "sepal width", "petal length", "petal width"]
 
     figure = model_plots.tree(iris_tree, features, iris_tree.classes_)
@@ -349,7 +349,7 @@ def test_a_tree_tells_each_split_and_class(iris_tree):
     assert not any("…" in text for text in found)
 
 
-def test_a_tree_deeper_than_five_levels_is_cut_and_says_so(deep_tree):
+def test_a_tree_deeper_than_five_levels_is_cut_with_a_note(deep_tree):
     figure = model_plots.tree(deep_tree, [f"p{k}" for k in range(64)], range(10))
 
     found = texts(figure)
@@ -421,7 +421,7 @@ def test_labels_stay_inside_the_picture_without_warnings(n_classes):
         assert found.y1 <= height
 
 
-def test_beyond_forty_classes_a_matrix_has_shades_and_no_counts_that_nobody_could_read():
+def test_beyond_forty_classes_a_matrix_has_shades_but_no_counts():
     forty, more = (plots.confusion_matrix(range(n), range(n), range(n)) for n in (40, 41))
 
     assert len(forty.axes[0].texts) == 40 * 40
@@ -479,7 +479,9 @@ def test_names_beside_a_large_matrix_are_those_of_rows_and_have_room():
 
 
 @pytest.mark.parametrize("plot", CURVES)
-def test_of_hundreds_of_classes_every_so_many_are_drawn_and_the_legend_says_so(plot, five_hundred):
+def test_of_hundreds_of_classes_some_are_drawn_and_the_legend_gives_their_number(
+    plot, five_hundred
+):
     true, probabilities, _ = five_hundred
 
     axes = plot(true, probabilities, range(510)).axes[0]

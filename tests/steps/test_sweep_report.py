@@ -1,4 +1,4 @@
-"""What a sweep leaves to look at is complete, ordered, and equal for equal runs."""
+"""The report of a sweep is complete, ordered, and equal for equal runs."""
 
 import csv
 import io
@@ -61,7 +61,7 @@ def paths(figure):
 
 
 def marks(figure, place):
-    """What is written beside an axis of parallel coordinates, from below."""
+    """Return the labels of an axis of parallel coordinates, from the bottom."""
     found = [each for each in figure.findobj(Annotation) if each.xy[0] == place]
     return [each.get_text() for each in sorted(found, key=lambda each: each.xy[1])]
 
@@ -127,7 +127,7 @@ class TestHeatMap:
         assert labels(axes.yaxis) == ["entropy", "gini"]
         assert image(figure).tolist() == [[5 / 6, 3 / 6, 1 / 6], [4 / 6, 2 / 6, 0]]
 
-    def test_has_words_after_numbers_and_names_what_is_empty(self):
+    def test_has_words_after_numbers_and_names_empty_values(self):
         figure = picture(
             grid(max_depth=[None, 2, 10], class_weight=["balanced", None]),
             "max_depth",
@@ -138,7 +138,7 @@ class TestHeatMap:
         assert labels(axes.xaxis) == ["2", "10", "empty"]
         assert labels(axes.yaxis) == ["empty", "balanced"]
 
-    def test_is_blank_where_no_run_was_made(self):
+    def test_is_blank_without_a_run(self):
         outcomes = grid(max_depth=[1, 2], min_samples_leaf=[1, 2])[:-1]
 
         found = image(picture(outcomes, "max_depth", "min_samples_leaf"))
@@ -155,7 +155,7 @@ class TestHeatMap:
 
         assert image(picture(outcomes, "max_depth", "cv")).tolist() == [[0.5]]
 
-    def test_tells_values_apart(self):
+    def test_distinguishes_values(self):
         figure = picture(grid(seed=[12346, 12347], max_depth=[1, 2]), "seed", "max_depth")
 
         axes = figure.axes[0]
@@ -199,7 +199,7 @@ class TestParallelCoordinates:
 
         assert found[-1] == (0, 0, 0, 0)
 
-    def test_have_numbers_below_words_in_their_order(self):
+    def test_have_sorted_numbers_before_sorted_words(self):
         outcomes = grid(max_depth=[None, 10, 9], cv=[2, 3], seed=[1, 2])
 
         figure = picture(outcomes, "max_depth", "cv", "seed")
@@ -276,7 +276,7 @@ class TestLog:
         ],
         ids=["nothing varies", "no metric", "all failed"],
     )
-    def test_leaves_no_picture_where_there_is_nothing_to_see(self, log, outcomes):
+    def test_draws_no_plot_without_varying_parameters(self, log, outcomes):
         files, _ = log(outcomes)
 
         assert files == ["runs.csv"]

@@ -1,8 +1,8 @@
-"""Checks that the fitted parts of an estimator from elsewhere belong together.
+"""Check that the fitted parts of an estimator from others are consistent.
 
 scikit-learn's compiled code reads its own arrays without a check: nodes of trees, support vectors,
 indices of neighbours, columns of sparse matrices. Each check here is for a kind of such arrays, or
-for what would make a prediction fail in many lines.
+for parts that would make a prediction fail with a long traceback.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 from reprise.models.fitted import arrays, encoders, linear, neighbors, trees
 
-_DEEPEST = 100  # as far as a digest walks
+_DEEPEST = 100  # the depth to which digests are computed
 _CHECKS: tuple[Callable[[Any], None], ...] = (
     trees.check_tree,
     trees.check_forest,
@@ -29,12 +29,12 @@ _CHECKS: tuple[Callable[[Any], None], ...] = (
 
 
 def refuse_inconsistent(model: Any) -> None:
-    """Refuse an estimator whose fitted arrays do not fit each other.
+    """Refuse an estimator with inconsistent fitted arrays.
 
     Raises
     ------
     ValueError
-        That says which.
+        With the name of the array.
     """
     for value in _objects(model):
         for check in _CHECKS:
@@ -42,7 +42,7 @@ def refuse_inconsistent(model: Any) -> None:
 
 
 def _objects(model: Any) -> Iterator[Any]:
-    """Yield an object and all that it holds, each once."""
+    """Yield an object and all objects in it, each once."""
     import numpy as np
 
     seen: dict[int, Any] = {}

@@ -12,7 +12,7 @@ def check_sparse(value: Any) -> None:
     if sparse.issparse(value) and hasattr(value, "check_format"):
         value.check_format(full_check=True)
     elif sparse.issparse(value) and value.format == "coo":
-        value._check()  # noqa: SLF001 - it has no public one
+        value._check()  # noqa: SLF001 - there is no public check
 
 
 def check_random_state(value: Any) -> None:
@@ -23,4 +23,4 @@ def check_random_state(value: Any) -> None:
         state = value.get_state(legacy=False)
         position = state["state"].get("pos", 0)
         if not 0 <= position <= _MERSENNE_WORDS:
-            raise ValueError("a random state that leads out of its numbers")
+            raise ValueError("a random state with a position beyond its numbers")

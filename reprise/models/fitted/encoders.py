@@ -1,4 +1,4 @@
-"""Checks of what writes sparse matrices with indices that it was fitted to."""
+"""Checks of encoders that write sparse matrices with fitted indices."""
 
 from collections.abc import Mapping
 from numbers import Integral
@@ -32,7 +32,7 @@ def check_one_hot(value: Any) -> None:
 
 
 def check_vocabulary(value: Any) -> None:
-    """Check that the columns of a vocabulary are counted from 0, each once."""
+    """Check that a vocabulary has each column once, counted from 0."""
     vocabulary = getattr(value, "vocabulary_", None)
     if isinstance(vocabulary, Mapping):
         columns = [*vocabulary.values()]

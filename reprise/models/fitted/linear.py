@@ -6,7 +6,7 @@ from reprise.models.fitted.expect import expect_equal, is_a, is_fitted, refuse_u
 
 _LINEAR = "sklearn.linear_model._base.LinearClassifierMixin"
 _LIBSVM = "sklearn.svm._base.BaseLibSVM"
-_TWO = 2  # classes, told apart by one row of coefficients
+_TWO = 2  # two classes need only one row of coefficients
 
 
 def check_linear(value: Any) -> None:
@@ -21,7 +21,7 @@ def check_linear(value: Any) -> None:
 
 
 def check_support_vectors(value: Any) -> None:
-    """Check what libsvm takes for granted."""
+    """Check what libsvm assumes."""
     import numpy as np
 
     if not is_a(value, _LIBSVM) or not is_fitted(value):
@@ -49,4 +49,4 @@ def check_support_vectors(value: Any) -> None:
     refuse_unless(value._sparse == is_sparse, value, "another form of support vectors")  # noqa: SLF001
     support = np.asarray(value.support_)
     if (support < 0).any() or (support >= value.shape_fit_[0]).any():
-        raise ValueError(f"a {type(value).__name__} with support vectors that there are not")
+        raise ValueError(f"a {type(value).__name__} with support vectors that do not exist")

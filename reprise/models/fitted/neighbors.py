@@ -1,4 +1,4 @@
-"""Checks of what predicts by distances: neighbours, their search trees, and centres."""
+"""Checks of estimators that predict by distances: neighbours, their search trees, and centres."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ _KD_TREES = ("sklearn.neighbors._kd_tree.BinaryTree32", "sklearn.neighbors._kd_t
 _BALL_TREES = tuple(name.replace("_kd_", "_ball_") for name in _KD_TREES)
 _METRIC = "sklearn.metrics._dist_metrics.DistanceMetric"
 _KMEANS = "sklearn.cluster._kmeans._BaseKMeans"
-_MOST_LEVELS = 48  # of a search tree: two to that power is more than any memory
+_MOST_LEVELS = 48  # of a search tree: two to this power exceeds any memory
 
 
 def check_search_tree(value: Any) -> None:
-    """Check that the nodes of a k-d tree or ball tree hold samples that there are."""
+    """Check that the nodes of a k-d tree or ball tree hold existing samples."""
     import numpy as np
 
     if not is_a(value, *_BALL_TREES, *_KD_TREES):
@@ -56,7 +56,7 @@ def check_neighbors(value: Any) -> None:
 
 
 def check_centers(value: Any) -> None:
-    """Check the centres of clusters, which are compared with rows of as many columns."""
+    """Check that the centres of clusters have as many columns as the data."""
     if is_a(value, _KMEANS) and is_fitted(value):
         expect_equal(
             value, "cluster_centers_", shape(value.cluster_centers_)[1:], (value.n_features_in_,)

@@ -1,4 +1,4 @@
-"""Checks of decision trees, and of all that is made of them."""
+"""Checks of decision trees, and of ensembles of them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ _BOOSTING = "sklearn.ensemble._gb.BaseGradientBoosting"
 _HISTOGRAMS = "sklearn.ensemble._hist_gradient_boosting"
 _HISTOGRAM_BOOSTING = f"{_HISTOGRAMS}.gradient_boosting.BaseHistGradientBoosting"
 _PREDICTOR = f"{_HISTOGRAMS}.predictor.TreePredictor"
-_TWO = 2  # classes, which one tree a round tells apart; dimensions
+_TWO = 2  # two classes need only one tree per round; also dimensions
 _BITSET_WORDS = 8  # for 256 categories
 
 
@@ -46,7 +46,7 @@ def check_forest(value: Any) -> None:
 
 
 def check_boosting(value: Any) -> None:
-    """Check that boosting has a tree of one value a round and class."""
+    """Check that boosting has one tree, with one value per leaf, for each round and class."""
     if not is_a(value, _BOOSTING) or not is_fitted(value):
         return
     estimators = getattr(value, "estimators_", None)
@@ -59,7 +59,7 @@ def check_boosting(value: Any) -> None:
 
 
 def _trees(value: Any, estimators: Any) -> list[Any]:
-    """Return what the trees of an ensemble hold, all fitted to its features."""
+    """Return the trees of an ensemble, after a check that all were fitted to its features."""
     trees = [*estimators]
     if not all(is_a(tree, _TREE) and hasattr(tree, "tree_") for tree in trees):
         raise ValueError(f"a {type(value).__name__} of something else than fitted trees")
@@ -69,13 +69,13 @@ def _trees(value: Any, estimators: Any) -> list[Any]:
 
 
 def check_histogram_boosting(value: Any) -> None:
-    """Check the nodes of every tree of boosting on histograms, which its prediction follows."""
+    """Check the nodes of every tree of boosting on histograms; a prediction follows them."""
     if not is_a(value, _HISTOGRAM_BOOSTING) or not is_fitted(value):
         return
-    expect(value, "_preprocessor", None)  # it would decide how many columns a tree reads
+    expect(value, "_preprocessor", None)  # it would decide the number of columns that a tree reads
     categorical = value._bin_mapper.is_categorical_  # noqa: SLF001 - the trees follow it
     expect_equal(value, "_bin_mapper", shape(categorical), (value.n_features_in_,))
-    for trees in value._predictors:  # noqa: SLF001 - it has no public name
+    for trees in value._predictors:  # noqa: SLF001 - there is no public name
         expect_equal(value, "trees a round", len(trees), value.n_trees_per_iteration_)
         for tree in trees:
             refuse_unless(is_a(tree, _PREDICTOR), value, "something else than trees")

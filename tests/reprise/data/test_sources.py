@@ -1,4 +1,4 @@
-"""Data sources are read once, hashed, and say in one line what is wrong with them."""
+"""Data sources are read once and hashed; a fault of a source gives one line."""
 
 import gzip
 import hashlib

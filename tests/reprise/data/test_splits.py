@@ -1,4 +1,4 @@
-"""A split is stored once per content, and what is not as recorded is never computed with."""
+"""A split is stored once per content, and content that differs from its record is never used."""
 
 import contextlib
 import json
@@ -44,7 +44,7 @@ def parquet(store, run_id, part="train"):
 
 
 class TestStore:
-    def test_writes_each_part_and_what_it_holds(self, store, load):
+    def test_writes_each_part_and_its_schema(self, store, load):
         run_id = load()
 
         assert store.files(run_id) == [
@@ -93,7 +93,7 @@ class TestStore:
         assert tracking.read_record(first).outputs == tracking.read_record(second).outputs
 
     @pytest.mark.parametrize("part", ["train.parquet", "test.parquet", "schema.json", ""])
-    def test_stores_again_what_is_gone_from_the_run_that_had_it(self, store, load, part):
+    def test_stores_content_again_that_was_deleted_from_its_run(self, store, load, part):
         first = load()
         gone = store.artifacts(first) / "data" / part
         gone.unlink() if part else shutil.rmtree(gone)
@@ -103,7 +103,7 @@ class TestStore:
         assert "data/train.parquet" in store.files(second)
         assert [store.tags(r)["reprise.stored_in"] for r in (second, third)] == [second, second]
 
-    def test_stores_again_what_was_cut_short(self, store, load):
+    def test_stores_content_again_that_was_cut_short(self, store, load):
         first = load()
         parquet(store, first).write_bytes(parquet(store, first).read_bytes()[:100])
 
@@ -181,12 +181,12 @@ class TestStore:
 
 class TestRead:
     @pytest.mark.parametrize(("part", "table"), [("train", TRAIN), ("test", TEST)])
-    def test_returns_what_was_stored(self, load, reader, part, table):
+    def test_returns_the_stored_table(self, load, reader, part, table):
         run_id = load()
 
         assert splits.read(reader, run_id, part).equals(table)
 
-    def test_reads_what_another_run_stored(self, store, load, reader):
+    def test_reads_content_that_another_run_stored(self, store, load, reader):
         load()
         second = load()
 
@@ -196,9 +196,7 @@ class TestRead:
         assert reader.record.inputs[0].uri == f"runs:/{second}/data/train.parquet"
 
     @pytest.mark.parametrize(("part", "context"), [("train", "training"), ("test", "testing")])
-    def test_has_put_the_input_on_the_stored_record_before_it_returns(
-        self, store, load, reader, part, context
-    ):
+    def test_records_the_input_before_it_returns(self, store, load, reader, part, context):
         run_id = load()
 
         table = splits.read(reader, run_id, part)
@@ -237,10 +235,10 @@ class TestRead:
         with pytest.raises(DigestMismatchError) as refused:
             splits.read(reader, run_id, "train")
 
-        said = str(refused.value)
-        assert f"data/train.parquet of run {run_id}" in said
-        assert sha256_table(TRAIN) in said
-        assert sha256_table(altered) in said
+        message = str(refused.value)
+        assert f"data/train.parquet of run {run_id}" in message
+        assert sha256_table(TRAIN) in message
+        assert sha256_table(altered) in message
         assert tracking.read_record(reader.run_id).inputs == ()
 
     @pytest.mark.parametrize("kept", [0, 1, 100, -1], ids=["nothing", "a byte", "some", "most"])
@@ -272,7 +270,7 @@ class TestRead:
 
         assert "\n" not in str(refused.value)
 
-    def test_says_so_where_the_run_that_stored_it_is_gone(self, store, load, reader):
+    def test_reports_that_the_run_with_the_content_is_missing(self, store, load, reader):
         first, second = load(), load()
         store.client.delete_run(first)
         shutil.rmtree(store.artifacts(first))  # as `mlflow gc` does

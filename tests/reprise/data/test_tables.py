@@ -1,4 +1,4 @@
-"""Files become tables of types that do not depend on a value's place, or one line says why not."""
+"""Files become tables with types that do not depend on the order of values, or give one line."""
 
 import gzip
 import io
@@ -29,14 +29,14 @@ refusal = partial(refusing.refusal, error=DataError)
 
 
 def printed_by(code, *arguments):
-    """What a Python program prints."""
+    """Return the output of a Python program."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture
 def written(tmp_path):
-    """Write bytes to a file whose own name says nothing."""
+    """Write bytes to a file with a name without meaning."""
 
     def write(content):
         path = tmp_path / "source"

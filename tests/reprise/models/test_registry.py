@@ -27,7 +27,7 @@ def train(store):
 
 @pytest.fixture
 def register(train):
-    """Register the model of a new run, and tell whether it is the champion now."""
+    """Register the model of a new run, and return whether it is the champion now."""
 
     def register(score, *, metric="accuracy", greater=True, test_digest="t1", run_id=None):
         return registry.register(
@@ -82,7 +82,7 @@ def test_an_equal_or_worse_version_stays_the_candidate(register, aliases, score)
     assert aliases() == {"candidate": 2, "champion": 1}
 
 
-def test_it_is_compared_with_the_champion_and_not_with_the_latest_version(register, aliases):
+def test_a_version_is_compared_with_the_champion_and_not_with_the_latest_version(register, aliases):
     register(0.8)
     register(0.2)
 
@@ -127,7 +127,7 @@ def test_figures_of_another_metric_are_not_compared(register, aliases, capsys):
     assert "version 1 stays champion: it was judged by accuracy" in capsys.readouterr().out
 
 
-def test_a_version_says_what_it_was_judged_by_and_which_run_made_it(store, train, register):
+def test_a_version_names_its_metric_and_its_run(store, train, register):
     run_id = train()
 
     register(1 / 3, run_id=run_id)

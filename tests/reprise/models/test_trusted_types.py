@@ -1,4 +1,4 @@
-"""Classifiers of scikit-learn can be loaded again, and no trusted type runs code of a file."""
+"""Classifiers of scikit-learn can be restored, and no trusted type runs code of a file."""
 
 import importlib
 import inspect
@@ -58,7 +58,7 @@ CLASSIFIERS = [
 
 @pytest.mark.filterwarnings("ignore")  # of models that have not converged
 @pytest.mark.parametrize("classifier", CLASSIFIERS, ids=lambda c: f"{c!r:.60}")
-def test_a_classifier_comes_back_as_it_was(tmp_path, classifier):
+def test_a_classifier_is_restored_unchanged(tmp_path, classifier):
     classifier.fit(X, Y)
     expected = classifier.predict_proba(X)
 
@@ -90,11 +90,11 @@ def test_a_function_is_refused_before_it_is_stored_and_the_list_is_named(model, 
     with pytest.raises(ModelError, match=named) as refused:
         model_store.refuse_unrestorable(model, sha256_model(model))
 
-    assert "reprise/trusted_types.py" in str(refused.value)
+    assert "reprise/models/trusted_types.py" in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_a_model_that_does_not_come_back_as_it_was_is_refused_before_it_is_stored():
+def test_a_model_that_is_not_restored_unchanged_is_refused_before_it_is_stored():
     with pytest.raises(ModelError, match="this GaussianNB comes back with another digest"):
         model_store.refuse_unrestorable(GaussianNB().fit(X, Y), "0" * 64)
 

@@ -1,4 +1,4 @@
-"""Two runs side by side: differences go both ways, and what is not known is not a difference."""
+"""Two runs side by side: differences go both ways, and an unknown value is not a difference."""
 
 import json
 import math
@@ -121,7 +121,7 @@ def test_a_run_does_not_differ_from_itself(subject):
         ("seeds", {"seed": 4}, ("seeds", "seed")),
     ],
 )
-def test_what_runs_depend_on_is_compared_both_ways(subject, part, change, row):
+def test_inputs_are_compared_both_ways(subject, part, change, row):
     a, b = subject(), subject(**{part: change})
 
     there, back = different(compare(a, b, NOTHING)), different(compare(b, a, NOTHING))
@@ -130,7 +130,7 @@ def test_what_runs_depend_on_is_compared_both_ways(subject, part, change, row):
     assert back == {name: (theirs, ours) for name, (ours, theirs) in there.items()}
 
 
-def test_parameters_are_compared_as_they_were_understood(subject):
+def test_parameters_are_compared_as_typed_values(subject):
     a = subject(TrainDecisionTreeParameters(max_depth=None))
     b = subject(TrainDecisionTreeParameters(max_depth=5), step={"raw_parameters": {}})
 
@@ -147,7 +147,7 @@ def test_parameters_that_a_run_refused_are_shown_as_given(subject):
     assert found["max_depth"] == ("", "banana", False)
 
 
-def test_parameters_are_compared_with_those_of_a_plain_run_as_they_were_given(subject):
+def test_parameters_are_compared_as_text_if_one_run_has_no_record(subject):
     ours = subject(step={"raw_parameters": {"tol": "1e-4"}, "parameters": {"tol": 0.0001}})
     raw = {"tol": "1e-4"}
     plain = subject(side={"not_recorded": PLAIN}, step={"raw_parameters": raw, "parameters": raw})
@@ -167,7 +167,7 @@ def test_parameters_of_different_steps_are_absent_on_the_other_side(subject):
     assert found["cv"] == ("5", "5", True)
 
 
-def test_a_seed_is_told_once(subject):
+def test_a_seed_is_listed_once(subject):
     a, b = subject(seeds={"seed": 1}), subject(seeds={"seed": 2})
 
     found = compare(a, b, NOTHING)
@@ -257,14 +257,14 @@ def test_a_metric_that_only_one_run_has_is_a_difference(with_metrics):
     assert different(found) == {("metrics", "n"): (2.0, None), ("metrics", "o"): (None, 3.0)}
 
 
-def test_the_change_of_a_metric_is_what_the_second_run_has_more(with_metrics):
+def test_the_change_of_a_metric_is_the_second_value_minus_the_first(with_metrics):
     found = compare(with_metrics(m=0.5, n=1.0), with_metrics(m=0.25, n=1.0), NOTHING)
 
     (section,) = (s for s in found.sections if s.name == "metrics")
     assert {row.name: row.change for row in section.rows} == {"m": -0.25, "n": None}
 
 
-def test_digests_of_what_was_made_are_compared(subject):
+def test_digests_of_outputs_are_compared(subject):
     a = subject(outputs=Outputs(metrics={}, model="1", predictions={"labels": "2"}))
     b = subject(outputs=Outputs(metrics={}, model="3", artifacts={"train": "4"}))
 
@@ -275,7 +275,7 @@ def test_digests_of_what_was_made_are_compared(subject):
     }
 
 
-def test_what_a_failed_run_did_not_make_is_a_difference(subject, with_metrics):
+def test_a_missing_output_of_a_failed_run_is_a_difference(subject, with_metrics):
     failed = subject(side={"status": "FAILED"}, outputs=None)
 
     found = compare(with_metrics(m=1.0), failed, NOTHING)
@@ -284,7 +284,7 @@ def test_what_a_failed_run_did_not_make_is_a_difference(subject, with_metrics):
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_what_a_plain_run_did_not_record_is_unknown(subject, record_of, turned):
+def test_a_value_that_a_plain_run_did_not_record_is_unknown(subject, record_of, turned):
     ours = subject(
         TrainDecisionTreeParameters(max_depth=5),
         seeds={"seed": 1},
@@ -303,8 +303,8 @@ def test_what_a_plain_run_did_not_record_is_unknown(subject, record_of, turned):
 
     found = compare(*pair, NOTHING)
 
-    told = {name for section, name in different(found)}
-    assert told == ours.record.step.parameters.keys() - raw.keys()  # it says all it was given
+    names = {name for section, name in different(found)}
+    assert names == ours.record.step.parameters.keys() - raw.keys()
     assert rows(found, "metrics")["m"][2] is True
     assert rows(found, "code")["commit"][2] is True
     for name in ("seeds", "data", "environment", "packages", "numerics", "results"):
@@ -326,7 +326,7 @@ def test_the_json_has_every_section_both_runs_and_the_patch(subject, with_metric
     assert metrics == [{"name": "m", "a": "NaN", "b": None, "same": False}]
 
 
-def test_the_page_shows_what_differs_and_folds_what_is_equal(with_metrics):
+def test_the_page_shows_differences_and_folds_equal_rows(with_metrics):
     found = compare(
         with_metrics(equal=0.125, other=1.5), with_metrics(equal=0.125, other=2.0), NOTHING
     )
@@ -346,7 +346,7 @@ def test_the_page_colours_the_lines_of_the_patch(subject):
     assert '<div class="kept"> kept</div>' in html
 
 
-def test_the_page_says_why_there_is_no_patch(subject):
+def test_the_page_gives_the_reason_for_a_missing_patch(subject):
     missing = CodeDifference(patch=None, missing=("nobody has it",))
 
     page = Page(compare(subject(), subject(), missing).to_html())
@@ -355,14 +355,14 @@ def test_the_page_says_why_there_is_no_patch(subject):
     assert "no file differs" not in page.texts
 
 
-def test_the_page_needs_nothing_else(subject):
+def test_the_page_needs_no_other_file(subject):
     page = Page(compare(subject(), subject(), CodeDifference.of(PATCH)).to_html())
 
     assert not {"script", "link", "img", "iframe"} & set(page.tags)
     assert not {"src", "href", "style"} & {name for name, _ in page.attributes}
 
 
-def test_what_runs_say_of_themselves_is_escaped_on_the_page(subject):
+def test_text_of_runs_is_escaped_on_the_page(subject):
     side = dict.fromkeys(("run_id", "name", "status", "started", "error", "replays"), HOSTILE)
     a, b = (
         subject(

@@ -1,4 +1,4 @@
-"""Equal content gives equal digests, whatever its form; any change of content gives another."""
+"""Equal content in any form gives equal digests; any change of content gives another digest."""
 
 import hashlib
 import json
@@ -232,7 +232,7 @@ def test_a_change_of_any_type_matters(table, data):
         ({}, {"x": pa.array([], pa.int64())}),
     ],
 )
-def test_tables_that_are_nearly_equal_are_told_apart(one, other):
+def test_nearly_equal_tables_have_different_digests(one, other):
     digests = [sha256_table(pa.table(columns)) for columns in (one, other)]
 
     assert digests[0] != digests[1]
@@ -248,7 +248,7 @@ def test_tables_that_are_nearly_equal_are_told_apart(one, other):
         (pa.bool_(), np.array([0b11], np.uint8), np.array([0b01], np.uint8)),
     ],
 )
-def test_what_lies_beneath_a_missing_value_does_not_matter(kind, garbage, clean):
+def test_the_bytes_of_a_missing_value_do_not_count(kind, garbage, clean):
     only_first = pa.py_buffer(b"\x01")
     arrays = [
         pa.Array.from_buffers(kind, 2, [only_first, pa.py_buffer(values)])
@@ -280,7 +280,7 @@ def test_a_column_of_a_type_that_is_never_stored_is_refused(kind):
         sha256_table(table)
 
 
-def test_the_digests_of_past_runs_stay_what_they_are():
+def test_the_digests_of_earlier_versions_do_not_change():
     table = pa.table(
         {
             "length": [5.1, None, -0.0],
@@ -410,7 +410,7 @@ def test_the_padding_bytes_of_a_trees_nodes_do_not_matter():
         (np.array(["2024"], "M8[Y]"), np.array(["2025"], "M8[Y]")),
     ],
 )
-def test_arrays_that_are_nearly_equal_are_told_apart(one, other):
+def test_nearly_equal_arrays_have_different_digests(one, other):
     digests = [sha256_array(one), sha256_array(other)]
 
     assert digests[0] != digests[1]
@@ -447,7 +447,7 @@ def test_how_an_array_lies_in_memory_does_not_matter(rows):
         (Pair(left=1, right=2), Couple(left=1, right=2)),
     ],
 )
-def test_values_that_are_nearly_equal_are_told_apart(one, other):
+def test_nearly_equal_values_have_different_digests(one, other):
     digests = [sha256_model(one), sha256_model(other)]
 
     assert digests[0] != digests[1]
@@ -467,7 +467,7 @@ def test_values_that_say_the_same_have_the_same_digest(one, other):
     assert sha256_model(one) == sha256_model(other)
 
 
-def test_what_cannot_be_told_is_refused(tmp_path):
+def test_a_value_without_a_digest_is_refused(tmp_path):
     circle = []
     circle.append(circle)
     with (tmp_path / "text").open("w") as text, (tmp_path / "raw").open("wb") as raw:
@@ -517,7 +517,7 @@ def test_canonical_json_writes_floats_by_repr_and_not_finite_ones_as_text():
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-def test_canonical_json_reads_back_as_it_was_and_writes_again_the_same(value):
+def test_canonical_json_survives_a_round_trip(value):
     text = canonical_json(value)
 
     assert json.loads(text) == value

@@ -31,7 +31,7 @@ def repository(tmp_path, plain_git):
 
 @pytest.fixture
 def difference(repository):
-    """Return what changes some files into others."""
+    """Return the patch from some files to others."""
 
     def difference(old, new):
         commits = [commit(repository, files) for files in (old, new)]
@@ -144,5 +144,5 @@ def test_the_first_lines_are_kept_and_the_others_counted(difference, most, lengt
 
 
 @pytest.mark.parametrize("text", ["", "\n", "no patch\n", "@@ -1 +1 @@\n-a\n+b\n"])
-def test_a_text_without_files_has_none(text):
+def test_a_text_without_files_has_no_changed_files(text):
     assert split_patch(text) == []

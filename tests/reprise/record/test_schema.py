@@ -72,7 +72,7 @@ RECORD = RunRecord(
     ),
 )
 
-# What format 2 added: a bundle, and what a script's run is.
+# Fields that format 2 added: a bundle, and those of a script's run.
 CARRIED = RECORD.model_copy(
     update={
         "code": RECORD.code.model_copy(update={"bundle": "runs:/0123/code/snapshot.bundle"}),
@@ -89,7 +89,7 @@ CARRIED = RECORD.model_copy(
 
 
 def changed(**values):
-    """Text of the full record with some of its top-level values replaced, or dropped for None."""
+    """Return the full record's text with some top-level values replaced (None removes one)."""
     fields = json.loads(RECORD.to_json()) | values
     return json.dumps({name: value for name, value in fields.items() if value is not None})
 
@@ -104,7 +104,7 @@ def test_every_format_has_a_golden_file():
     assert [path.name for path in goldens()] == expected
 
 
-def test_format_1_is_read_as_what_it_was_written_from():
+def test_format_1_is_read_unchanged():
     text = (GOLDEN / "provenance_v1.json").read_text(encoding="utf-8")
 
     record = RunRecord.from_json(text)
@@ -112,7 +112,7 @@ def test_format_1_is_read_as_what_it_was_written_from():
     assert repr(record) == repr(RECORD)  # as repr: NaN is NaN, and -0.0 is not 0.0
 
 
-def test_format_2_is_read_as_what_it_was_written_from():
+def test_format_2_is_read_unchanged():
     text = (GOLDEN / "provenance_v2.json").read_text(encoding="utf-8")
 
     assert repr(RunRecord.from_json(text)) == repr(CARRIED)
@@ -175,7 +175,7 @@ def test_raw_parameters_keep_every_character(raw):
     assert again.step.raw_parameters == raw
 
 
-def test_the_order_in_which_values_came_does_not_change_the_text():
+def test_the_order_of_values_does_not_change_the_text():
     turned = RunRecord(
         **{name: getattr(RECORD, name) for name in reversed(RunRecord.model_fields)}
         | {"seeds": dict(reversed(RECORD.seeds.items()))}
@@ -190,7 +190,7 @@ def test_a_record_cannot_be_changed():
 
 
 @pytest.mark.parametrize("version", [3, 17])
-def test_a_newer_format_is_refused_and_says_to_update(version):
+def test_a_newer_format_is_refused_with_the_advice_to_update(version):
     with pytest.raises(RecordError) as caught:
         RunRecord.from_json(changed(format_version=version, something_new=[1]))
 
@@ -202,7 +202,7 @@ def test_a_newer_format_is_refused_and_says_to_update(version):
     "text",
     ["", "{", "[]", "[1]", "null", "3", '"text"', "{}", "<html>", '{"format_versions": 1}'],
 )
-def test_what_is_no_record_is_refused_in_one_line(text):
+def test_a_text_that_is_no_record_is_refused_in_one_line(text):
     with pytest.raises(RecordError) as caught:
         RunRecord.from_json(text)
 
@@ -272,5 +272,5 @@ def test_the_order_of_parameters_does_not_change_the_key():
     assert run_key(**KEY | {"parameters": turned}) == run_key(**KEY)
 
 
-def test_the_keys_of_past_runs_stay_what_they_are():
+def test_the_keys_of_earlier_versions_do_not_change():
     assert run_key(**KEY) == "f53c639d0be2a752ee10a22e1bc8d03e86db6a05f374efb77002d26355f17b96"

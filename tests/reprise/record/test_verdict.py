@@ -1,4 +1,4 @@
-"""A verdict looks both ways, tells bits apart, and names what was not the same."""
+"""A verdict looks both ways, compares bits, and names the inputs that differ."""
 
 import math
 
@@ -61,7 +61,7 @@ USUAL = RunRecord(
 
 
 def made(outputs, **changes):
-    """A finished run; `numerics={"threads": 2}` changes a field of what is below it."""
+    """Return a finished run; `numerics={"threads": 2}` changes a field of its numerics."""
     below = {
         name: getattr(USUAL, name).model_copy(update=change)
         for name, change in changes.items()
@@ -79,7 +79,7 @@ def judged(recorded, found, tolerance=None):
 
 
 def causes_of(old=None, new=None):
-    """Causes between two runs that differ by the result, and by what is given."""
+    """Return the causes between two runs that differ in the result and in the given fields."""
     judgement = judge(made(metrics(a=1.0), **(old or {})), made(metrics(a=2.0), **(new or {})))
     return [str(cause) for cause in judgement.causes]
 
@@ -93,7 +93,7 @@ class TestIdentical:
         assert (judgement.differences, judgement.causes) == ((), ())
 
     @given(OUTPUTS)
-    def test_a_run_is_identical_to_what_was_read_back_from_its_record(self, outputs):
+    def test_a_run_is_identical_to_its_record_after_a_round_trip(self, outputs):
         run = made(outputs)
 
         assert judge(run, RunRecord.from_json(run.to_json())).verdict is Verdict.IDENTICAL
@@ -108,13 +108,13 @@ class TestIdentical:
     def test_not_a_number_equals_not_a_number_whatever_its_bits(self):
         assert judged(metrics(a=NAN), metrics(a=-NAN)).verdict is Verdict.IDENTICAL
 
-    def test_counts_what_was_compared_on_either_side(self):
+    def test_counts_the_outputs_of_either_run(self):
         recorded = Outputs(metrics={"a": 1.0, "b": 1.0}, model=A, predictions={"labels": A})
         found = Outputs(metrics={"b": 1.0, "c": 1.0}, artifacts={"train": A})
 
         assert judged(recorded, found).compared == 6
 
-    def test_nothing_compared_is_told_by_its_count(self):
+    def test_the_count_is_zero_if_nothing_was_compared(self):
         assert judged(metrics(), metrics()).compared == 0
 
 
@@ -148,7 +148,7 @@ class TestDifferent:
         ],
         ids=["metric", "metric that is NaN", "model", "predictions", "artifact"],
     )
-    def test_what_only_one_side_has_is_a_difference_both_ways(self, recorded, found):
+    def test_an_output_of_only_one_run_is_a_difference_both_ways(self, recorded, found):
         for a, b in ((recorded, found), (found, recorded)):
             assert judged(a, b).verdict is Verdict.DIFFERENT
             assert judged(a, b, tolerance=1e9).verdict is Verdict.DIFFERENT
@@ -304,7 +304,7 @@ class TestCauses:
             ("PYTHONHASHSEED", "seed: PYTHONHASHSEED was 0, is absent"),
         ],
     )
-    def test_a_variable_is_told_as_what_it_decides(self, name, cause):
+    def test_a_variable_is_reported_as_the_cause_that_it_decides(self, name, cause):
         variables = {n: v for n, v in USUAL.numerics.variables.items() if n != name}
 
         assert causes_of(new={"numerics": {"variables": variables}}) == [cause]
@@ -327,22 +327,22 @@ class TestCauses:
             *("further package", "manager", "cpu", "further BLAS"),
         ],
     )
-    def test_what_decides_no_result_is_none(self, change):
+    def test_a_value_that_decides_no_result_is_no_cause(self, change):
         assert causes_of(new=change) == []
         assert causes_of(old=change) == []
 
-    def test_trees_that_are_not_known_are_told_apart_by_their_commits(self):
+    def test_unknown_trees_are_compared_by_their_commits(self):
         unknown = {"code": {"tree": None}}
 
         assert causes_of(old=unknown, new=unknown) == []
         assert len(causes_of(old=unknown, new={"code": {"tree": None, "commit": "9" * 40}})) == 1
 
-    def test_several_are_all_told(self):
+    def test_several_causes_are_all_reported(self):
         change = {"seeds": {"seed": 2}, "numerics": {"threads": 2}}
 
         assert [c.split()[0] for c in causes_of(new=change)] == ["seed:", "threads"]
 
-    def test_a_cause_without_values_is_its_kind_and_what_is_said_of_it(self):
+    def test_a_cause_without_values_is_its_kind_and_its_name(self):
         bare = Cause(kind="unknown", name="", recorded="", found="")
 
         assert str(bare) == "unknown"
@@ -350,9 +350,9 @@ class TestCauses:
 
 
 class TestJudgement:
-    @pytest.mark.parametrize("unfinished", ["recorded", "found"])
+    @pytest.mark.parametrize("unfinished", ["original", "replay"])
     def test_is_of_finished_runs_only(self, unfinished):
-        runs = {"recorded": made(metrics()), "found": made(metrics())}
+        runs = {"original": made(metrics()), "replay": made(metrics())}
         runs[unfinished] = made(None)
 
         with pytest.raises(ValueError, match="only finished runs"):

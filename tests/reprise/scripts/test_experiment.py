@@ -88,8 +88,8 @@ class TestConfiguration:
             ({"experiment_name": ""}, "found: an empty experiment_name"),
             ({"experiment_name": 3}, "found: int for experiment_name"),
             ({**CONFIG, "use_git_version": "yes"}, "found: str for use_git_version"),
-            ({**CONFIG, "user": "ada"}, "found: the key 'user', which there is not"),
-            ({"user": "ada"}, "no experiment_name; the key 'user', which there is not"),
+            ({**CONFIG, "user": "ada"}, "found: the unknown key 'user'"),
+            ({"user": "ada"}, "no experiment_name; the unknown key 'user'"),
         ],
         ids=["empty", "no name", "number", "text for a switch", "unknown key", "two mistakes"],
     )
@@ -100,7 +100,7 @@ class TestConfiguration:
         assert found in str(refused.value)
         assert "\n" not in str(refused.value)
 
-    def test_is_refused_where_it_is_no_dict(self):
+    def test_is_refused_unless_it_is_a_dict(self):
         with pytest.raises(ParameterError, match="found str"):
             experiment_module.Experiment("tests")
 
@@ -169,7 +169,7 @@ class TestRun:
         assert tags["mlflow.project.entryPoint"] == "analysis/fit.py"
         assert (tags["reprise.commit"], tags["reprise.dirty"]) == (head, "false")
 
-    def test_says_how_the_script_was_started(self, started):
+    def test_records_how_the_script_was_started(self, started):
         started("5", "a b")
 
         with experiment_module.Experiment(CONFIG).create_run() as experiment:
@@ -203,7 +203,7 @@ class TestRun:
         assert (first.step.number, second.step.number) == (1, 2)
         assert (store.artifacts(ids[1]) / "code" / "fit.py").read_text() == "depth = 2\n"
 
-    def test_of_an_interactive_session_has_the_code_as_it_is_then(self, started, project):
+    def test_of_an_interactive_session_has_its_current_code(self, started, project):
         started(file=None)
         experiment = experiment_module.Experiment(CONFIG)
         codes = []
@@ -315,7 +315,7 @@ class TestRun:
         ],
         ids=["error", "own error", "Ctrl-C", "SIGTERM"],
     )
-    def test_ends_as_what_ended_its_block(self, experiment, store, error, status, kind):
+    def test_ends_with_the_status_of_its_block(self, experiment, store, error, status, kind):
         experiment.create_run()
         run_id = experiment.run_id
         experiment.log_metrics({"so_far": 1})
@@ -327,7 +327,7 @@ class TestRun:
         assert store.metrics(run_id) == {"so_far": 1.0}
         assert record_of(run_id).outputs is None
 
-    def test_leaves_the_signals_as_they_were(self, experiment):
+    def test_restores_the_signals(self, experiment):
         before = [signal.getsignal(number) for number in ENDING]
 
         with experiment.create_run():
@@ -527,7 +527,7 @@ class TestInputs:
         assert store.status(run_id) == status
         assert store.files(run_id) == []
 
-    def test_of_a_replay_must_be_what_was_read(self, experiment, started, store, table):
+    def test_of_a_replay_must_equal_the_original_input(self, experiment, started, store, table):
         with experiment.create_run():
             experiment.log_input("table.csv")
             first = experiment.run_id
@@ -563,7 +563,7 @@ class TestReplay:
     @pytest.fixture
     def runs(self, replay, monkeypatch):
         """Ids of the three runs that the script then makes."""
-        monkeypatch.setattr(experiment_module, "_past", lambda run: None)
+        monkeypatch.setattr(experiment_module, "_original", lambda run: None)
         config = {"experiment_name": "asked for", "tracking_uri": "http://nobody.invalid"}
         with experiment_module.Experiment(config) as experiment:
             ids = []
@@ -581,13 +581,13 @@ class TestReplay:
         assert record_of(given).step.number == 2
         assert record_of(given).replays == "0" * 32
 
-    def test_makes_the_other_runs_below_the_one_that_asked(self, replay, runs, store):
+    def test_makes_the_other_runs_as_child_runs_of_the_parent(self, replay, runs, store):
         parent, _, _, _ = replay
 
         assert [store.tags(i)["mlflow.parentRunId"] for i in (runs[0], runs[2])] == [parent] * 2
         assert {store.run(i).info.experiment_id for i in runs} == {store.experiment_id}
 
-    def test_records_the_code_that_it_was_given(self, runs):
+    def test_records_the_code_from_its_environment(self, runs):
         assert [record_of(run_id).code for run_id in runs] == [GIVEN_CODE] * 3
 
     def test_keeps_its_run_from_the_processes_that_the_script_starts(self, replay):
@@ -656,13 +656,13 @@ class TestSession:
 
 @pytest.fixture
 def process(project, store):
-    """Run a text as the project's script, and return how it ended and the run that it made."""
+    """Run a text as the project's script, and return how it ended and its run."""
 
     def process(text, *, variables=None, send=None, words=("analysis/fit.py",)):
         (project / "analysis" / "fit.py").write_text(textwrap.dedent(text))
         pins = {*numerics._SINGLE_THREAD, *numerics._KERNELS, *numerics._UNSET}
         clean = {name: value for name, value in os.environ.items() if name not in pins}
-        # What starts the tests in the background has them, and so the script, ignore Ctrl-C.
+        # If the tests run in the background, their shell makes them and the script ignore Ctrl-C.
         heeding = ["env", "--default-signal=INT,HUP,TERM"]
         with subprocess.Popen(
             [*heeding, sys.executable, *words],
@@ -758,7 +758,7 @@ class TestProcess:
         assert found.threads == 1
         assert "NumPy" not in stderr
 
-    def test_that_imports_numpy_first_is_told_and_recorded_as_it_is(self, process):
+    def test_that_imports_numpy_first_gets_a_warning_and_is_recorded_as_it_runs(self, process):
         _, _, stderr, run = process(
             "    import numpy\n" + BEGIN + "    experiment.terminate_run()\n",
             variables={"OPENBLAS_NUM_THREADS": "2"},

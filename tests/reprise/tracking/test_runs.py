@@ -87,7 +87,7 @@ class TestLog:
         )
         assert len(calls) == 1
 
-    def test_leaves_what_it_is_not_given(self, store):
+    def test_keeps_values_that_it_does_not_get(self, store):
         run_id = store.make_run(params={"a": "1"}, metrics={"b": 2.0})
 
         tracking.log(run_id, tags={"c": "d"})
@@ -97,7 +97,7 @@ class TestLog:
 
 
 class TestCreateRun:
-    def test_names_it_by_its_entry_point_and_what_was_chosen(self, store):
+    def test_names_the_run_by_its_entry_point_and_the_chosen_parameters(self, store):
         parent = store.run(store.make_run())
         parameters = TrainDecisionTreeParameters(data="wine", max_depth=3, criterion="entropy")
 
@@ -116,7 +116,7 @@ class TestCreateRun:
         assert (params["source"], params["stratify"]) == ("it's a b.csv", "false")
         assert LoadDataParameters.parse(params) == parameters
 
-    def test_tags_it_as_mlflow_run_would_below_its_parent(self, store):
+    def test_tags_the_child_run_as_mlflow_run_would(self, store):
         inherited = {
             "mlflow.user": "ada",
             "mlflow.source.name": "https://example.org/project.git",
@@ -189,7 +189,7 @@ class TestFindRuns:
 
 
 class TestClose:
-    def test_gives_a_run_whose_process_is_gone_its_status_and_error(self, store):
+    def test_gives_a_run_without_a_process_its_status_and_error(self, store):
         run_id = store.make_run(status="RUNNING")
 
         tracking.close(run_id, "KILLED", "interrupted")
@@ -198,7 +198,7 @@ class TestClose:
         assert store.tags(run_id)["reprise.error"] == "interrupted"
 
     @pytest.mark.parametrize("status", ["FINISHED", "FAILED", "KILLED"])
-    def test_leaves_a_run_that_has_ended_as_it_is(self, store, status):
+    def test_does_not_change_an_ended_run(self, store, status):
         run_id = store.make_run(status=status)
         before = store.run(run_id).to_dictionary()
 
@@ -222,7 +222,7 @@ class TestEndPlanned:
 
         assert store.status(run_id) == "FINISHED"
 
-    def test_leaves_a_run_that_was_given_up_as_it_is(self, store):
+    def test_does_not_change_a_run_that_was_given_up(self, store):
         run_id = store.make_run(status="KILLED")
 
         tracking.end_planned(run_id, "FINISHED", alone=False)
@@ -253,10 +253,10 @@ class TestEndFailed:
         with pytest.raises(ValueError, match="the first error"), _ended(run_id):
             raise ValueError("the first error")
 
-        said = capsys.readouterr().err
+        message = capsys.readouterr().err
         store.client.restore_run(run_id)
-        assert said.startswith(f"run {run_id} could not be marked FAILED: ")
-        assert said.count("\n") == 1
+        assert message.startswith(f"run {run_id} could not be marked FAILED: ")
+        assert message.count("\n") == 1
 
     def test_does_not_end_a_run_that_is_not_the_active_one(self, store):
         other = store.make_run(status="RUNNING")
@@ -269,9 +269,9 @@ class TestEndFailed:
 
     def test_does_not_tag_a_run_with_credentials(self, store):
         run_id = mlflow.start_run().info.run_id
-        said = "no answer from https://ada:pa@ss@example.org/x"
+        message = "no answer from https://ada:pa@ss@example.org/x"
 
-        tracking.end_failed(run_id, "FAILED", said, kind="DataError")
+        tracking.end_failed(run_id, "FAILED", message, kind="DataError")
 
         assert store.tags(run_id)["reprise.error"] == "no answer from https://example.org/x"
 
@@ -337,7 +337,7 @@ def track(port):
 
 
 def one_line(call, *args, **kwargs):
-    """The line that a user reads for what a call raises."""
+    """Return the line that a user reads for the error of a call."""
     with pytest.raises(TrackingError) as caught, tracking.translating_errors():
         call(*args, **kwargs)
     assert "\n" not in str(caught.value)
@@ -370,7 +370,7 @@ class TestOneLineErrors:
 
         line = one_line(call, *arguments[call])
 
-        assert line.startswith(f"the tracking server at http://{where} did not do what was asked: ")
+        assert line.startswith(f"the tracking server at http://{where} refused the request: ")
         assert line.endswith(". Check MLFLOW_TRACKING_URI, your login and the id.")
         assert reason in line
         assert "ada" not in line
@@ -380,22 +380,24 @@ class TestOneLineErrors:
     def test_an_absent_server_is_one_line_without_the_login(self, closed_port):
         line = one_line(tracking.get_run, UNKNOWN)
 
-        asked = f"the tracking server at http://{closed_port} did not do what was asked: "
+        asked = f"the tracking server at http://{closed_port} refused the request: "
         assert line.startswith(asked)
         assert "Connection refused" in line
         assert "ada" not in line
         assert "ss@" not in line
 
-    def test_a_run_that_cannot_be_closed_is_told_without_the_login(self, closed_port, capsys):
+    def test_a_run_that_cannot_be_closed_is_reported_without_the_login(self, closed_port, capsys):
         tracking.end_failed(UNKNOWN, "FAILED", "the first error", kind="DataError")
 
-        said = capsys.readouterr().err
-        assert said.startswith(f"run {UNKNOWN} could not be marked FAILED: ")
-        assert said.count("\n") == 1
-        assert "ada" not in said
-        assert "ss@" not in said
+        message = capsys.readouterr().err
+        assert message.startswith(f"run {UNKNOWN} could not be marked FAILED: ")
+        assert message.count("\n") == 1
+        assert "ada" not in message
+        assert "ss@" not in message
 
-    def test_files_that_cannot_be_fetched_are_told_without_the_login(self, closed_port, tmp_path):
+    def test_files_that_cannot_be_fetched_are_reported_without_the_login(
+        self, closed_port, tmp_path
+    ):
         lines = [one_line(tracking.artifact(UNKNOWN, "a.txt").__enter__)]
         lines += [one_line(tracking.download_model, "m-1", str(tmp_path))]
 
@@ -473,7 +475,7 @@ class TestDescribeSource:
 
         assert tags["mlflow.source.name"] == "https://example.org/project.git#sub"
 
-    def test_says_commit_tree_and_dirt(self, store):
+    def test_describes_commit_tree_and_dirt(self, store):
         run = store.run(store.make_run(tags={"mlflow.source.name": "project"}))
 
         tags = tracking.describe_source(run, CODE)
@@ -487,7 +489,7 @@ class TestDescribeSource:
             "mlflow.source.git.repoURL": "https://example.org/project.git",
         }
 
-    def test_says_only_what_the_run_does_not_say_already(self, store):
+    def test_adds_only_tags_that_the_run_lacks(self, store):
         run = store.run(store.make_run())
         first = tracking.describe_source(run, CODE)
         tracking.log(run.info.run_id, tags=first)
@@ -537,7 +539,7 @@ class TestLogInputs:
             shown = [item.dataset for item in store.run(run_id).inputs.dataset_inputs]
             assert len({(dataset.name, dataset.digest) for dataset in shown}) == 30
 
-    def test_an_error_that_is_no_race_is_not_tried_again(self, store):
+    def test_an_error_other_than_a_race_is_not_tried_again(self, store):
         with pytest.raises(MlflowException, match=UNKNOWN):
             tracking.log_inputs(UNKNOWN, [input_data()], context="training")
 

@@ -1,4 +1,4 @@
-"""Complete settings of a server, as a machine's environment has them."""
+"""Complete settings of a server, as in a machine's environment."""
 
 STRONG = "x7Qv!mZk29sLw_Tb4"
 SETTINGS = {
