@@ -26,18 +26,16 @@ own), and `errors`, which are those that a user can fix. Imports only go down;
 tests/test_architecture.py has the list.
 """
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-from reprise.capture import numerics
+from reprise.capture import pins_first
 
 if TYPE_CHECKING:
     from reprise.scripts.experiment import Experiment as Experiment
 
 __all__ = ["Experiment"]
 
-if sys.argv[:1] != ["-m"]:  # a step, whose package may start its process again
-    numerics.pin()
+pins_first.install()
 
 
 def __getattr__(name: str) -> Any:

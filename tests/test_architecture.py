@@ -12,7 +12,7 @@ ROOMS = (
     *("cli", "backend"),
     *("commands", "sweeps", "replay", "scripts", "models", "data", "runtime", "projects"),
     *("tracking", "capture", "doctor", "git", "record", "process"),
-    *("trust", "urls", "console", "env", "errors", "visible"),
+    *("trust", "urls", "console", "env", "extras", "errors", "visible", "backports"),
 )
 TALKS_TO_MLFLOW = ("backend", "doctor", "models", "projects.entry_points", "tracking")
 MOST_LINES = 400

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from reprise import console, tracking
+from reprise.backports import UTC
 from reprise.commands.parameters import CompareParameters
 from reprise.data.splits import FOLDER, SCHEMA
 from reprise.errors import CheckoutError, CodeError, TrackingError

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reprise import env
+from reprise.capture import numerics
 from reprise.capture.ahead import awaited, captured
 from reprise.errors import NotBegunError, ParameterError, RunFailedError
 from reprise.process.launcher import Ended, Launcher
@@ -57,7 +58,7 @@ def run_step(planned: ProjectRun, command: Command, folder: Path) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="reprise-") as name:
         report = Path(name, "report.json")
-        variables = {**os.environ, env.ORDERED: planned.to_json(), env.REPORT: str(report)}
+        variables = {**numerics.baseline(), env.ORDERED: planned.to_json(), env.REPORT: str(report)}
         variables["PATH"] = (
             f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from reprise.capture import numerics
 from reprise.commands import handover
 from reprise.console import warn
 from reprise.errors import CodeError, ParameterError, ProjectError, RepriseError
@@ -205,7 +206,7 @@ def _make(
     from reprise import tracking
 
     variables = {
-        **os.environ,
+        **numerics.baseline(),
         **tracking.environment(experiment_id),
         "MLFLOW_RUN_ID": run_id,
         "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",

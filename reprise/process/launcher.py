@@ -22,7 +22,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 CHANNEL = "REPRISE_CHANNEL"  # file descriptor on which a command that serves is spoken to
 # As process/interrupts.py has it, which this process cannot import.
@@ -87,7 +87,7 @@ class Launcher:
                 start_new_session=True,  # Ctrl-C is for the parent, which ends this in order
             )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Launcher":  # noqa: PYI034 - Self is newer than Python 3.10
         return self
 
     def __exit__(self, *_: object) -> None:

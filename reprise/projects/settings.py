@@ -7,11 +7,11 @@ Both are optional: a project without them runs as well, and starts a little late
 """
 
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reprise.backports import tomllib
 from reprise.errors import ProjectError
 from reprise.trust import documents, limits
 

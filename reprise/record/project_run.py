@@ -3,7 +3,8 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Self
+
+from reprise.backports import Self
 
 
 @dataclass(frozen=True)

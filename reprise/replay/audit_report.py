@@ -4,10 +4,11 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reprise import console
+from reprise.backports import UTC
 from reprise.errors import AuditError
 from reprise.record.verdict import Verdict
 from reprise.replay.audit import REPLAYABLE, Answer, Finding

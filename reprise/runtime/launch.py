@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
-from reprise import env, tracking
+from reprise import env, extras, tracking
 from reprise.capture import ahead, code, untracked
 from reprise.console import say, warn
 from reprise.errors import (
@@ -128,7 +128,8 @@ def _record(
         with recorded.recorded(at_once=origin != tracking.Origin.PLANNED):
             if wrong:
                 raise wrong
-            main(cast("P", parameters), recorded)
+            with extras.explaining_missing():
+                main(cast("P", parameters), recorded)
     reporter.report(run_id=run.info.run_id, metrics=recorded.metrics)
 
 

@@ -8,11 +8,12 @@ import difflib
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from reprise.backports import Self
 from reprise.errors import ParameterError
 from reprise.record.schema import PERMISSIONS, as_text
 from reprise.urls import without_credentials_within

@@ -13,8 +13,9 @@ import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
+from reprise.backports import Self
 from reprise.process.launcher import Launcher
 
 _LAST_LINES = 20
@@ -72,7 +73,7 @@ class Executor(Protocol):
     def open(self, code: Path, environment: Mapping[str, str]) -> None:
         """Say in which folder the runs' code is, and which variables all of them have."""
 
-    def run(self, tasks: Sequence[Task]) -> Generator[Result]:
+    def run(self, tasks: Sequence[Task]) -> Generator[Result, None, None]:
         """Run tasks, and yield each as it ends; what still runs ends with the iteration."""
 
 
@@ -130,7 +131,7 @@ class WarmExecutor:
         self._environment = environment
         self._serve()
 
-    def run(self, tasks: Sequence[Task]) -> Generator[Result]:
+    def run(self, tasks: Sequence[Task]) -> Generator[Result, None, None]:
         """Run tasks, and yield each as it ends; what still runs ends with the iteration."""
         channel = self._channel or self._serve()
         self._stopping = False

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from reprise.backports import Self
 from reprise.errors import ExperimentFileError, ParameterError
 from reprise.runtime.parameters import Parameters, is_integer
 from reprise.sweeps import yaml_file
