@@ -15,7 +15,7 @@ from typing import Any
 
 from reprise.capture import numerics
 from reprise.commands import handover
-from reprise.console import warn
+from reprise.console import announce_run
 from reprise.errors import CodeError, ParameterError, ProjectError, RepriseError
 from reprise.git import git
 from reprise.process.launcher import Ended, Launcher
@@ -184,7 +184,7 @@ def _run_step(
         planned, folder=source.project, commit=source.commit, repository=source.repository
     )
     run_id = tracking.create_project_run(experiment_id, known)
-    warn(f"=== Running {planned.entry_point} in run with ID '{run_id}' ===")
+    announce_run(planned.entry_point, run_id)
     try:
         if _SCHEDULER in how.configuration:
             from reprise.sweeps import cluster_run

@@ -13,7 +13,7 @@ from reprise.errors import AuditError
 from reprise.record.verdict import Verdict
 from reprise.replay.audit import REPLAYABLE, Answer, Finding
 from reprise.replay.original_run import shown_name
-from reprise.visible import cell, option
+from reprise.visible import cell, word
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -75,8 +75,8 @@ def show(findings: Sequence[Finding], experiment: str) -> None:
     counted = counts(findings)
     console.say(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counted.items()))
     if counted["replayable"] and not counted["replayed"]:
-        again = f"{console.RUN} audit {option('experiment', experiment)} -P replay=3"
-        console.next_commands({again: "make three of them again"})
+        again = f"reprise audit --experiment {word(experiment)} --replay 3"
+        console.next_commands({again: "reproduce three of them"})
 
 
 def raise_unless_good(findings: Sequence[Finding], experiment: str) -> None:

@@ -10,7 +10,7 @@ from reprise.record.digest import canonical_json
 from reprise.record.verdict import Cause, CauseKind, Judgement, Verdict, judge, worst
 from reprise.replay import original_run
 from reprise.replay.original_run import OriginalRun
-from reprise.visible import option
+from reprise.visible import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +127,7 @@ def restore_model(replay: Replay) -> None:
     if replay.verdict is not Verdict.IDENTICAL or replay.new_run_id is None:
         raise DifferentError(
             f"expected run {replay.run_id} to be made again identically, for its model; found "
-            f"it {replay.verdict}. See: {console.RUN} reproduce {option('run_id', replay.run_id)}"
+            f"it {replay.verdict}. See: reprise reproduce {word(replay.run_id)}"
         )
     model_store.attach(replay.run_id, replay.new_run_id)
 

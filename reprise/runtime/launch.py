@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 from reprise import env, extras, tracking
 from reprise.capture import ahead, code, untracked
-from reprise.console import say, warn
+from reprise.console import announce_run, say, warn
 from reprise.errors import (
     CodeError,
     ParameterError,
@@ -80,7 +80,8 @@ def _record(
 ) -> None:
     """Attach to the run, put code, parameters and environment on the record, and do the step."""
     reporter = Reporter()
-    if env.ORDERED in os.environ:  # there is no run yet that would have to show the mistake
+    ordered = env.ORDERED in os.environ
+    if ordered:  # there is no run yet that would have to show the mistake
         model.parse(parse_argv(arguments))
     elif not tracking.is_run_given():
         parse_argv(arguments)  # words that are no parameters leave no failed run behind
@@ -91,6 +92,8 @@ def _record(
         return
     run, origin = tracking.open_run()
     reporter.report(run_id=run.info.run_id)
+    if ordered:
+        announce_run(model.entry_point, run.info.run_id)
     end: Callable[[str, str], None] = tracking.end_run
     if origin == tracking.Origin.PLANNED:
         end = partial(tracking.end_planned, alone=once is None)

@@ -41,9 +41,7 @@ def read(path: Path) -> ExperimentFile:
     ExperimentFileError
         One line that says what in the file is wrong.
     """
-    return yaml_file.read(
-        path, ExperimentFile, what="an experiment file", example="params/iris.yaml"
-    )
+    return yaml_file.read(path, ExperimentFile, what="an experiment file")
 
 
 def check_name(name: str, models: Mapping[str, type[Parameters]]) -> type[Parameters]:
@@ -58,7 +56,7 @@ def check_name(name: str, models: Mapping[str, type[Parameters]]) -> type[Parame
         nearest = difflib.get_close_matches(name, models, 1)
         hint = f"did you mean {nearest[0]}? " if nearest else ""
         raise ExperimentFileError(
-            f"expected a step out of {', '.join(models)}; found {name!r}; {hint}Mend it."
+            f"expected a step out of {', '.join(models)}; found {name!r}; {hint}Fix it."
         )
     return models[name]
 

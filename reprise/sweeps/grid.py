@@ -91,7 +91,7 @@ class GridFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    data: str = "iris"
+    data: str | None = None  # None: what the step reads unless it is told
     params: Values = Field(min_length=1)
     metric: str | None = None
 
@@ -104,7 +104,7 @@ def read(path: Path) -> GridFile:
     ExperimentFileError
         One line that says what in the file is wrong.
     """
-    return yaml_file.read(path, GridFile, what="a grid file", example="params/sweep_dt.yaml")
+    return yaml_file.read(path, GridFile, what="a grid file")
 
 
 def understood(name: str, value: Any) -> Any:

@@ -11,7 +11,7 @@ from reprise import env, tracking
 from reprise.errors import RunFailedError
 from reprise.git import repository_root
 from reprise.models import model_store
-from reprise.projects import checkout
+from reprise.projects import checkout, settings
 from reprise.record.schema import Code
 from reprise.replay import original_run, verdicts
 from reprise.runtime.parameters import Parameters
@@ -199,7 +199,7 @@ def materialize(parent: "RunRecorder", executor: Executor, outcomes: Sequence[Ou
 
 def _task(parameters: Parameters, plan: tracking.Plan, variables: Mapping[str, str]) -> Task:
     return Task(
-        f"steps.{parameters.entry_point}",
+        settings.of(Path.cwd()).module(parameters.entry_point),
         parameters.raw(),
         {**variables, env.PLANNED: plan.to_json()},
     )
