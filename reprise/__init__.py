@@ -22,8 +22,12 @@ checks from a client that it can work with the team's server.
 
 Below all of them: `git`, `trust` (limits and checks on what comes from elsewhere), `urls`
 (addresses, and the credentials in them), `console` (what a person sees), `env` (variables of our
-own), and `errors`, which are those that a user can fix. Imports only go down;
-tests/test_architecture.py has the list.
+own), `extras` (packages that only some features need), `errors`, which are those that a user can
+fix, and `backports` (what Python 3.10 lacks). Imports only go down; tests/test_architecture.py has
+the list.
+
+Importing this package changes no variable and loads nothing but a few small modules; see
+`capture.pins_first` for what a script that imports it first is promised.
 """
 
 from typing import TYPE_CHECKING, Any

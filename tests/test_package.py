@@ -174,7 +174,10 @@ def test_a_project_that_needs_no_extra_is_run_and_reproduced_without_any(tmp_pat
         "name: tiny\nentry_points:\n  main:\n    parameters: {x: {type: float, default: 1}}\n"
         '    command: "python main.py {x}"\n'
     )
-    (folder / "main.py").write_text("import sys\nprint('x is', sys.argv[1])\n")
+    (folder / "main.py").write_text(
+        "import sys, mlflow\nwith mlflow.start_run():\n"
+        "    mlflow.log_metric('x', float(sys.argv[1]))\n"
+    )
     (tmp_path / "block").mkdir()
     (tmp_path / "block" / "sitecustomize.py").write_text(BLOCKER)
     store = tmp_path / "mlflow.db"
@@ -186,9 +189,12 @@ def test_a_project_that_needs_no_extra_is_run_and_reproduced_without_any(tmp_pat
     import sys
     from reprise import cli
 
-    def do(*words):
-        code = cli.exit_code(list(words))
-        assert code == 0, (words, code)
+    def do(*words, codes=(0,)):
+        try:
+            code = cli.exit_code(list(words))
+        except SystemExit as end:
+            code = end.code or 0
+        assert code in codes, (words, code)
 
     try:
         do("--help")
@@ -196,16 +202,11 @@ def test_a_project_that_needs_no_extra_is_run_and_reproduced_without_any(tmp_pat
         from reprise import tracking
         (run,) = tracking.all_runs("0")
         do("show", run.info.run_id)
-        try:
-            do("reproduce", run.info.run_id)
-        except SystemExit as end:
-            assert not end.code, end.code
+        do("reproduce", run.info.run_id)
         *_, replay = sorted(tracking.all_runs("0"), key=lambda r: r.info.start_time)
-        for words in (["compare", run.info.run_id, replay.info.run_id], ["audit"]):
-            try:
-                do(*words)
-            except SystemExit as end:
-                assert not end.code, (words, end.code)
+        do("compare", run.info.run_id, replay.info.run_id)
+        do("audit")
+        do("doctor", codes=(0, 1))  # the store is no server, as it says
     finally:
         loaded = {name.partition(".")[0] for name in sys.modules}
         print("optional:", *sorted(loaded & set(%r)))
@@ -220,6 +221,5 @@ def test_a_project_that_needs_no_extra_is_run_and_reproduced_without_any(tmp_pat
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "x is 2" in done.stdout
-    assert "identical" in done.stdout
+    assert "Verdict: identical (1 of 1 equal)" in done.stdout
     assert done.stdout.endswith("optional:\n")

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from repositories import commit_all, git, make_repository
@@ -16,7 +17,9 @@ from reprise.commands.run import How, ordered, run
 from reprise.errors import CodeError, NotBegunError, RunFailedError
 from reprise.projects.mlproject import Command
 from reprise.record.project_run import ProjectRun
+from reprise.runtime import launch
 from reprise.runtime.outcome import Reporter
+from reprise.runtime.parameters import Parameters
 
 MLPROJECT = """
 name: tiny
@@ -47,6 +50,14 @@ if how == "interrupt":
     os.kill(int(os.environ["PARENT"]), signal.SIGTERM)
     signal.pause()
 """
+
+PLANNED = ProjectRun(
+    entry_point="train",
+    raw_parameters={"C": "2"},
+    source="file:///project",
+    backend="local",
+    name="mine",
+)
 
 
 @pytest.fixture
@@ -252,14 +263,7 @@ def test_a_step_reports_its_run_and_its_child_processes_do_not(monkeypatch, tmp_
 
 
 def test_a_step_makes_the_run_that_was_ordered_and_enters_it(store, monkeypatch):
-    planned = ProjectRun(
-        entry_point="train",
-        raw_parameters={"C": "2"},
-        source="file:///project",
-        backend="local",
-        name="mine",
-    )
-    monkeypatch.setenv("REPRISE_ORDERED", planned.to_json())
+    monkeypatch.setenv("REPRISE_ORDERED", PLANNED.to_json())
 
     run, origin = tracking.open_run()
 
@@ -270,3 +274,29 @@ def test_a_step_makes_the_run_that_was_ordered_and_enters_it(store, monkeypatch)
     assert run.info.run_name == "mine"
     assert run.info.experiment_id == store.experiment_id
     assert store.tags(run.info.run_id)["mlflow.source.name"] == "file:///project"
+
+
+class TinyParameters(Parameters):
+    """Do a little."""
+
+    entry_point: ClassVar[str] = "tiny"
+
+
+def test_a_step_announces_the_run_that_was_ordered_before_it_does_anything(
+    store, monkeypatch, capsys
+):
+    monkeypatch.setenv(env.ORDERED, PLANNED.to_json())
+    printed = []
+
+    launch._record(
+        TinyParameters, lambda _, run: printed.append((run.run_id, capsys.readouterr().err)), []
+    )
+
+    ((run_id, err),) = printed
+    assert err == f"=== Running tiny in run with ID '{run_id}' ===\n"
+
+
+def test_a_step_that_was_started_otherwise_announces_nothing(store, capsys):
+    launch._record(TinyParameters, lambda *_: None, [])
+
+    assert capsys.readouterr().err == ""
