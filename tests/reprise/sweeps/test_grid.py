@@ -319,7 +319,7 @@ class TestFile:
     def test_needs_parameters_only(self, file):
         found = read(file("params: {depth: 1}\n"))
 
-        assert (found.data, found.metric) == ("iris", None)
+        assert (found.data, found.metric) == (None, None)
 
     @pytest.mark.parametrize(
         ("text", "words"),
