@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from reprise.runtime.recorder import RunRecorder
     from reprise.sweeps.executor import Executor
 
+_EXAMPLE = str(MainParameters.model_fields["params"].default)
+
 
 def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor") -> None:
     """Check the whole file, then load, train and evaluate, each as a nested run."""
@@ -35,7 +37,7 @@ def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor"
 
     path = Path(parameters.params)
     permissions.refuse_file(path)
-    loading, trainings, evaluation = planned(experiment_file.read(path))
+    loading, trainings, evaluation = planned(experiment_file.read(path, example=_EXAMPLE))
     runner.check_out_for(run, executor)
     run.add_input(
         InputData(name="experiment", uri=parameters.params, sha256=sha256_file(path)),

@@ -77,7 +77,11 @@ def planned(parameters: SweepParameters) -> planning.Sweep:
         is_confirmed=parameters.confirm,
     )
     return planning.planned(
-        Path(parameters.grid), search, TRAINING_STEPS, less_is_better=TRAINING_METRICS
+        Path(parameters.grid),
+        search,
+        TRAINING_STEPS,
+        less_is_better=TRAINING_METRICS,
+        example=str(SweepParameters.model_fields["grid"].default),
     )
 
 

@@ -33,15 +33,15 @@ class ExperimentFile(BaseModel):
     evaluation: dict[str, Any] | None = {}
 
 
-def read(path: Path) -> ExperimentFile:
-    """Read an experiment file.
+def read(path: Path, *, example: str = "") -> ExperimentFile:
+    """Read an experiment file; `example` is the name of one, to point to.
 
     Raises
     ------
     ExperimentFileError
         One line that says what in the file is wrong.
     """
-    return yaml_file.read(path, ExperimentFile, what="an experiment file")
+    return yaml_file.read(path, ExperimentFile, what="an experiment file", example=example)
 
 
 def check_name(name: str, models: Mapping[str, type[Parameters]]) -> type[Parameters]:

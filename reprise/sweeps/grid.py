@@ -96,15 +96,15 @@ class GridFile(BaseModel):
     metric: str | None = None
 
 
-def read(path: Path) -> GridFile:
-    """Read a grid file.
+def read(path: Path, *, example: str = "") -> GridFile:
+    """Read a grid file; `example` is the name of one, to point to.
 
     Raises
     ------
     ExperimentFileError
         One line that says what in the file is wrong.
     """
-    return yaml_file.read(path, GridFile, what="a grid file")
+    return yaml_file.read(path, GridFile, what="a grid file", example=example)
 
 
 def understood(name: str, value: Any) -> Any:

@@ -59,6 +59,7 @@ def planned(
     steps: Mapping[str, type[Parameters]],
     *,
     less_is_better: Mapping[str, bool],
+    example: str = "",
 ) -> Sweep:
     """Check a grid file, and every point that it makes.
 
@@ -71,6 +72,8 @@ def planned(
         The steps that may be swept: each has a parameter `data`.
     less_is_better : mapping of str to bool
         By the name of each metric that they log. The first is that of a file which names none.
+    example : str
+        Name of a grid file, to point to.
 
     Raises
     ------
@@ -78,7 +81,7 @@ def planned(
         With every mistake.
     """
     model = experiment_file.check_name(search.step, steps)
-    file = grid.read(path)
+    file = grid.read(path, example=example)
     if "data" in file.params:
         raise ExperimentFileError(
             "expected the data once, under data:; found it under params: too. Drop it there."

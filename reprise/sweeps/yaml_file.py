@@ -13,7 +13,7 @@ from reprise.trust import documents, limits
 M = TypeVar("M", bound=BaseModel)
 
 
-def read(path: Path, model: type[M], *, what: str) -> M:
+def read(path: Path, model: type[M], *, what: str, example: str = "") -> M:
     """Read a YAML file.
 
     Parameters
@@ -23,12 +23,15 @@ def read(path: Path, model: type[M], *, what: str) -> M:
         Its keys and what they hold.
     what : str
         What such a file is called, such as "an experiment file".
+    example : str
+        Name of one, to point to.
 
     Raises
     ------
     ExperimentFileError
         One line that says what in the file is wrong.
     """
+    advice = f"See {example}." if example else "Fix the file."
     try:
         values = documents.parse_yaml(documents.read_text(path, largest=limits.YAML_BYTES))
     except FileNotFoundError:
@@ -53,13 +56,13 @@ def read(path: Path, model: type[M], *, what: str) -> M:
         *others, last = model.model_fields
         raise ExperimentFileError(
             f"expected the keys {', '.join(others)} and {last} in {path}, found "
-            f"{'nothing' if values is None else type(values).__name__}. Write them."
+            f"{'nothing' if values is None else type(values).__name__}. {advice}"
         )
     try:
         return model.model_validate(values)
     except ValidationError as error:
         problems = " ".join(_problem(dict(detail), _keys(model)) for detail in error.errors())
-        raise ExperimentFileError(f"{path}: {problems} Fix the file.") from None
+        raise ExperimentFileError(f"{path}: {problems} {advice}") from None
 
 
 def _keys(model: type[BaseModel]) -> list[str]:
