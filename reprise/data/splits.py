@@ -184,7 +184,7 @@ def located(load_run_id: str, part: str) -> tuple[str, str]:
     Raises
     ------
     DataError
-        If the load_data run has no data.
+        If that load has no data.
     """
     holder = tracking.stored_in(load_run_id)
     record = tracking.read_record(load_run_id)
