@@ -22,22 +22,24 @@ checks from a client that it can work with the team's server.
 
 Below all of them: `git`, `trust` (limits and checks on what comes from elsewhere), `urls`
 (addresses, and the credentials in them), `console` (what a person sees), `env` (variables of our
-own), and `errors`, which are those that a user can fix. Imports only go down;
-tests/test_architecture.py has the list.
+own), `extras` (packages that only some features need), `errors`, which are those that a user can
+fix, and `backports` (what Python 3.10 lacks). Imports only go down; tests/test_architecture.py has
+the list.
+
+Importing this package changes no variable and loads nothing but a few small modules; see
+`capture.pins_first` for what a script that imports it first is promised.
 """
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-from reprise.capture import numerics
+from reprise.capture import pins_first
 
 if TYPE_CHECKING:
     from reprise.scripts.experiment import Experiment as Experiment
 
 __all__ = ["Experiment"]
 
-if sys.argv[:1] != ["-m"]:  # a step, whose package may start its process again
-    numerics.pin()
+pins_first.install()
 
 
 def __getattr__(name: str) -> Any:

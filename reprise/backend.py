@@ -12,7 +12,7 @@ from mlflow.exceptions import ExecutionException
 from mlflow.projects import SubmittedRun
 from mlflow.projects.backend.abstract_backend import AbstractBackend
 
-from reprise import tracking
+from reprise import extras, tracking
 from reprise.commands.run import How, ordered, run
 from reprise.errors import RepriseError
 from reprise.process.interrupts import interruptible
@@ -71,7 +71,7 @@ class Backend(AbstractBackend):  # type: ignore[misc]
             configuration=backend_config,
         )
         try:
-            with tracking.translating_errors(), interruptible():
+            with tracking.translating_errors(), interruptible(), extras.explaining_missing():
                 raw = {name: str(value) for name, value in (params or {}).items()}
                 return EndedRun(run(ordered(project_uri, entry_point, raw, version), how))
         except RepriseError as error:

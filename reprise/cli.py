@@ -12,8 +12,10 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
+from reprise.capture import numerics
 from reprise.console import warn
 from reprise.errors import RepriseError
+from reprise.extras import explaining_missing
 from reprise.process import interrupts
 
 # Said here, so that the list of verbs needs none of them.
@@ -26,6 +28,7 @@ VERBS = {
     "show": "Show what a run depended on and what it gave.",
     "doctor": "Check the connection to the tracking server.",
 }
+MAKE_RUNS = frozenset({"reproduce", "compare", "audit"})  # of themselves, and record it
 _NAMES = {
     "help_option_names": ["-h", "--help"],
     "token_normalize_func": lambda name: name.replace("_", "-"),  # also as MLproject names them
@@ -91,8 +94,20 @@ def main() -> NoReturn:
     """Be the command."""
     gc.disable()  # until the imports are done, as a step does
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    if makes_run(sys.argv[1:]):
+        numerics.restart_pinned()
     with interrupts.interruptible():
         sys.exit(exit_code(sys.argv[1:]))
+
+
+def makes_run(arguments: list[str]) -> bool:
+    """Return whether a command line makes a run of this process, which is pinned as a step's is."""
+    if not {"-h", "--help"}.isdisjoint(arguments):
+        return False
+    return bool(arguments) and (
+        arguments[0] in MAKE_RUNS
+        or (arguments[0] == "run" and any(word.startswith("runs:/") for word in arguments))
+    )
 
 
 def exit_code(arguments: list[str]) -> int:
@@ -100,7 +115,8 @@ def exit_code(arguments: list[str]) -> int:
     verb = next((word for word in arguments if word in VERBS), "")
     name = f"reprise {verb}".strip()
     try:
-        result = cli.main(arguments, prog_name="reprise", standalone_mode=False)
+        with explaining_missing():
+            result = cli.main(arguments, prog_name="reprise", standalone_mode=False)
     except click.UsageError as error:
         text = " ".join(error.format_message().split()).rstrip(".?")
         return _refused(name, f"{text}. See: {name} --help", RepriseError.exit_code)

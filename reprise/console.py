@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _LOG_WIDTH = 120
 _LONGEST_CELL = 200  # characters
-RUN = "mlflow run . --env-manager local -e"
 
 
 def say(line: object = "") -> None:
@@ -39,6 +38,11 @@ def _write(text: str, stream: TextIO) -> None:
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()
+
+
+def announce_run(entry_point: str, run_id: str) -> None:
+    """Print which run is being made, as soon as it is there; in MLflow's words, where it looks."""
+    warn(f"=== Running {entry_point} in run with ID '{run_id}' ===")
 
 
 @contextlib.contextmanager

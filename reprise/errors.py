@@ -43,10 +43,12 @@ class NotAllowedError(DataError):
 class DigestMismatchError(RepriseError):
     """Stored content differs from its recorded digest."""
 
-    def __init__(self, name: str, *, recorded: str, found: str) -> None:
+    def __init__(
+        self, name: str, *, recorded: str, found: str, otherwise: str = "start a new run"
+    ) -> None:
         super().__init__(
             f"{name} changed since it was recorded: SHA-256 was {recorded}, is {found}. "
-            "Restore the original, or run load_data again to start from the current data."
+            f"Restore the original, or {otherwise}."
         )
 
 

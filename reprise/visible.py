@@ -43,9 +43,14 @@ def _spelt(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def word(value: object) -> str:
+    """Write a value as a word of a command to type, quoted for the shell."""
+    return shlex.quote(visible(value))
+
+
 def option(name: str, value: object) -> str:
     """Write a parameter as a user types it: `-P name=value`, quoted for the shell."""
-    return f"-P {name}={shlex.quote(visible(value))}"
+    return f"-P {name}={word(value)}"
 
 
 def cell(text: str) -> str:

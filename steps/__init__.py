@@ -5,4 +5,7 @@ Importing the package pins the numerics (threads, kernels, hash seed) before Num
 
 from reprise.runtime import startup
 
-startup.prepare()
+startup.prepare(
+    needs=["sklearn"],
+    advice="Run `make`, then `source .venv/bin/activate`, or give mlflow run --env-manager uv.",
+)

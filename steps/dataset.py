@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from reprise.errors import DataError
+from steps import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 NAMED = ("iris", "wine", "breast_cancer", "digits")
 
 _TARGETS = {"iris": "species", "wine": "cultivar", "breast_cancer": "diagnosis", "digits": "digit"}
-_UNITS_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 _SHOWN = 10  # names in a message
 
 
@@ -107,14 +107,14 @@ def prepare(table: pa.Table, *, target: str | None, features: Sequence[str] | No
     if features is None:
         features = [name for name in table.column_names if name != target]
     _check_features(features, target, table.column_names)
-    columns = {name: _feature(name, table.column(name)) for name in features}
-    empty = [name for name, column in columns.items() if column.null_count == len(column)]
+    converted = {name: columns.feature(name, table.column(name)) for name in features}
+    empty = [name for name, column in converted.items() if column.null_count == len(column)]
     if empty:
         raise DataError(
             f"Expected values in every feature, found none in {_listed(empty)}. "
             "Leave them out by naming the other columns in `features`."
         )
-    return pa.table(columns | {target: _labels(target, table.column(target))})
+    return pa.table(converted | {target: columns.labels(target, table.column(target))})
 
 
 def _check_features(features: Sequence[str], target: str, columns: list[str]) -> None:
@@ -159,122 +159,6 @@ def _choices(name: str, names: Sequence[str]) -> str:
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
-
-
-def _contiguous(column: pa.ChunkedArray) -> pa.Array:
-    # combine_chunks copies even a single chunk
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _feature(name: str, column: pa.ChunkedArray) -> pa.Array:
-    import pyarrow as pa
-    from pyarrow import types
-
-    kind, column = column.type, _contiguous(column)
-    if types.is_float32(kind) or types.is_float64(kind):
-        return _finite_or_missing(name, column)
-    if types.is_null(kind) or types.is_boolean(kind) or types.is_integer(kind):
-        return column.cast(pa.float64(), safe=False)  # beyond 2**53 rounded, like any float
-    if types.is_decimal(kind) or types.is_floating(kind):
-        return _finite_or_missing(name, column.cast(pa.float64()))
-    if types.is_date(kind) or types.is_timestamp(kind):
-        return _days(column)
-    if _is_text(kind):
-        return column.cast(pa.string())
-    raise DataError(
-        f"Expected numbers, booleans, dates or text in column {name!r}, found {kind}. "
-        "Convert it, or leave it out of `features`."
-    )
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
-    if types.is_dictionary(kind):
-        return _is_text(kind.value_type) or types.is_integer(kind.value_type)
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
-
-
-def _finite_or_missing(name: str, column: pa.Array) -> pa.Array:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    infinite = pc.sum(pc.is_inf(column)).as_py()
-    if infinite:
-        raise DataError(
-            f"Expected finite numbers in column {name!r}, found {infinite} infinite. "
-            "Replace them, or do without the column."
-        )
-    missing = pc.is_nan(column)
-    if not pc.any(missing).as_py():
-        return column
-    return pc.if_else(missing, pa.scalar(None, column.type), column)
-
-
-def _days(column: pa.Array) -> pa.Array:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    from pyarrow import types
-
-    if types.is_date32(column.type):
-        return column.cast(pa.int32()).cast(pa.float64())
-    unit = "ms" if types.is_date64(column.type) else column.type.unit
-    units = column.cast(pa.int64()).cast(pa.float64(), safe=False)  # since 1970, in UTC
-    return pc.divide(units, float(_UNITS_PER_DAY[unit]))
-
-
-def _labels(name: str, column: pa.ChunkedArray) -> pa.Array:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    from pyarrow import types
-
-    kind, labels = column.type, _contiguous(column)
-    if types.is_floating(kind) or types.is_decimal(kind):
-        labels = _finite_or_missing(name, labels.cast(pa.float64()))
-    elif _is_text(kind):
-        labels = labels.cast(pa.string())
-    elif not (types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind)):
-        raise DataError(
-            f"Expected text, whole numbers or booleans in target {name!r}, found {kind}. "
-            "Name another target."
-        )
-    if labels.null_count:
-        first = pc.index(labels.is_null(), value=True).as_py() + 1
-        raise DataError(
-            f"Expected a label in every row of target {name!r}, found {labels.null_count} of "
-            f"{len(labels)} missing, the first in row {first} below the column names. "
-            "Remove those rows, or name another target."
-        )
-    if types.is_floating(labels.type) or types.is_integer(labels.type):
-        labels = _whole(name, labels)
-    if pc.count_distinct(labels).as_py() == 1:
-        raise DataError(
-            f"Expected two or more classes in target {name!r}, found only {labels[0]}. "
-            "Name another target, or add rows of another class."
-        )
-    return labels
-
-
-def _whole(name: str, labels: pa.Array) -> pa.Array:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    from pyarrow import types
-
-    # floor would turn integers into floats, and has nothing to find in them
-    is_float = types.is_floating(labels.type)
-    fractional = labels.filter(pc.not_equal(labels, pc.floor(labels))) if is_float else []
-    if len(fractional):
-        raise DataError(
-            f"Expected classes in target {name!r}, found {pc.count_distinct(fractional)} distinct "
-            "fractional values. This is a classification: name another target, or bin its values."
-        )
-    try:
-        return labels.cast(pa.int64())
-    except pa.ArrowInvalid as error:
-        raise DataError(
-            f"Expected 64-bit whole numbers in target {name!r}, found {pc.max(pc.abs(labels))}. "
-            "Name another target, or store its labels as text."
-        ) from error
 
 
 def split(table: pa.Table, *, test_size: float, stratify: bool, seed: int) -> Iterator[pa.Table]:
@@ -342,7 +226,7 @@ def _classes(table: pa.Table) -> tuple[list[str], np.ndarray]:
     """Give the sorted classes as text, and each row's place among them."""
     import pyarrow.compute as pc
 
-    labels = _contiguous(table.column(-1))
+    labels = columns.contiguous(table.column(-1))
     codes = pc.subtract(pc.rank(labels, tiebreaker="dense"), 1).to_numpy().astype("int64")
     return [str(label) for label in sorted(pc.unique(labels).to_pylist())], codes
 
@@ -450,7 +334,7 @@ def _text(column: pa.ChunkedArray) -> np.ndarray:
     """Give text as one object for each distinct value, however many rows have it."""
     import numpy as np
 
-    encoded = _contiguous(column).dictionary_encode()
+    encoded = columns.contiguous(column).dictionary_encode()
     values = np.array([*encoded.dictionary.to_pylist(), np.nan], dtype=object)
     codes = encoded.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
     texts: np.ndarray = values[codes]

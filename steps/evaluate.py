@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import skops.io  # noqa: F401 - first, as it searches all modules loaded so far: half a second
 
-from reprise import console, tracking
+from reprise import tracking
 from reprise.data import splits
 from reprise.errors import BelowMinimumError, TrackingError
 from reprise.models import registry
@@ -67,8 +67,9 @@ def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
             greater_is_better=metrics.GREATER_IS_BETTER[parameters.metric],
             test_digest=test_digest,
         )
-    again = f"{console.RUN} evaluate {option('run_id', trained)} -P register_as=NAME"
-    summary.done(run, {again: "register the model", "make ui": "see its plots"})
+    again = f"reprise run -e evaluate {option('run_id', trained)} -P register_as=NAME"
+    commands = {again: "register the model", "make ui": "see its plots"}
+    summary.done(run, commands, headlines=metrics.SHOWN)
 
 
 def training_run(parameters: EvaluateParameters, run: RunRecorder) -> str:
@@ -129,7 +130,7 @@ def best_run(experiment_id: str, metric: str) -> str:
     if not candidates:
         raise TrackingError(
             f"expected a finished training run with {name} in experiment {experiment_id}, found "
-            f"none. Train one first ({console.RUN} train_dt), or name a run with -P run_id=<id>."
+            f"none. Train one first (reprise run -e train_dt), or name a run with -P run_id=<id>."
         )
     sign = -1 if metrics.GREATER_IS_BETTER[metric] else 1
     candidates.sort(key=lambda r: (sign * r.data.metrics[name], r.info.start_time))

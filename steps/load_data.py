@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reprise import console, tracking
+from reprise import tracking
 from reprise.data import sources, splits, tables
 from reprise.errors import DataError
 from reprise.record.digest import sha256_table
@@ -52,8 +52,8 @@ def main(parameters: LoadDataParameters, run: RunRecorder) -> None:
     summary.done(
         run,
         {
-            f"{console.RUN} train_lr {option('data', data_run)}": "a logistic regression on it",
-            f"{console.RUN} train_dt {option('data', data_run)}": "a decision tree on it",
+            f"reprise run -e train_lr {option('data', data_run)}": "a logistic regression on it",
+            f"reprise run -e train_dt {option('data', data_run)}": "a decision tree on it",
         },
     )
 

@@ -31,6 +31,16 @@ GREATER_IS_BETTER: dict[str, bool] = {
 }
 """The headline metrics, and whether a greater value is better."""
 
+TRAINING_METRICS: dict[str, bool] = {
+    name: not greater
+    for base, greater in GREATER_IS_BETTER.items()
+    for name in (f"cv_{base}_mean", f"train_{base}")
+}
+"""What training steps log, by which a sweep can be judged, and whether less is better."""
+
+SHOWN = ("cv_accuracy_mean", "cv_accuracy_std", "train_accuracy", "test_accuracy")
+"""What a step prints of its run's metrics."""
+
 _LONGEST_METRIC_NAME = 250  # of MLflow
 _LONGEST_PREFIX = len("precision_")
 

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from reprise import console
 from reprise.data import splits, tables
 from reprise.models.model_store import log_model
 from reprise.runtime import summary
@@ -56,5 +55,6 @@ def train(
     run.log_metrics({f"train_{name}": value for name, value in scores.items()})
     summary.done(
         run,
-        {f"{console.RUN} evaluate {option('run_id', run.run_id)}": "judge it on the test split"},
+        {f"reprise run -e evaluate {option('run_id', run.run_id)}": "judge it on the test split"},
+        headlines=metrics.SHOWN,
     )

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 # Top to bottom: a room imports from those below it, and its own modules from each other.
@@ -12,10 +13,13 @@ ROOMS = (
     *("cli", "backend"),
     *("commands", "sweeps", "replay", "scripts", "models", "data", "runtime", "projects"),
     *("tracking", "capture", "doctor", "git", "record", "process"),
-    *("trust", "urls", "console", "env", "errors", "visible"),
+    *("trust", "urls", "console", "env", "extras", "errors", "visible", "backports"),
 )
 TALKS_TO_MLFLOW = ("backend", "doctor", "models", "projects.entry_points", "tracking")
 MOST_LINES = 400
+FILES = {package: sorted((ROOT / package).rglob("*.py")) for package in ("reprise", "steps")}
+# Of the MLproject: these are the engine's own commands, or MLflow's word for the first of all.
+ENTRY_POINTS_OF_THE_ENGINE = {"audit", "compare", "main", "reproduce", "sweep"}
 
 
 def imports(tree, *, types=True):
@@ -122,7 +126,57 @@ def test_no_step_talks_to_mlflow_but_the_one_that_preloads():
     assert {m for m, names in STEPS.items() if within("mlflow", names)} <= {"steps.preload_models"}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "reprise").rglob("*.py")), ids=lambda p: p.name)
+def texts(path):
+    """Every name and every string of a module, docstrings and the parts of f-strings among them."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def names_of_the_pipeline():
+    """What nothing in the engine may say: another project has other names."""
+    entry_points = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))["entry_points"]
+    own = entry_points.keys() - ENTRY_POINTS_OF_THE_ENGINE
+    files = {f"params/{path.name}" for path in (ROOT / "params").iterdir()}
+    return [
+        *(rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(own | files | {"params/", "iris"})),
+        *(r"\bsteps\.\w*$", r"\bsteps\.[a-z]", "cv_accuracy", r"`make\b", r"^make \w+$"),
+        *("env-manager local -e", r"mlflow run \. "),
+    ]
+
+
+@pytest.mark.parametrize("path", FILES["reprise"], ids=lambda p: p.name)
+def test_no_name_of_the_pipeline_is_in_the_engine(path):
+    names = re.compile("|".join(names_of_the_pipeline()))
+
+    assert [text for text in texts(path) if names.search(text)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train_dt",
+        "run load_data again",
+        "steps.",
+        "python -m steps.train",
+        "cv_accuracy_mean",
+        "Run `make`, then",
+        "make ui",
+        "mlflow run . --env-manager local -e x",
+        "params/iris.yaml",
+    ],
+)
+def test_a_name_of_the_pipeline_is_seen(text):
+    assert any(re.search(name, text) for name in names_of_the_pipeline())
+
+
+@pytest.mark.parametrize(
+    "path", [*FILES["reprise"], *FILES["steps"]], ids=lambda p: f"{p.parent.name}/{p.name}"
+)
 def test_no_module_is_too_long_to_be_read_at_once(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 

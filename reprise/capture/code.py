@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
+from reprise.backports import Self
 from reprise.capture.untracked import ALL, objections
 from reprise.errors import CodeError
 from reprise.git import git, remote, succeeds

@@ -3,7 +3,8 @@
 The same wheels give other bits with other BLAS kernels, other SIMD code paths and other thread
 counts. Every x86-64 CPU with AVX2 and FMA can run OpenBLAS's Haswell kernels and NumPy's AVX2
 paths, so that is the baseline everywhere. The pins are environment variables that libraries read
-when they load: `pin` restarts the process, once, before anything heavy is imported.
+when they load, and Python when it starts: `restart_pinned` starts a process again, once, before
+anything heavy is imported.
 
 Sources: OpenBLAS's documented `OPENBLAS_CORETYPE`; NumPy's "Runtime dispatch" build options page.
 """
@@ -78,20 +79,26 @@ def baseline(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def pin(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Pin this process, restarting it if it is a `python -m` command that is just starting.
+    """Set the pins for what this process imports, and starts, from now on.
 
-    Elsewhere (a notebook, a test) the variables are set for what is imported from now on; the
-    record tells from the libraries themselves what they really do.
+    The record tells from the libraries themselves what they really do.
     """
-    wanted = pins(cpu_flags(read_cpuinfo()))
-    if pinned(environment, wanted):
-        return
     for name in _UNSET:
         environment.pop(name, None)
-    environment.update(wanted)
-    if sys.argv[:1] == ["-m"] and "numpy" not in sys.modules:
+    environment.update(pins(cpu_flags(read_cpuinfo())))
+
+
+def restart_pinned() -> None:
+    """Pin this process, and start it again where it was not: Python reads the hash seed first.
+
+    For a process that is just starting, and is what its command line says.
+    """
+    if pinned(os.environ, pins(cpu_flags(read_cpuinfo()))):
+        return
+    pin()
+    if "numpy" not in sys.modules:
         sys.stdout.flush()
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], dict(environment))
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], dict(os.environ))
 
 
 def recorded(variables: Mapping[str, str]) -> dict[str, str]:

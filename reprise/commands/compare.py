@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from reprise import console, tracking
+from reprise.backports import UTC
 from reprise.commands.parameters import CompareParameters
 from reprise.data.splits import FOLDER, SCHEMA
 from reprise.errors import CheckoutError, CodeError, TrackingError
-from reprise.projects import checkout
+from reprise.projects import checkout, settings
 from reprise.record.comparison import (
     JSON_NAME,
     PAGE_NAME,
@@ -28,7 +29,7 @@ from reprise.replay import original_run
 from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
 from reprise.trust import documents, limits
-from reprise.visible import option
+from reprise.visible import word
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,11 +52,12 @@ def main(parameters: CompareParameters, run: RunRecorder) -> None:
     run.log_text(PAGE_NAME, comparison.to_html())
     run.log_metrics({f"rows_{name}": count for name, count in comparison.counts.items()})
     show(comparison)
-    commands = {"make ui": f"all of it, with the patch: {PAGE_NAME} of run {run.run_id}"}
+    ui = settings.of(Path.cwd()).ui
+    commands = {ui: f"all of it, with the patch: {PAGE_NAME} of run {run.run_id}"}
     for label, side in (("A", comparison.a), ("B", comparison.b)):
         if side.status == "FINISHED":
-            again = f"{console.RUN} reproduce {option('run_id', side.run_id)}"
-            commands.setdefault(again, f"make run {label} again")
+            again = f"reprise reproduce {word(side.run_id)}"
+            commands.setdefault(again, f"reproduce run {label}")
     console.next_commands(commands)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from reprise import env
+from reprise.capture import numerics
 from reprise.capture.ahead import awaited, captured
 from reprise.errors import NotBegunError, ParameterError, RunFailedError
 from reprise.process.launcher import Ended, Launcher
@@ -79,7 +80,7 @@ def _ended(words: Sequence[str], folder: Path, shared: Path, task: StepTask) -> 
     """Run a step to its end, and capture its source as it starts, where it is one to carry."""
     python = Path(sys.executable)
     path = f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    variables = {**os.environ, "PATH": path, env.TASK: task.to_json()}
+    variables = {**numerics.baseline(), "PATH": path, env.TASK: task.to_json()}
     with awaited(shared) as pipe, Launcher(python, (), variables, shown=True) as launcher:
         launcher.begin(words, folder=folder, environment=variables)
         with captured(folder, shared, pipe, allow_untracked=_allowed(words)):

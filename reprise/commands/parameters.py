@@ -111,7 +111,7 @@ class AuditParameters(Parameters):
     experiment: str | None = Field(
         None,
         description="name of the experiment; empty: the one that runs are logged to now",
-        examples=["iris"],
+        examples=["churn"],
     )
     replay: int = Field(0, ge=0, description="how many of the runs to make again")
     seed: Seed = Field(0, description="seed of the choice of runs to make again")

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from reprise.capture import numerics
 from reprise.commands import handover
-from reprise.console import warn
+from reprise.console import announce_run
 from reprise.errors import CodeError, ParameterError, ProjectError, RepriseError
 from reprise.git import git
 from reprise.process.launcher import Ended, Launcher
@@ -183,7 +184,7 @@ def _run_step(
         planned, folder=source.project, commit=source.commit, repository=source.repository
     )
     run_id = tracking.create_project_run(experiment_id, known)
-    warn(f"=== Running {planned.entry_point} in run with ID '{run_id}' ===")
+    announce_run(planned.entry_point, run_id)
     try:
         if _SCHEDULER in how.configuration:
             from reprise.sweeps import cluster_run
@@ -205,7 +206,7 @@ def _make(
     from reprise import tracking
 
     variables = {
-        **os.environ,
+        **numerics.baseline(),
         **tracking.environment(experiment_id),
         "MLFLOW_RUN_ID": run_id,
         "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",

@@ -2,10 +2,11 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reprise import console, tracking
+from reprise.backports import UTC
 from reprise.commands.parameters import ShowParameters
 from reprise.record.schema import Code, Environment, InputData, Numerics, Outputs
 from reprise.record.verdict import Verdict

@@ -4,6 +4,7 @@ Nothing here imports MLflow: a verb does, when it needs it.
 """
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -48,7 +49,7 @@ def audit() -> click.Command:
 
         audit.start(words(parameters), checked=True)
 
-    return of_model(AuditParameters, start, example="reprise audit --experiment iris --replay 3")
+    return of_model(AuditParameters, start, example="reprise audit --experiment churn --replay 3")
 
 
 def run() -> click.Command:
@@ -73,7 +74,7 @@ def run() -> click.Command:
         help="Run an entry point of an MLflow Project, as `mlflow run` does, in less time.\n\n"
         "URI is a folder, or a git repository; <uri>#<commit> is one of its commits, tags or "
         "branches; runs:/<id> reproduces a run; nothing is this folder.\n\n"
-        "For example: reprise run -e train_dt -P max_depth=5",
+        "For example: reprise run -e train -P max_depth=5",
     )
 
 
@@ -109,7 +110,7 @@ def sweep() -> click.Command:
         callback=call,
         epilog=epilog(),
         help="Run the entry point sweep of the MLproject in this folder, whose parameters are "
-        "options.\n\nFor example: reprise sweep --grid params/sweep_dt.yaml --models all",
+        "options." + _example(defaults),
     )
 
 
@@ -149,6 +150,12 @@ def doctor() -> click.Command:
         help="Check that this machine can work with the tracking server that MLFLOW_TRACKING_URI "
         "names: one line for each check, and what to do.",
     )
+
+
+def _example(defaults: Mapping[str, str | None]) -> str:
+    """Return an example of options, out of those that have a default."""
+    given = [f"--{name.replace('_', '-')} {value}" for name, value in defaults.items() if value]
+    return f"\n\nFor example: reprise sweep {' '.join(given[:2])}" if given else ""
 
 
 _PARAMETERS = click.Option(

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from reprise import env
+from reprise.backports import file_digest
 from reprise.data import downloads
 from reprise.errors import DataError
 from reprise.trust import documents, limits, permissions
@@ -174,7 +175,7 @@ def _local(source: str, known: Sequence[str], permitted: Permissions | None) -> 
         with open(path, "rb", opener=documents.open_without_waiting) as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise DataError(f"Expected a regular file, found another: {source}. Save it.")
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            sha256 = file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise _local_error(source, error, known) from error
     _refuse_empty(source, before.st_size)

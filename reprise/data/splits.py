@@ -78,7 +78,8 @@ def store(
             if private:
                 raise DataError(
                     "expected the data that the original run has stored, found that it is missing, "
-                    "and a replay sends no data of this machine. Run load_data again."
+                    "and a replay sends no data of this machine. "
+                    f"Run {run.record.step.entry_point} again."
                 )
             text = canonical_json({**schema, "files": files})
             (folder / SCHEMA).write_text(text, encoding="utf-8")
@@ -100,7 +101,7 @@ def store(
 
 
 def stored_input(inputs: "Iterable[InputData]") -> str | None:
-    """Return the address of the load_data run that stored the input of a run, or None."""
+    """Return the address of the run that stored the input of a run, or None."""
     for item in inputs:
         if part := PART.fullmatch(item.uri):
             return f"runs:/{part[1]}"
@@ -127,7 +128,7 @@ def find_holder(
 
 
 def is_loaded(load_run_id: str) -> bool:
-    """Return whether the data of a load_data run is still stored, by that run or an earlier one."""
+    """Return whether the data of a load is still stored, by that run or an earlier one."""
     return _is_stored(tracking.stored_in(load_run_id), {})
 
 
@@ -150,7 +151,7 @@ def read(
     run : RunRecorder
         The run that reads the part.
     load_run_id : str
-        Id of a finished load_data run.
+        Id of a finished run that has loaded data.
     part : {"train", "test"}
     allow_large : bool
         Whether the part may be larger than `limits` allows.
@@ -183,15 +184,15 @@ def located(load_run_id: str, part: str) -> tuple[str, str]:
     Raises
     ------
     DataError
-        If the load_data run has no data.
+        If that load has no data.
     """
     holder = tracking.stored_in(load_run_id)
     record = tracking.read_record(load_run_id)
     if record.outputs is None or part not in record.outputs.artifacts:
         status = tracking.get_run(load_run_id).info.status
         raise DataError(
-            f"expected a finished load_data run, found run {load_run_id} "
-            f"({record.step.entry_point}, {status}). Name a load_data run, or a source."
+            f"expected a finished run that has loaded data, found run {load_run_id} "
+            f"({record.step.entry_point}, {status}). Name such a run, or a source."
         )
     return holder, record.outputs.artifacts[part]
 
@@ -215,10 +216,18 @@ def verified(holder: str, part: str, recorded: str, *, allow_large: bool = False
             with bounded_memory(shown, allow_large=allow_large):
                 table = read_parquet(path, name=shown, allow_large=allow_large)
         except (pa.ArrowException, OSError):
-            raise DigestMismatchError(
-                f"{name} of run {holder}", recorded=recorded, found="that of no Parquet file"
-            ) from None
+            raise _changed(holder, name, recorded, "that of no Parquet file") from None
     found = sha256_table(table)
     if found != recorded:
-        raise DigestMismatchError(f"{name} of run {holder}", recorded=recorded, found=found)
+        raise _changed(holder, name, recorded, found)
     return table
+
+
+def _changed(holder: str, name: str, recorded: str, found: str) -> DigestMismatchError:
+    loader = tracking.get_run(holder).data.tags.get(tracking.ENTRY_POINT, "what loads it")
+    return DigestMismatchError(
+        f"{name} of run {holder}",
+        recorded=recorded,
+        found=found,
+        otherwise=f"run {loader} again to start from the current data",
+    )

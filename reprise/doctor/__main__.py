@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from reprise.console import RUN, next_commands, say, warn, working
+from reprise.console import next_commands, say, warn, working
 from reprise.doctor.checks import WIDTH, examine, leave
 from reprise.doctor.context import Context, be_brief_and_quiet, of_environment
 from reprise.doctor.result import CheckResult, Status, line
@@ -48,7 +48,7 @@ def main(size_mb: int) -> int:
     if worst:
         say(f"Fix first: {worst.check}. {worst.advice}")
         return _ended(context, 1)
-    next_commands({f"{RUN} train_dt": "train a decision tree and record the run"})
+    next_commands({"reprise run": "run the project in this folder and record the run"})
     return _ended(context, 0)
 
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
+from reprise.backports import StrEnum
 from reprise.visible import visible
 
 _STATUS_WIDTH = 8

@@ -22,6 +22,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.server_info import SERVER_INFO_ENDPOINT
 
+from reprise.backports import file_digest
 from reprise.doctor.context import ANSWER_SECONDS, CONNECT_SECONDS, Context, status_of, variables
 from reprise.doctor.result import CheckResult, failed, ok, warning
 from reprise.errors import TrackingError
@@ -254,7 +255,7 @@ def _write(file: Path, size: int) -> str:
 
 def _digest(file: Path) -> str:
     with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+        return file_digest(content, "sha256").hexdigest()
 
 
 def _listed(store: "ArtifactRepository") -> list[str]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
-from mlflow.models import Model, ModelSignature, infer_signature
 
 from reprise import tracking
 from reprise.errors import DigestMismatchError, ModelError
@@ -19,11 +18,12 @@ from reprise.models.trusted_types import TRUSTED_TYPES
 from reprise.record.digest import sha256_model
 from reprise.tracking import answers
 from reprise.trust import limits
-from reprise.visible import option
+from reprise.visible import word
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from mlflow.models import ModelSignature
 
     from reprise.runtime.recorder import RunRecorder
 NAME = "model"
@@ -65,6 +65,7 @@ def log_model(run: "RunRecorder", model: Any, example: "pd.DataFrame") -> str:
         If the model could not be restored exactly.
     """
     import mlflow.sklearn
+    from mlflow.models import Model
 
     digest = sha256_model(model)
     if not run.keeps_models:
@@ -171,8 +172,10 @@ def _requirements_are_right() -> Iterator[None]:
         environment.warn_dependency_requirement_mismatches = check
 
 
-def _signature(model: Any, example: "pd.DataFrame") -> ModelSignature:
+def _signature(model: Any, example: "pd.DataFrame") -> "ModelSignature":
     """Infer the input of a model; a column of text stays text if all its values are missing."""
+    from mlflow.models import infer_signature
+
     typed = example.copy()
     unknown = [n for n in typed if typed[n].dtype.kind == "O" and typed[n].isna().all()]
     typed.loc[typed.index[:1], unknown] = ""
@@ -191,8 +194,8 @@ def model_id_of(run_id: str) -> str:
     if outputs is None or not outputs.model_outputs:
         raise ModelError(
             f"expected a training run with a model, found run {run_id} without one. "
-            "Name a finished train_lr or train_dt run; if a sweep did not store its model, restore "
-            f"it: -e reproduce {option('run_id', run_id)} -P materialize=true"
+            "Name a finished run that trained one; if a sweep did not store it, restore it: "
+            f"reprise reproduce {word(run_id)} --materialize"
         )
     return answers.model_id(outputs.model_outputs[-1].model_id)
 

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 _SERVER = Path(__file__).with_name("fork_server.py")
 _GRACE_SECONDS = 15  # longer than what the process itself gives its forks
@@ -79,7 +79,7 @@ class Launcher:
                 start_new_session=True,  # Ctrl-C is for the parent, which ends this in order
             )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Launcher":  # noqa: PYI034 - Self is newer than Python 3.10
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,9 +9,10 @@ import json
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from reprise import env
+from reprise.backports import Self
 from reprise.errors import TaskError
 
 

@@ -2,16 +2,17 @@
 
 steps = "steps"           the package whose modules are steps of this engine
 preload = ["sklearn", …]  libraries that its steps import, to be loaded ahead of them
+ui = "make ui"            the command that shows runs in a browser
 
-Both are optional: a project without them runs as well, and starts a little later.
+All are optional: a project without them runs as well, and starts a little later.
 """
 
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reprise.backports import tomllib
 from reprise.errors import ProjectError
 from reprise.trust import documents, limits
 
@@ -29,10 +30,28 @@ class Settings:
         Package whose modules call `reprise.runtime.launch.launch`; "": there is none.
     preload : tuple of str
         Names of modules.
+    ui : str
+        A command to type.
     """
 
     steps: str = ""
     preload: tuple[str, ...] = ()
+    ui: str = "mlflow ui"
+
+    def module(self, entry_point: str) -> str:
+        """Return the module of a step.
+
+        Raises
+        ------
+        ProjectError
+            If the project names no package with steps.
+        """
+        if not self.steps:
+            raise ProjectError(
+                f"expected the package that has the step {entry_point}, found none named in "
+                f'{FILE_NAME}. Add the table [tool.reprise] with steps = "<package>".'
+            )
+        return f"{self.steps}.{entry_point}"
 
     def is_step(self, words: list[str]) -> bool:
         """Return whether a command starts a step of this engine: `python -m <steps>.<name>`."""
@@ -60,14 +79,15 @@ def of(project: Path) -> Settings:
         ) from None
     if not isinstance(table, dict):
         raise ProjectError(f"expected the table [tool.reprise] in {FILE_NAME}. Fix the file.")
-    steps, preload = table.get("steps", ""), table.get("preload", [])
+    steps, preload, ui = table.get("steps", ""), table.get("preload", []), table.get("ui", "")
     names = [*([steps] if steps != "" else []), *(preload if isinstance(preload, list) else [])]
-    if not isinstance(preload, list) or not all(map(_is_module, names)):
+    if not isinstance(preload, list) or not isinstance(ui, str) or not all(map(_is_module, names)):
         raise ProjectError(
-            "expected [tool.reprise] with steps, the name of a package, and preload, a list of "
-            f"names of modules; found {steps!r} and {preload!r} in {FILE_NAME}. Fix the file."
+            "expected [tool.reprise] with steps, the name of a package, preload, a list of names "
+            f"of modules, and ui, a command; found {steps!r}, {preload!r} and {ui!r} in "
+            f"{FILE_NAME}. Fix the file."
         )
-    return Settings(steps=steps, preload=tuple(preload))
+    return Settings(steps=steps, preload=tuple(preload), ui=ui or Settings.ui)
 
 
 def _is_module(name: Any) -> bool:

@@ -117,7 +117,9 @@ def _started(
             check=False,
         )
     except FileNotFoundError:
-        raise EnvironmentMismatchError("expected uv on PATH, found none. Run `make`.") from None
+        raise EnvironmentMismatchError(
+            "expected uv beside Python or on PATH, found none. Install it: pip install uv"
+        ) from None
 
 
 def _credentials() -> Path:

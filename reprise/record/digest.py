@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reprise.backports import file_digest
+
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
@@ -38,7 +40,7 @@ def sha256_json(value: Any) -> str:
 def sha256_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, which are read in pieces."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_digest(file, "sha256").hexdigest()
 
 
 def sha256_table(table: "pa.Table") -> str:

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from reprise.backports import Self
 
 _HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _FILE = "diff --git "

@@ -5,10 +5,11 @@ Each run has one `provenance.json`, written before the work starts and completed
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from reprise.backports import Self
 from reprise.errors import RecordError
 from reprise.record.digest import canonical_json, sha256_json
 from reprise.trust import limits

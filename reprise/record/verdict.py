@@ -8,11 +8,11 @@ not replayable: the run could not be reproduced.
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from reprise.backports import StrEnum
 from reprise.record.schema import PERMISSIONS, Outputs, RunRecord
 
 _THREADS = ".*_NUM_THREADS"

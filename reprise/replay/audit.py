@@ -7,12 +7,12 @@ compared with the recorded one, and what it read is read again and compared by d
 import random
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from reprise import tracking
+from reprise.backports import StrEnum
 from reprise.errors import RepriseError
 from reprise.process.launcher import Launcher
 from reprise.projects import checkout, environments

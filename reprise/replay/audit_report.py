@@ -4,15 +4,16 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reprise import console
+from reprise.backports import UTC
 from reprise.errors import AuditError
 from reprise.record.verdict import Verdict
 from reprise.replay.audit import REPLAYABLE, Answer, Finding
 from reprise.replay.original_run import shown_name
-from reprise.visible import cell, option
+from reprise.visible import cell, word
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -74,8 +75,8 @@ def show(findings: Sequence[Finding], experiment: str) -> None:
     counted = counts(findings)
     console.say(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counted.items()))
     if counted["replayable"] and not counted["replayed"]:
-        reproduce = f"{console.RUN} audit {option('experiment', experiment)} -P replay=3"
-        console.next_commands({reproduce: "reproduce three of them"})
+        again = f"reprise audit --experiment {word(experiment)} --replay 3"
+        console.next_commands({again: "reproduce three of them"})
 
 
 def raise_unless_good(findings: Sequence[Finding], experiment: str) -> None:

@@ -1,14 +1,16 @@
 """What a replay reports: a table on the terminal, artifacts, tags, and how the command ends."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reprise import console, tracking
 from reprise.errors import DifferentError, NotReplayableError
+from reprise.projects import settings
 from reprise.record.digest import canonical_json
 from reprise.record.verdict import Difference, Verdict
 from reprise.replay.prepare import Request
 from reprise.replay.verdicts import FILE_NAME, Replay
-from reprise.visible import option
+from reprise.visible import word
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,14 +50,12 @@ def show(replay: Replay, request: Request) -> None:
             console.say(f"  not recorded, so not compared: {', '.join(each.judgement.unknown)}")
     console.say(_conclusion(replay, request))
     if new and replay.verdict is not Verdict.NOT_REPLAYABLE:
-        commands = {"make ui": "both runs in a browser"}
+        commands = {settings.of(Path.cwd()).ui: "both runs in a browser"}
         if replay.verdict is not Verdict.IDENTICAL or not request.is_exact:
-            both = f"{option('run_id', replay.run_id)} {option('other', new)}"
-            compare = f"{console.RUN} compare {both}"
+            compare = f"reprise compare {word(replay.run_id)} {word(new)}"
             commands = {compare: "all that the two runs depended on, side by side", **commands}
         else:
-            reproduce = f"{console.RUN} reproduce {option('run_id', replay.run_id)}"
-            tweak = f'{reproduce} -P set="name=value"'
+            tweak = f"reprise reproduce {word(replay.run_id)} --set name=value"
             commands = {tweak: "the same run with another parameter", **commands}
         console.next_commands(commands)
 

@@ -10,7 +10,7 @@ from reprise.record.digest import canonical_json
 from reprise.record.verdict import Cause, CauseKind, Judgement, Verdict, judge, worst
 from reprise.replay import original_run
 from reprise.replay.original_run import OriginalRun
-from reprise.visible import option
+from reprise.visible import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,10 +127,9 @@ def restore_model(replay: Replay) -> None:
         If they are not.
     """
     if replay.verdict is not Verdict.IDENTICAL or replay.new_run_id is None:
-        command = f"{console.RUN} reproduce {option('run_id', replay.run_id)}"
         raise DifferentError(
             f"expected an identical replay of run {replay.run_id}, for its model; found one "
-            f"that is {replay.verdict}. See: {command}"
+            f"that is {replay.verdict}. See: reprise reproduce {word(replay.run_id)}"
         )
     model_store.attach(replay.run_id, replay.new_run_id)
 

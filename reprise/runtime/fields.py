@@ -42,7 +42,7 @@ AllowPath = Annotated[
     Field(
         description="files and folders outside the project, or addresses that are not public, "
         "that may be read although only the record names them, comma-separated; empty: none",
-        examples=["/data/iris"],
+        examples=["/data/churn"],
     ),
 ]
 AllowLarge = Annotated[

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
-from reprise import env, tracking
+from reprise import env, extras, tracking
 from reprise.capture import ahead, code, untracked
-from reprise.console import say, warn
+from reprise.console import announce_run, say, warn
 from reprise.errors import (
     CodeError,
     ParameterError,
@@ -100,6 +100,8 @@ def _record(
         return
     run, origin = tracking.open_run(ordered=ordered, planned=planned)
     reporter.report(run_id=run.info.run_id)
+    if ordered:
+        announce_run(model.entry_point, run.info.run_id)
     end: Callable[[str, str], None] = tracking.end_run
     if planned:
         end = partial(tracking.end_planned, alone=task.key is None)
@@ -144,7 +146,8 @@ def _record(
         with recorded.recorded(at_once=not planned):
             if wrong:
                 raise wrong
-            main(cast("P", parameters), recorded)
+            with extras.explaining_missing():
+                main(cast("P", parameters), recorded)
     reporter.report(run_id=run.info.run_id, metrics=recorded.metrics)
 
 

@@ -8,11 +8,13 @@ import difflib
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from reprise.backports import Self
 from reprise.errors import ParameterError
 from reprise.record.schema import PERMISSIONS, as_text
 from reprise.urls import without_credentials_within
@@ -163,11 +165,15 @@ def expected(field: FieldInfo) -> str:
 
 
 def help_text(model: type[Parameters]) -> str:
-    """Explain an entry point and each of its parameters, a line each."""
+    """Explain an entry point of this folder's project and each of its parameters, a line each."""
+    from reprise.projects import settings  # which a command that is right does without
+
+    package = settings.of(Path.cwd()).steps
+    command = f"python -m {package}.{model.entry_point}" if package else sys.argv[0]
     lines = [
         str(model.__doc__),
         "",
-        f"usage: python -m steps.{model.entry_point} [--name value ...]",
+        f"usage: {command} [--name value ...]",
         "",
     ]
     for name, field in model.model_fields.items():

@@ -9,22 +9,31 @@ import gc
 import importlib.util
 import os
 import sys
+from collections.abc import Sequence
 
 from reprise.capture import numerics
 
 _COLLECT_AFTER = 50_000  # objects; Python's own 700 is for programs that do not import ML libraries
-_NEEDED = ("mlflow", "sklearn", "pydantic")
+_NEEDED = ("mlflow", "pydantic")
 
 
-def prepare() -> None:
-    """Pin the numerics; where a step is starting, check its Python and quicken its imports."""
-    starting = sys.argv[:1] == ["-m"]
-    if starting:
-        _check_environment()
-        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # gives freed memory back
-    numerics.pin()
-    if starting:
-        gc.disable()
+def prepare(*, needs: Sequence[str] = (), advice: str = "") -> None:
+    """Pin the numerics; where a step is starting, check its Python and quicken its imports.
+
+    Parameters
+    ----------
+    needs : sequence of str
+        Modules that every step of the project imports.
+    advice : str
+        How one gets the project's environment.
+    """
+    if sys.argv[:1] != ["-m"]:
+        numerics.pin()
+        return
+    _check_environment([*_NEEDED, *needs], advice)
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # gives freed memory back
+    numerics.restart_pinned()
+    gc.disable()
 
 
 def imported() -> None:
@@ -39,11 +48,10 @@ def ending() -> None:
     gc.freeze()
 
 
-def _check_environment() -> None:
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+def _check_environment(needed: Sequence[str], advice: str) -> None:
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         sys.exit(
             f"expected the project's environment, found {sys.executable} without "
-            f"{', '.join(missing)}. Run `make`, then `source .venv/bin/activate`, "
-            "or give mlflow run --env-manager uv."
+            f"{', '.join(missing)}. {advice or 'Activate it.'}"
         )

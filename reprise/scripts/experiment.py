@@ -14,9 +14,10 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from reprise import tracking
+from reprise import extras, tracking
+from reprise.backports import Self
 from reprise.capture import code, numerics, untracked
 from reprise.data import sources
 from reprise.errors import ParameterError
@@ -60,6 +61,7 @@ class Experiment:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
+        numerics.pin()  # for the processes that the script starts, too
         self._settings = checked(config)
         self._process = current()
         placed = self._process.placed  # a replay uses the experiment of its parent run
@@ -297,7 +299,11 @@ class Experiment:
     @contextlib.contextmanager
     def _talking(self) -> Iterator[None]:
         """Use this experiment's server inside a block; its refusals become one line."""
-        with tracking.using_server(self._server), tracking.translating_errors():
+        with (
+            tracking.using_server(self._server),
+            tracking.translating_errors(),
+            extras.explaining_missing(),
+        ):
             yield
 
     def _make(self, name: str, *, given: bool) -> "Run":

@@ -10,9 +10,10 @@ import os
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from reprise import env, errors, visible
+from reprise import env, errors, extras, visible
+from reprise.backports import Self
 from reprise.capture import environment
 from reprise.console import warn
 from reprise.errors import ClusterError, EnvironmentMismatchError
@@ -34,9 +35,6 @@ _FILES = {
     "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY": "tls_client_key",
 }
 FILES = tuple(_FILES.values())
-_NO_DASK = (
-    "expected Dask for a scheduler, found that it is not installed. Run: pip install '.[dask]'"
-)
 
 
 class ClusterExecutor:
@@ -54,8 +52,10 @@ class ClusterExecutor:
 
     Raises
     ------
+    MissingExtraError
+        If Dask is not installed.
     ClusterError
-        If Dask is not installed, the address is none with TLS, the certificates are not there, or
+        If the address is none with TLS, the certificates are not there, or
         the scheduler does not answer.
     """
 
@@ -104,7 +104,7 @@ class ClusterExecutor:
         # A task of its own: every worker fetches its result once.
         self._bundle = self._client.submit(bytes, path.read_bytes(), key=f"reprise-code-{commit}")
 
-    def run(self, tasks: Sequence[Task]) -> Generator[Result]:
+    def run(self, tasks: Sequence[Task]) -> Generator[Result, None, None]:
         """Run tasks, and yield each as it ends; what still runs ends with the iteration."""
         from distributed import as_completed
 
@@ -150,10 +150,8 @@ def _results(future: Any, chunk: Sequence[Task]) -> Iterator[Result]:
 
 
 def _connect(address: str, files: Mapping[str, str]) -> "Client":
-    try:
+    with extras.explaining_missing():
         from distributed import Client
-    except ImportError:
-        raise ClusterError(_NO_DASK) from None
     if not address.startswith("tls://"):
         raise ClusterError(
             f"scheduler must be an address tls://host:port; found {address!r}. What is sent there "

@@ -13,9 +13,10 @@ import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from reprise import env
+from reprise.backports import Self
 from reprise.process.launcher import Launcher
 from reprise.process.task import StepTask
 
@@ -85,7 +86,7 @@ class Executor(Protocol):
     def open(self, code: Path, environment: Mapping[str, str]) -> None:
         """Say in which folder the runs' code is, and which variables all of them have."""
 
-    def run(self, tasks: Sequence[Task]) -> Generator[Result]:
+    def run(self, tasks: Sequence[Task]) -> Generator[Result, None, None]:
         """Run tasks, and yield each as it ends; what still runs ends with the iteration."""
 
 
@@ -143,7 +144,7 @@ class WarmExecutor:
         self._environment = environment
         self._enter()
 
-    def run(self, tasks: Sequence[Task]) -> Generator[Result]:
+    def run(self, tasks: Sequence[Task]) -> Generator[Result, None, None]:
         """Run tasks, and yield each as it ends; what still runs ends with the iteration."""
         if not self._entered:
             self._enter()

@@ -33,17 +33,15 @@ class ExperimentFile(BaseModel):
     evaluation: dict[str, Any] | None = {}
 
 
-def read(path: Path) -> ExperimentFile:
-    """Read an experiment file.
+def read(path: Path, *, example: str = "") -> ExperimentFile:
+    """Read an experiment file; `example` is the name of one, to point to.
 
     Raises
     ------
     ExperimentFileError
         One line that says what in the file is wrong.
     """
-    return yaml_file.read(
-        path, ExperimentFile, what="an experiment file", example="params/iris.yaml"
-    )
+    return yaml_file.read(path, ExperimentFile, what="an experiment file", example=example)
 
 
 def check_name(name: str, models: Mapping[str, type[Parameters]]) -> type[Parameters]:
@@ -58,7 +56,7 @@ def check_name(name: str, models: Mapping[str, type[Parameters]]) -> type[Parame
         nearest = difflib.get_close_matches(name, models, 1)
         hint = f"did you mean {nearest[0]}? " if nearest else ""
         raise ExperimentFileError(
-            f"expected a step out of {', '.join(models)}; found {name!r}; {hint}Mend it."
+            f"expected a step out of {', '.join(models)}; found {name!r}; {hint}Fix it."
         )
     return models[name]
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from reprise.backports import Self
 from reprise.errors import ExperimentFileError, ParameterError
 from reprise.runtime.parameters import Parameters, is_integer
 from reprise.sweeps import yaml_file
@@ -90,20 +91,20 @@ class GridFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    data: str = "iris"
+    data: str | None = None  # None: what the step reads unless it is told
     params: Values = Field(min_length=1)
     metric: str | None = None
 
 
-def read(path: Path) -> GridFile:
-    """Read a grid file.
+def read(path: Path, *, example: str = "") -> GridFile:
+    """Read a grid file; `example` is the name of one, to point to.
 
     Raises
     ------
     ExperimentFileError
         One line that says what in the file is wrong.
     """
-    return yaml_file.read(path, GridFile, what="a grid file", example="params/sweep_dt.yaml")
+    return yaml_file.read(path, GridFile, what="a grid file", example=example)
 
 
 def understood(name: str, value: Any) -> Any:

@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from reprise.console import add_row, cell, make_table, print_table, say
+from reprise.sweeps.outcome import succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,21 @@ def leaderboard(
 
 def _failed(outcome: "Outcome") -> str:
     return " (failed)" if outcome.error else ""
+
+
+def best_run(trained: "Sequence[Outcome]", metric: str, *, ascending: bool) -> str:
+    """Return the id of the best run by its cross-validated metric, else by its training metric.
+
+    Raises
+    ------
+    RunFailedError
+        If none finished.
+    """
+    finished = [outcome for outcome in trained if not outcome.error] or succeeded(trained)
+    validated = f"cv_{metric}_mean"
+    any_validated = any(validated in outcome.metrics for outcome in finished)
+    name = validated if any_validated else f"train_{metric}"
+    return ranked(finished, name, ascending=ascending)[0].run_id
 
 
 def ranked(outcomes: "Sequence[Outcome]", name: str, *, ascending: bool) -> "list[Outcome]":

@@ -3,8 +3,9 @@
 import math
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from reprise.backports import Self
 from reprise.console import say
 from reprise.visible import visible
 

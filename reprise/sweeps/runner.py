@@ -12,7 +12,7 @@ from reprise.errors import RunFailedError
 from reprise.git import repository_root
 from reprise.models import model_store
 from reprise.process.task import StepTask
-from reprise.projects import checkout
+from reprise.projects import checkout, settings
 from reprise.record.schema import Code
 from reprise.replay import original_run, verdicts
 from reprise.runtime.parameters import Parameters
@@ -203,8 +203,9 @@ def _task(
     key: str | None = None,
     keep_models: bool = True,
 ) -> Task:
+    module = settings.of(Path.cwd()).module(parameters.entry_point)
     asked = StepTask(planned=asdict(plan), key=key, keep_models=keep_models)
-    return Task(f"steps.{parameters.entry_point}", parameters.raw(), asked=asked)
+    return Task(module, parameters.raw(), asked=asked)
 
 
 def _run(

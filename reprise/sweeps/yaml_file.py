@@ -13,7 +13,7 @@ from reprise.trust import documents, limits
 M = TypeVar("M", bound=BaseModel)
 
 
-def read(path: Path, model: type[M], *, what: str, example: str) -> M:
+def read(path: Path, model: type[M], *, what: str, example: str = "") -> M:
     """Read a YAML file.
 
     Parameters
@@ -31,12 +31,11 @@ def read(path: Path, model: type[M], *, what: str, example: str) -> M:
     ExperimentFileError
         One line that says what in the file is wrong.
     """
+    advice = f"See {example}." if example else "Fix the file."
     try:
         values = documents.parse_yaml(documents.read_text(path, largest=limits.YAML_BYTES))
     except FileNotFoundError:
-        raise ExperimentFileError(
-            f"expected {what}, found no file {path}. params/ holds some."
-        ) from None
+        raise ExperimentFileError(f"expected {what}, found no file {path}. Name another.") from None
     except documents.NoFileError as error:
         raise ExperimentFileError(
             f"expected a YAML file that can be read, found {path}: {error}. Name another."
@@ -51,19 +50,19 @@ def read(path: Path, model: type[M], *, what: str, example: str) -> M:
         ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no such date
         raise ExperimentFileError(
-            f"expected YAML in {path}, found a mistake: {error} Mend it."
+            f"expected YAML in {path}, found a mistake: {error} Fix it."
         ) from None
     if not isinstance(values, dict):
         *others, last = model.model_fields
         raise ExperimentFileError(
             f"expected the keys {', '.join(others)} and {last} in {path}, found "
-            f"{'nothing' if values is None else type(values).__name__}. See {example}."
+            f"{'nothing' if values is None else type(values).__name__}. {advice}"
         )
     try:
         return model.model_validate(values)
     except ValidationError as error:
         problems = " ".join(_problem(dict(detail), _keys(model)) for detail in error.errors())
-        raise ExperimentFileError(f"{path}: {problems} See {example}.") from None
+        raise ExperimentFileError(f"{path}: {problems} {advice}") from None
 
 
 def _keys(model: type[BaseModel]) -> list[str]:

@@ -127,7 +127,7 @@ def artifact(run_id: str, name: str, *, allow_large: bool = False) -> Iterator[P
 
 
 def stored_in(run_id: str) -> str:
-    """Return the id of the run that stores the data of a load_data run."""
+    """Return the id of the run that stores the data that a run has loaded."""
     answers.run_id(run_id)
     cache = _CACHE.get()
 

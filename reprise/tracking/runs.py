@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import mlflow
 from mlflow.entities import (
@@ -24,6 +23,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.default_context import DefaultRunContext
 from mlflow.utils import mlflow_tags
 
+from reprise.backports import StrEnum
 from reprise.console import warn
 from reprise.errors import TrackingError
 from reprise.record.project_run import ProjectRun
@@ -46,10 +46,6 @@ from reprise.tracking.tags import (
     SOURCE_NAME,
     error_tag,
 )
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a team's runs are its own business
-# With a redirect, a server could make its client send requests to hosts in this machine's network.
-os.environ.setdefault("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")
 
 GIVEN = "MLFLOW_RUN_ID"  # MLflow's variable: the run that was made for this process
 _OPEN = ("RUNNING", "SCHEDULED")  # the statuses of a run that has not ended

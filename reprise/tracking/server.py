@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -33,11 +34,25 @@ _USER_ERRORS = frozenset(
 )
 
 
+# How MLflow's client behaves where the user has not said it.
+_DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # a team's runs are its own business
+    # With a redirect, a server could make its client send requests to hosts in this machine's
+    # network.
+    "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",
+}
 _SERVER: ContextVar[str | None] = ContextVar("server", default=None)
+
+
+def apply_defaults() -> None:
+    """Set how MLflow's client of this process behaves, unless the user has."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
 
 
 def client() -> MlflowClient:
     """Return a client of the server of `using_server`, else of that in MLFLOW_TRACKING_URI."""
+    apply_defaults()
     return MlflowClient(tracking_uri=_SERVER.get())
 
 
@@ -64,6 +79,7 @@ def shown_address() -> str:
 @contextlib.contextmanager
 def translating_errors() -> Iterator[None]:
     """Turn a server's refusal or absence into a `TrackingError`; other errors pass through."""
+    apply_defaults()
     try:
         yield
     except (ParseError, json.JSONDecodeError, requests.JSONDecodeError) as error:

@@ -15,8 +15,8 @@ import yaml
 
 from reprise.trust import limits
 
-# Whole strings are skipped, so that brackets in them do not count.
-_STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
+# Escapes a hundred at a time: without a limit each would be remembered, to go back to.
+_QUOTES_AND_BRACKETS = re.compile(r'(?:\\.){1,100}|["\[{\]}]', re.DOTALL)
 _NUMBER = re.compile(r"[-+.]*[0-9]")
 _KINDS = {
     stat.S_ISDIR: "a folder",
@@ -153,12 +153,21 @@ def parse_json(
     """
     if len(text) > largest:
         raise DocumentError(f"more than {size_text(largest)}")
-    depth = 0
-    for match in _STRING_OR_BRACKET.finditer(text):
-        depth += (match[0] in "[{") - (match[0] in "]}")
-        if depth > deepest:
-            raise DocumentError(f"more than {deepest} levels of nesting")
+    _refuse_deep(text, deepest)
     return json.loads(text, object_pairs_hook=_without_repeated_keys)
+
+
+def _refuse_deep(text: str, deepest: int) -> None:
+    """Refuse JSON with more levels of nesting than this; brackets in strings do not count."""
+    depth, is_string = 0, False
+    for match in _QUOTES_AND_BRACKETS.finditer(text):
+        part = match[0]
+        if part == '"':
+            is_string = not is_string
+        elif not is_string:
+            depth += (part in "[{") - (part in "]}")
+            if depth > deepest:
+                raise DocumentError(f"more than {deepest} levels of nesting")
 
 
 def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

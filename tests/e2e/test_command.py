@@ -59,6 +59,13 @@ def test_a_run_looks_the_same_as_by_mlflow_run(experiment, ended):
     assert b.info.run_name == "mine"
 
 
+def test_the_first_line_of_a_run_is_its_id(ended):
+    done = ended["training"]
+
+    first = done.stderr.splitlines()[0]
+    assert first == f"=== Running train_dt in run with ID '{run_id(done)}' ==="
+
+
 def test_the_records_of_both_runs_agree_in_all_but_their_ids(experiment, ended):
     ids = ended["training by mlflow run"].run_id, run_id(ended["training"])
 

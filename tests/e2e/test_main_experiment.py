@@ -183,7 +183,7 @@ def test_the_leaderboard_begins_with_the_best(main, trainings):
 @pytest.fixture(scope="module")
 def followed(clone, main):
     """How each of the next commands ended, word for word but for the UI."""
-    commands = [line for line in next_commands(main.stdout) if line.startswith("mlflow run ")]
+    commands = [line for line in next_commands(main.stdout) if line.startswith("reprise run ")]
     ended = at_once(*(lambda line=line: clone.shell(line) for line in commands))
     return dict(zip(commands, ended, strict=True))
 
@@ -194,7 +194,7 @@ def test_the_next_commands_are_the_ui_a_training_and_an_evaluation(main):
     assert "make ui" in commands
     assert any("-e train_" in line for line in commands)
     assert any("-e evaluate" in line for line in commands)
-    assert all(line.startswith(("make ", "mlflow run . --env-manager local")) for line in commands)
+    assert all(line.startswith(("make ", "reprise run -e ")) for line in commands)
 
 
 def test_the_next_commands_work_word_for_word(clone, followed):

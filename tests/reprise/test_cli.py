@@ -1,5 +1,6 @@
 """The command `reprise`: its verbs, their options, and its exit codes."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,63 @@ def reprise(capsys, monkeypatch):
 
 def verb_of(name):
     return cli.cli.get_command(click.Context(cli.cli), name)
+
+
+# The process
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["reproduce", "x"], True),
+        (["compare", "x", "y"], True),
+        (["audit"], True),
+        (["run", "runs:/x"], True),
+        (["run", "-e", "reproduce", "runs:/x"], True),
+        (["run", "-e", "train"], False),
+        (["sweep"], False),
+        (["show", "x"], False),
+        (["reproduce", "--help"], False),
+        (["audit", "-h"], False),
+        ([], False),
+    ],
+)
+def test_a_command_that_makes_a_run_of_its_own_process_is_known_by_its_words(words, expected):
+    assert cli.makes_run(words) is expected
+
+
+def test_every_verb_that_makes_a_run_of_its_own_process_is_known():
+    assert set(MODELS) == cli.MAKE_RUNS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("verb", "seed"), [("audit", "0"), ("show", "7")])
+def test_a_command_that_makes_a_run_starts_again_with_the_hash_seed(verb, seed, tmp_path):
+    program = """
+import sys
+from reprise import cli
+cli.exit_code = lambda _: print(sys.flags.hash_randomization, hash("x"), *sys.argv[1:])
+cli.main()
+"""
+    variables = {n: v for n, v in os.environ.items() if not n.endswith("_NUM_THREADS")}
+    expected = subprocess.run(
+        [sys.executable, "-c", "import sys; print(sys.flags.hash_randomization, hash('x'))"],
+        env={**variables, "PYTHONHASHSEED": seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, verb, "two words"],
+        cwd=tmp_path,
+        env={**variables, "PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == f"{expected.stdout.strip()} {verb} two words\n"
 
 
 # Help

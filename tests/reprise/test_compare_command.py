@@ -141,8 +141,8 @@ class TestMain:
         assert "min_samples_leaf" not in printed  # it is equal
         assert "  step.py  +2 -1\n" in printed
         assert f"comparison.html of run {run_id}\n" in printed
-        assert f"reproduce -P run_id={a}\n" in printed
-        assert f"reproduce -P run_id={b}\n" in printed
+        assert f"reprise reproduce {a}\n" in printed
+        assert f"reprise reproduce {b}\n" in printed
 
     def test_finds_no_difference_of_a_run_from_itself(self, compared, trained, commit, store):
         run = trained(commit("1\n"))
@@ -175,7 +175,7 @@ class TestMain:
         assert found["b"]["error"] == "no such column"
         assert f"B: FAILED run {failing.run_id}  train_dt" in printed
         assert "   no such column\n" in printed
-        assert f"reproduce -P run_id={failing.run_id}" not in printed
+        assert f"reprise reproduce {failing.run_id}" not in printed
 
     def test_reports_what_a_plain_run_did_not_record(self, compared, trained, commit, store):
         code = commit("1\n")

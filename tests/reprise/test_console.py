@@ -2,13 +2,13 @@
 
 import ast
 import math
+import re
 import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from reprise import console
 from reprise.runtime import summary
 from reprise.sweeps import leaderboard
 from reprise.sweeps.outcome import Outcome
@@ -103,7 +103,7 @@ class TestCommand:
 
         found = summary.command(parameters)
 
-        assert found == "mlflow run . --env-manager local -e train_dt -P max_depth=3"
+        assert found == "reprise run -e train_dt -P max_depth=3"
 
     @pytest.mark.parametrize(
         "source", ["a b.csv", "it's.csv", "$(rm -rf x).csv", "a;b&c|d.csv", '"q".csv', "*.csv"]
@@ -238,7 +238,8 @@ class TestDone:
             record=SimpleNamespace(step=SimpleNamespace(entry_point="train_dt")),
         )
 
-        summary.done(run, {"make ui": "look at it"})
+        headlines = ["cv_accuracy_mean", "cv_accuracy_std", "train_accuracy"]
+        summary.done(run, {"make ui": "look at it"}, headlines=headlines)
 
         assert capsys.readouterr().out == (
             f"train_dt: run {'a' * 32}\n"
@@ -255,7 +256,7 @@ class TestDone:
             record=SimpleNamespace(step=SimpleNamespace(entry_point="load_data")),
         )
 
-        summary.done(run, {})
+        summary.done(run, {}, headlines=["cv_accuracy_mean"])
 
         assert "  rows_train 100  rows_test 50\n" in capsys.readouterr().out
 
@@ -264,12 +265,13 @@ def hints():
     """Every text in the engine and the steps that has a command to type, by its file."""
     for path in sorted([*ROOT.glob("reprise/**/*.py"), *ROOT.glob("steps/**/*.py")]):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and "mlflow run . " in str(node.value):
-                yield path.name, node.value
+            text = str(node.value) if isinstance(node, ast.Constant) else ""
+            if re.match(r"(mlflow|reprise) run ", text):
+                yield path.name, text
 
 
-def test_every_command_to_type_runs_in_the_present_environment():
+def test_every_command_to_type_is_one_of_the_command_reprise():
     found = list(hints())
 
-    assert ("console.py", console.RUN) in found
-    assert [hint for hint in found if "mlflow run . --env-manager local " not in hint[1]] == []
+    assert ("training.py", "reprise run -e evaluate ") in found
+    assert [hint for hint in found if hint[1].startswith("mlflow run ")] == []

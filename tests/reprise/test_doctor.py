@@ -409,7 +409,7 @@ def test_a_good_machine_gets_a_line_for_each_check_and_nothing_remains_on_the_se
     assert [row.split()[:2] for row in lines[:-3]] == [
         ["ok", name] for name in [*CHECKED, "clean-up"]
     ]
-    assert lines[-1].strip() == "mlflow run . --env-manager local -e train_dt"
+    assert lines[-1].strip() == "reprise run"
     assert "3 MB written, read back unchanged and deleted" in stdout
     assert PASSWORD not in stdout
     assert server.stored() == []

@@ -3,7 +3,9 @@
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from repositories import commit_all, git, make_repository
@@ -18,7 +20,9 @@ from reprise.process import task
 from reprise.process.task import StepTask
 from reprise.projects.mlproject import Command
 from reprise.record.project_run import ProjectRun
+from reprise.runtime import launch
 from reprise.runtime.outcome import Reporter
+from reprise.runtime.parameters import Parameters
 
 MLPROJECT = """
 name: tiny
@@ -50,6 +54,14 @@ if how == "interrupt":
     os.kill(int(os.environ["PARENT"]), signal.SIGTERM)
     signal.pause()
 """
+
+PLANNED = ProjectRun(
+    entry_point="train",
+    raw_parameters={"C": "2"},
+    source="file:///project",
+    backend="local",
+    name="mine",
+)
 
 
 @pytest.fixture
@@ -258,14 +270,7 @@ def test_a_step_reports_its_run_and_its_child_processes_do_not(tmp_path):
 
 
 def test_a_step_makes_the_run_that_was_ordered_and_enters_it(store):
-    planned = ProjectRun(
-        entry_point="train",
-        raw_parameters={"C": "2"},
-        source="file:///project",
-        backend="local",
-        name="mine",
-    )
-    run, origin = tracking.open_run(ordered=planned)
+    run, origin = tracking.open_run(ordered=PLANNED)
 
     assert origin == tracking.Origin.GIVEN
     assert os.environ["MLFLOW_RUN_ID"] == run.info.run_id
@@ -273,3 +278,30 @@ def test_a_step_makes_the_run_that_was_ordered_and_enters_it(store):
     assert run.info.run_name == "mine"
     assert run.info.experiment_id == store.experiment_id
     assert store.tags(run.info.run_id)["mlflow.source.name"] == "file:///project"
+
+
+class TinyParameters(Parameters):
+    """Do a little."""
+
+    entry_point: ClassVar[str] = "tiny"
+
+
+@pytest.mark.usefixtures("store")
+def test_a_step_announces_the_run_that_was_ordered_before_it_does_anything(capsys):
+    printed = []
+
+    launch._record(
+        TinyParameters,
+        lambda _, run: printed.append((run.run_id, capsys.readouterr().err)),
+        [],
+        StepTask(ordered=asdict(PLANNED)),
+    )
+
+    ((run_id, err),) = printed
+    assert err == f"=== Running tiny in run with ID '{run_id}' ===\n"
+
+
+def test_a_step_that_was_started_otherwise_announces_nothing(store, capsys):
+    launch._record(TinyParameters, lambda *_: None, [])
+
+    assert capsys.readouterr().err == ""

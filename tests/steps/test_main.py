@@ -4,9 +4,10 @@ import pytest
 
 from reprise.errors import ExperimentFileError, ParameterError, RunFailedError
 from reprise.sweeps import experiment_file
-from reprise.sweeps.outcome import Outcome
+from reprise.sweeps.leaderboard import best_run
+from reprise.sweeps.outcome import Outcome, succeeded
 from steps import main
-from steps.main import best_of, planned, succeeded
+from steps.main import planned
 from steps.parameters import (
     EvaluateParameters,
     LoadDataParameters,
@@ -126,29 +127,29 @@ def test_a_mistake_is_one_line_before_anything_runs(tmp_path, text, error, line)
     assert "\n" not in str(refused.value)
 
 
-class TestBestOf:
+class TestBestRun:
     def test_is_decided_by_the_cross_validated_metric(self):
         trained = [
             outcome("1", cv_accuracy_mean=0.8, train_accuracy=1.0),
             outcome("2", cv_accuracy_mean=0.9, train_accuracy=0.9),
         ]
 
-        assert best_of(trained, "accuracy", ascending=False) == "2"
+        assert best_run(trained, "accuracy", ascending=False) == "2"
 
     def test_is_decided_by_the_training_metric_where_nothing_was_validated(self):
         trained = [outcome("1", train_accuracy=0.9), outcome("2", train_accuracy=1.0)]
 
-        assert best_of(trained, "accuracy", ascending=False) == "2"
+        assert best_run(trained, "accuracy", ascending=False) == "2"
 
     def test_has_the_least_log_loss(self):
         trained = [outcome("1", cv_log_loss_mean=0.9), outcome("2", cv_log_loss_mean=0.1)]
 
-        assert best_of(trained, "log_loss", ascending=True) == "2"
+        assert best_run(trained, "log_loss", ascending=True) == "2"
 
     def test_is_the_first_of_equals(self):
         trained = [outcome(name, cv_accuracy_mean=0.9) for name in "bca"]
 
-        assert best_of(trained, "accuracy", ascending=False) == "b"
+        assert best_run(trained, "accuracy", ascending=False) == "b"
 
     def test_is_none_of_those_that_failed(self):
         trained = [
@@ -156,13 +157,13 @@ class TestBestOf:
             outcome("2", cv_accuracy_mean=0.8),
         ]
 
-        assert best_of(trained, "accuracy", ascending=False) == "2"
+        assert best_run(trained, "accuracy", ascending=False) == "2"
 
     def test_is_an_error_where_all_failed(self):
         trained = [outcome("1", error="no data"), outcome("2", error="no memory")]
 
         with pytest.raises(RunFailedError) as failed:
-            best_of(trained, "accuracy", ascending=False)
+            best_run(trained, "accuracy", ascending=False)
 
         assert str(failed.value) == (
             "2 of 2 runs failed: [train_dt 1] no data [train_dt 2] no memory"

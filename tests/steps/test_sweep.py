@@ -7,8 +7,11 @@ import pytest
 
 from reprise import tracking
 from reprise.errors import ExperimentFileError, ParameterError, RepriseError, RunFailedError
+from reprise.sweeps import executors, runner, sweep
 from reprise.sweeps.outcome import Outcome
-from steps import load_data, sweep, train_dt
+from steps import load_data, train_dt
+from steps import sweep as steps_sweep
+from steps.metrics import TRAINING_METRICS
 from steps.parameters import (
     LoadDataParameters,
     SweepParameters,
@@ -27,7 +30,7 @@ def planned(tmp_path):
     def planned(text, **parameters):
         path = tmp_path / "grid.yaml"
         path.write_text(text)
-        return sweep.planned(SweepParameters(grid=str(path), **parameters))
+        return steps_sweep.planned(SweepParameters(grid=str(path), **parameters))
 
     return planned
 
@@ -98,7 +101,8 @@ class TestPlanned:
             step="train_lr", grid=str(PARAMS / "sweep_lr.yaml"), strategy="random", samples=20
         )
 
-        assert [len(sweep.planned(parameters).runs) for parameters in (tree, line)] == [40, 20]
+        assert len(steps_sweep.planned(tree).runs) == 40
+        assert len(steps_sweep.planned(line).runs) == 20
 
 
 WRONG = {
@@ -222,20 +226,19 @@ class TestManyPoints:
 class TestLessIsBetter:
     @pytest.mark.parametrize("metric", ["cv_log_loss_mean", "train_log_loss"])
     def test_of_a_loss(self, metric):
-        assert sweep.less_is_better(metric)
+        assert TRAINING_METRICS[metric]
 
     @pytest.mark.parametrize(
         "metric", ["cv_accuracy_mean", "train_accuracy", "cv_mcc_mean", "train_roc_auc"]
     )
     def test_of_no_score(self, metric):
-        assert not sweep.less_is_better(metric)
+        assert not TRAINING_METRICS[metric]
 
-    @pytest.mark.parametrize("metric", ["accuracy", "cv_accuracy_std", "test_accuracy", "", "x"])
-    def test_is_unknown_of_what_no_training_logs(self, metric):
-        with pytest.raises(ExperimentFileError) as refused:
-            sweep.less_is_better(metric)
+    @pytest.mark.parametrize("metric", ["accuracy", "cv_accuracy_std", "test_accuracy", "x"])
+    def test_is_unknown_of_what_no_training_logs(self, refusal, metric):
+        found = refusal(f"params: {{max_depth: 1}}\nmetric: {metric}\n", error=ExperimentFileError)
 
-        assert f"found {metric!r}" in str(refused.value)
+        assert f"found {metric!r}" in found
 
 
 class TestKeys:
@@ -278,7 +281,7 @@ class TestConclude:
     def test_puts_the_best_on_the_record_and_says_what_to_run_next(self, run, capsys):
         outcomes = [outcome("b" * 32, **{METRIC: 0.75}), outcome("a" * 32, **{METRIC: 0.5})]
 
-        sweep.conclude(run, outcomes, METRIC)
+        sweep.conclude(run, outcomes, METRIC, next_commands=steps_sweep.next_commands)
 
         assert run.metrics == {"runs": 2, "runs_failed": 0, f"best_{METRIC}": 0.75}
         assert f"evaluate -P run_id={'b' * 32}" in capsys.readouterr().out
@@ -287,7 +290,7 @@ class TestConclude:
         outcomes = [outcome("b" * 32, **{METRIC: 0.75}), outcome("a" * 32, error="no memory")]
 
         with pytest.raises(RunFailedError) as failed:
-            sweep.conclude(run, outcomes, METRIC)
+            sweep.conclude(run, outcomes, METRIC, next_commands=steps_sweep.next_commands)
 
         assert str(failed.value).startswith("1 of 2 runs failed, as listed above.")
         (line,) = capsys.readouterr().err.splitlines()
@@ -296,14 +299,18 @@ class TestConclude:
         assert run.metrics == {"runs": 2, "runs_failed": 1, f"best_{METRIC}": 0.75}
 
     def test_says_that_all_have_failed(self, run):
+        outcomes = [outcome(error="no"), outcome(error="no")]
+
         with pytest.raises(RunFailedError, match="2 of 2 runs failed"):
-            sweep.conclude(run, [outcome(error="no"), outcome(error="no")], METRIC)
+            sweep.conclude(run, outcomes, METRIC, next_commands=steps_sweep.next_commands)
 
         assert run.metrics == {"runs": 2, "runs_failed": 2}
 
     def test_says_that_none_has_the_metric(self, run):
+        outcomes = [outcome(train_accuracy=1.0)]
+
         with pytest.raises(RunFailedError) as failed:
-            sweep.conclude(run, [outcome(train_accuracy=1.0)], METRIC)
+            sweep.conclude(run, outcomes, METRIC, next_commands=steps_sweep.next_commands)
 
         assert f"expected runs with the metric {METRIC}, found none that has it" in str(
             failed.value
@@ -312,12 +319,11 @@ class TestConclude:
 
 class TestWarm:
     @pytest.fixture
-    def warm(self, monkeypatch):
+    def warm(self):
         """What makes the runs, as the command line asks."""
 
         def warm(*words):
-            monkeypatch.setattr("sys.argv", ["sweep", *words])
-            found = sweep._warm()
+            found = steps_sweep.start(words)
             with found or contextlib.nullcontext():
                 return found
 
@@ -341,13 +347,15 @@ def test_shows_the_best_twenty_and_says_how_many_more_there_are(
     recording, tmp_path, monkeypatch, capsys
 ):
     made = [outcome(f"{number:032x}", cv_accuracy_mean=number / 100) for number in range(25, 0, -1)]
-    monkeypatch.setattr(sweep, "executor", lambda *_: contextlib.nullcontext())
-    monkeypatch.setattr(sweep, "make", lambda *_: made)
+    monkeypatch.setattr(executors, "chosen", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(runner, "check_out_for", lambda *_: None)
+    monkeypatch.setattr(steps_sweep, "load", lambda *_, **__: "a" * 32)
+    monkeypatch.setattr(sweep, "make", lambda *_, **__: made)
     (tmp_path / "grid.yaml").write_text("params: {max_depth: 1}\n")
     parameters = SweepParameters(grid=str(tmp_path / "grid.yaml"))
 
     with recording(parameters) as run:
-        sweep.main(parameters, run, warm=None)
+        steps_sweep.main(parameters, run, warm=None)
 
     printed = capsys.readouterr().out
     shown = [each.run_id in printed.partition("Next:")[0] for each in made]

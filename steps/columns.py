@@ -1,0 +1,143 @@
+"""One column of a table as a classifier takes it: as a feature, or as the labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reprise.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_UNITS_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
+
+def contiguous(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one chunk, without a copy where it is one."""
+    # combine_chunks copies even a single chunk
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def feature(name: str, column: pa.ChunkedArray) -> pa.Array:
+    """Convert a column to a feature: float32, float64 or text, with nulls for missing values.
+
+    Raises
+    ------
+    DataError
+        If it holds infinite numbers, or is of another type.
+    """
+    import pyarrow as pa
+    from pyarrow import types
+
+    kind, column = column.type, contiguous(column)
+    if types.is_float32(kind) or types.is_float64(kind):
+        return _finite_or_missing(name, column)
+    if types.is_null(kind) or types.is_boolean(kind) or types.is_integer(kind):
+        return column.cast(pa.float64(), safe=False)  # beyond 2**53 rounded, like any float
+    if types.is_decimal(kind) or types.is_floating(kind):
+        return _finite_or_missing(name, column.cast(pa.float64()))
+    if types.is_date(kind) or types.is_timestamp(kind):
+        return _days(column)
+    if _is_text(kind):
+        return column.cast(pa.string())
+    raise DataError(
+        f"Expected numbers, booleans, dates or text in column {name!r}, found {kind}. "
+        "Convert it, or leave it out of `features`."
+    )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return _is_text(kind.value_type) or types.is_integer(kind.value_type)
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _finite_or_missing(name: str, column: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    infinite = pc.sum(pc.is_inf(column)).as_py()
+    if infinite:
+        raise DataError(
+            f"Expected finite numbers in column {name!r}, found {infinite} infinite. "
+            "Replace them, or do without the column."
+        )
+    missing = pc.is_nan(column)
+    if not pc.any(missing).as_py():
+        return column
+    return pc.if_else(missing, pa.scalar(None, column.type), column)
+
+
+def _days(column: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    if types.is_date32(column.type):
+        return column.cast(pa.int32()).cast(pa.float64())
+    unit = "ms" if types.is_date64(column.type) else column.type.unit
+    units = column.cast(pa.int64()).cast(pa.float64(), safe=False)  # since 1970, in UTC
+    return pc.divide(units, float(_UNITS_PER_DAY[unit]))
+
+
+def labels(name: str, column: pa.ChunkedArray) -> pa.Array:
+    """Convert a column to labels: text, int64 or bool.
+
+    Raises
+    ------
+    DataError
+        If one is missing or fractional, it is of another type, or there are not two classes.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    kind, labels = column.type, contiguous(column)
+    if types.is_floating(kind) or types.is_decimal(kind):
+        labels = _finite_or_missing(name, labels.cast(pa.float64()))
+    elif _is_text(kind):
+        labels = labels.cast(pa.string())
+    elif not (types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind)):
+        raise DataError(
+            f"Expected text, whole numbers or booleans in target {name!r}, found {kind}. "
+            "Name another target."
+        )
+    if labels.null_count:
+        first = pc.index(labels.is_null(), value=True).as_py() + 1
+        raise DataError(
+            f"Expected a label in every row of target {name!r}, found {labels.null_count} of "
+            f"{len(labels)} missing, the first in row {first} below the column names. "
+            "Remove those rows, or name another target."
+        )
+    if types.is_floating(labels.type) or types.is_integer(labels.type):
+        labels = _whole(name, labels)
+    if pc.count_distinct(labels).as_py() == 1:
+        raise DataError(
+            f"Expected two or more classes in target {name!r}, found only {labels[0]}. "
+            "Name another target, or add rows of another class."
+        )
+    return labels
+
+
+def _whole(name: str, labels: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    # floor would turn integers into floats, and has nothing to find in them
+    is_float = types.is_floating(labels.type)
+    fractional = labels.filter(pc.not_equal(labels, pc.floor(labels))) if is_float else []
+    if len(fractional):
+        raise DataError(
+            f"Expected classes in target {name!r}, found {pc.count_distinct(fractional)} distinct "
+            "fractional values. This is a classification: name another target, or bin its values."
+        )
+    try:
+        return labels.cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"Expected 64-bit whole numbers in target {name!r}, found {pc.max(pc.abs(labels))}. "
+            "Name another target, or store its labels as text."
+        ) from error
