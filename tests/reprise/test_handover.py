@@ -302,6 +302,6 @@ def test_a_step_announces_the_run_that_was_ordered_before_it_does_anything(capsy
 
 
 def test_a_step_that_was_started_otherwise_announces_nothing(store, capsys):
-    launch._record(TinyParameters, lambda *_: None, [])
+    launch._record(TinyParameters, lambda *_: None, [], StepTask())
 
     assert capsys.readouterr().err == ""
