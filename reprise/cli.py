@@ -26,6 +26,7 @@ VERBS = {
     "audit": "Check which runs of an experiment can be reproduced.",
     "sweep": "Run the sweep of the project in this folder.",
     "show": "Show what a run depended on and what it gave.",
+    "sync": "Deliver results that the tracking server did not take.",
     "doctor": "Check the connection to the tracking server.",
 }
 MAKE_RUNS = frozenset({"reproduce", "compare", "audit"})  # of themselves, and record it
@@ -35,7 +36,8 @@ _NAMES = {
 }
 _COMPLETION = 'Completion: eval "$(_REPRISE_COMPLETE=bash_source reprise)", or zsh_source.'
 _EXIT_CODES = (
-    "Exit codes: 0 good, 1 the answer is no or a run failed, 2 could not be done, 130 interrupted."
+    "Exit codes: 0 good, 1 the answer is no or a run failed, 2 could not be done, 3 done, but the "
+    "server did not take the results (reprise sync), 130 interrupted."
 )
 
 

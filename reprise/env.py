@@ -23,3 +23,7 @@ PERMISSIONS = "REPRISE_PERMISSIONS"  # what may be read outside the checkout, as
 # Set by `commands.handover` and `sweeps.executor`, read once by `runtime.launch`: a
 # `process.task.StepTask`, as JSON.
 TASK = "REPRISE_TASK"
+
+# Set by a user, read by `tracking`.
+SPOOL = "REPRISE_SPOOL"  # folder for results that the tracking server did not accept
+PATIENCE = "REPRISE_PATIENCE"  # for how many seconds a step waits for a tracking server; 60

@@ -88,6 +88,16 @@ class TrackingError(RepriseError):
     """The tracking server refused, cannot be reached, or lacks what a request names."""
 
 
+class SpoolError(RepriseError):
+    """Results cannot be kept on this machine while the tracking server is away."""
+
+
+class UndeliveredError(RepriseError):
+    """A run's results are safe on this machine; the tracking server does not take them."""
+
+    exit_code = 3
+
+
 class ClusterError(RepriseError):
     """A cluster cannot be reached, or cannot make a run."""
 

@@ -10,7 +10,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 # Top to bottom: a room imports from those below it, and its own modules from each other.
 ROOMS = (
-    *("cli", "backend"),
+    *("__main__", "cli", "backend"),
     *("commands", "sweeps", "replay", "scripts", "models", "data", "runtime", "projects"),
     *("tracking", "capture", "doctor", "git", "record", "process"),
     *("trust", "urls", "console", "env", "extras", "errors", "visible", "backports"),

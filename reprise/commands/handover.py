@@ -16,7 +16,7 @@ from typing import Any
 from reprise import env
 from reprise.capture import numerics
 from reprise.capture.ahead import awaited, captured
-from reprise.errors import NotBegunError, ParameterError, RunFailedError
+from reprise.errors import NotBegunError, ParameterError, RunFailedError, UndeliveredError
 from reprise.process.launcher import Ended, Launcher
 from reprise.process.task import StepTask, is_understood_in
 from reprise.projects import settings
@@ -70,6 +70,8 @@ def run_step(planned: ProjectRun, command: Command, folder: Path) -> str:
         run_id = _reported(report).get("run_id")
     if run_id is None and ended.exit_code == _COULD_NOT_BEGIN:
         raise NotBegunError("")
+    if run_id is not None:
+        _refuse_undelivered(run_id, ended)
     if run_id is None or ended.exit_code != 0:  # else the step has ended its run itself
         run_id = run_id or _made(planned)
         conclude(run_id, ended)
@@ -119,6 +121,15 @@ def _made(planned: ProjectRun) -> str:
     return tracking.create_project_run(tracking.current_experiment_id(), planned)
 
 
+def _refuse_undelivered(run_id: str, ended: Ended) -> None:
+    """Leave a run alone whose end its step keeps on this machine: the server does not answer."""
+    if ended.exit_code == UndeliveredError.exit_code:
+        raise UndeliveredError(
+            f"run {run_id} has its results on this machine, as printed above. When the tracking "
+            "server is back: reprise sync"
+        )
+
+
 def conclude(run_id: str, ended: Ended) -> None:
     """End a run that its step has not ended itself.
 
@@ -129,6 +140,7 @@ def conclude(run_id: str, ended: Ended) -> None:
     """
     from reprise import tracking
 
+    _refuse_undelivered(run_id, ended)
     if ended.exit_code == 0:
         tracking.close(run_id, "FINISHED", "")
         return

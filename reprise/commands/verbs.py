@@ -126,6 +126,23 @@ def show() -> click.Command:
     return of_model(ShowParameters, start, example="reprise show <run id>")
 
 
+def sync() -> click.Command:
+    """Return the verb that delivers what the tracking server did not take."""
+
+    def call() -> None:
+        from reprise.commands import sync
+
+        sync.start()
+
+    return click.Command(
+        "sync",
+        callback=call,
+        epilog=epilog(),
+        help="Deliver to the tracking server that MLFLOW_TRACKING_URI names what it did not take "
+        "when runs had it. Each result arrives once, and the runs end as they had ended.",
+    )
+
+
 def doctor() -> click.Command:
     """Return the verb that checks the connection to the tracking server."""
 

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from mlflow.entities import LoggedModelOutput
 
 from reprise import tracking
 from reprise.errors import DigestMismatchError, ModelError
@@ -69,37 +69,29 @@ def log_model(run: "RunRecorder", model: Any, example: "pd.DataFrame") -> str:
 
     digest = sha256_model(model)
     if not run.keeps_models:
-        run.log_model_digest(digest, model_id=None)
+        run.log_model_digest(digest, is_logged=False)
         return digest
     refuse_unrestorable(model, digest)
-    client = tracking.client()
-    logged = client.create_logged_model(
-        run.experiment_id,
-        name=NAME,
-        source_run_id=run.run_id,
-        params=run.record.step.raw_parameters or run.record.step.parameters,
-        model_type=run.record.step.entry_point,
-    )
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder, _requirements_are_right():
         mlflow.sklearn.save_model(
             model,
             f"{folder}/{NAME}",
-            mlflow_model=Model(
-                artifact_path=logged.artifact_location,
-                run_id=run.run_id,
-                model_id=logged.model_id,
-                model_uuid=logged.model_id,
-            ),
+            mlflow_model=Model(run_id=run.run_id),
             serialization_format="skops",
             skops_trusted_types=list(TRUSTED_TYPES),
             signature=_signature(model, example),
             input_example=example,
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
         )
-        tracking.log_model_files(logged.model_id, f"{folder}/{NAME}")
-    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-    client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    run.log_model_digest(digest, model_id=logged.model_id)
+        tracking.log_model(
+            run.run_id,
+            f"{folder}/{NAME}",
+            experiment_id=run.experiment_id,
+            name=NAME,
+            params=run.record.step.raw_parameters or run.record.step.parameters,
+            model_type=run.record.step.entry_point,
+        )
+    run.log_model_digest(digest, is_logged=True)
     return digest
 
 

@@ -62,13 +62,14 @@ def launch(
             say(line)
         sys.exit(0)
     try:
-        with interrupts.interruptible(), tracking.translating_errors():
+        with interrupts.interruptible(), tracking.translating_errors(), tracking.keeping():
             task = StepTask.take(os.environ)
             protocol.refuse_other_version(os.environ)
             if check:
                 check(model.parse(parse_argv(arguments)))
             with tracking.caching(Path(task.cache) if task.cache else None):
                 _record(model, main, arguments, task)
+            tracking.deliver_quietly()
     except RepriseError as error:
         warn(f"{model.entry_point}: {error}")
         sys.exit(error.exit_code)
@@ -102,7 +103,7 @@ def _record(
     reporter.report(run_id=run.info.run_id)
     if ordered:
         announce_run(model.entry_point, run.info.run_id)
-    end: Callable[[str, str], None] = tracking.end_run
+    end: Callable[[str, str], None] = tracking.end
     if planned:
         end = partial(tracking.end_planned, alone=task.key is None)
     with finalizing_run(run, end=end):

@@ -178,11 +178,11 @@ class RunRecorder:
             "probabilities": sha256_array(probabilities),
         }
 
-    def log_model_digest(self, digest: str, *, model_id: str | None) -> None:
+    def log_model_digest(self, digest: str, *, is_logged: bool) -> None:
         """Put a model's digest on the record, and link metrics to the model, if it is logged."""
         self._digests["model"] = digest
         self._tags[tracking.MODEL_DIGEST] = digest
-        self.model_id = model_id
+        self.model_id = tracking.OWN_MODEL if is_logged else None
 
     def log_digest(self, name: str, digest: str) -> None:
         """Put the digest of content that must be equal next time on the record."""
@@ -356,9 +356,7 @@ def original_record(run: "Run", parameters: Parameters | None) -> tuple[RunRecor
 
 
 @contextlib.contextmanager
-def finalizing_run(
-    run: "Run", *, end: Callable[[str, str], None] = tracking.end_run
-) -> Iterator[None]:
+def finalizing_run(run: "Run", *, end: Callable[[str, str], None] = tracking.end) -> Iterator[None]:
     """End a run as FINISHED, FAILED with its error, or KILLED, whichever it is."""
     failed = partial(tracking.end_failed, run.info.run_id, end=end)
     try:

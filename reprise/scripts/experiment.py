@@ -137,7 +137,7 @@ class Experiment:
         with self._talking(), self._carrying() as carry, contextlib.ExitStack() as stack:
             given = self._process.next()
             run = self._make(name, given=given)
-            stack.enter_context(recorder.finalizing_run(run, end=tracking.terminate))
+            stack.enter_context(recorder.finalizing_run(run))
             found, tags = carry(run)
             step = script.step(self._process.made)
             record = recorder.begin_record(run, found, step, project=script.project)

@@ -8,13 +8,21 @@ from reprise.tracking.artifacts import (
     download_model,
     find_bundle,
     find_record,
-    log_file,
-    log_folder,
-    log_model_files,
-    log_text,
     read_record,
     stored_in,
 )
+from reprise.tracking.log import (
+    end,
+    log,
+    log_file,
+    log_folder,
+    log_inputs,
+    log_model,
+    log_params,
+    log_points,
+    log_text,
+)
+from reprise.tracking.outbox import deliver_kept, deliver_quietly, keeping
 from reprise.tracking.runs import (
     GIVEN,
     Origin,
@@ -26,19 +34,13 @@ from reprise.tracking.runs import (
     delete_open_children,
     end_failed,
     end_planned,
-    end_run,
     find_planned,
     is_run_given,
-    log,
-    log_inputs,
-    log_params,
-    log_points,
     make,
     open_run,
     plan_run,
     refuse_ended,
     start_run,
-    terminate,
 )
 from reprise.tracking.search import (
     all_runs,
@@ -62,6 +64,7 @@ from reprise.tracking.server import (
     translating_errors,
     using_server,
 )
+from reprise.tracking.spool import kept_runs
 from reprise.tracking.tags import (
     BACKEND,
     BUNDLE,
@@ -92,6 +95,7 @@ from reprise.tracking.tags import (
     describe_source,
     describe_step,
 )
+from reprise.tracking.writes import OWN_MODEL
 
 __all__ = [
     "BACKEND",
@@ -109,6 +113,7 @@ __all__ = [
     "LONGEST_ERROR",
     "LONGEST_PATCH",
     "MODEL_DIGEST",
+    "OWN_MODEL",
     "PARENT",
     "PATCH",
     "PROJECT_ENVIRONMENT",
@@ -138,12 +143,14 @@ __all__ = [
     "create_script_run",
     "current_experiment_id",
     "delete_open_children",
+    "deliver_kept",
+    "deliver_quietly",
     "describe_source",
     "describe_step",
     "download_model",
+    "end",
     "end_failed",
     "end_planned",
-    "end_run",
     "ensure_experiment",
     "environment",
     "experiment_id",
@@ -155,11 +162,13 @@ __all__ = [
     "first_line",
     "get_run",
     "is_run_given",
+    "keeping",
+    "kept_runs",
     "log",
     "log_file",
     "log_folder",
     "log_inputs",
-    "log_model_files",
+    "log_model",
     "log_params",
     "log_points",
     "log_text",
@@ -173,7 +182,6 @@ __all__ = [
     "shown_address",
     "start_run",
     "stored_in",
-    "terminate",
     "translating_errors",
     "using_server",
 ]

@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -44,28 +43,13 @@ def caching(folder: Path | None) -> Iterator[None]:
         _CACHE.reset(token)
 
 
-def log_text(run_id: str, name: str, text: str) -> None:
-    """Store a text as an artifact of a run; replace an earlier artifact with that name."""
-    folder, _, last = name.rpartition("/")
-    with tempfile.TemporaryDirectory(prefix="reprise-") as temporary:
-        path = Path(temporary, last)
-        path.write_text(text, encoding="utf-8")
-        _artifacts(run_id).log_artifact(str(path), folder or None)
-
-
-def log_folder(run_id: str, folder: Path, name: str | None = None) -> None:
-    """Store the files of a folder as artifacts of a run, in a folder with this name."""
-    _artifacts(run_id).log_artifacts(str(folder), name)
-
-
-def log_file(run_id: str, path: str, folder: str | None = None) -> None:
-    """Store a file, or a folder, as an artifact of a run."""
+def upload(run_id: str, path: Path, folder: str | None = None) -> None:
+    """Store a file, or the files of a folder, as artifacts of a run, replacing earlier ones."""
     store = _artifacts(run_id)
-    if Path(path).is_dir():
-        inner = os.path.basename(os.path.normpath(path))  # noqa: PTH119 - as MLflow's client does
-        store.log_artifacts(path, f"{folder}/{inner}" if folder else inner)
+    if path.is_dir():
+        store.log_artifacts(str(path), folder)
     else:
-        store.log_artifact(path, folder)
+        store.log_artifact(str(path), folder)
 
 
 def log_model_files(model_id: str, folder: str) -> None:

@@ -1,22 +1,14 @@
-"""Make, log to and end runs of MLflow tracking."""
+"""Runs: opened, planned, made, and closed where their process is gone."""
 
 import importlib.util
-import json
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import mlflow
 from mlflow.entities import (
-    Dataset,
-    DatasetInput,
-    InputTag,
     LifecycleStage,
-    Metric,
-    Param,
     Run,
-    RunTag,
     SourceType,
 )
 from mlflow.exceptions import MlflowException
@@ -27,9 +19,9 @@ from reprise.backports import StrEnum
 from reprise.console import warn
 from reprise.errors import TrackingError
 from reprise.record.project_run import ProjectRun
-from reprise.record.schema import InputData
 from reprise.tracking import answers
 from reprise.tracking.artifacts import LOCATIONS
+from reprise.tracking.log import end, log
 from reprise.tracking.search import find_runs, get_run, open_children
 from reprise.tracking.server import client, current_experiment_id, first_line
 from reprise.tracking.tags import (
@@ -50,10 +42,6 @@ from reprise.tracking.tags import (
 GIVEN = "MLFLOW_RUN_ID"  # MLflow's variable: the run that was made for this process
 _OPEN = ("RUNNING", "SCHEDULED")  # the statuses of a run that has not ended
 _LONGEST_NAME = 250
-_MOST_METRICS = 900  # in one request; 1,000 metrics, parameters and tags are allowed
-_MOST_PARAMS = 100
-_ATTEMPTS = 5
-_DATASET_DIGEST_LENGTH = 36  # the limit of MLflow's schema
 
 
 class Origin(StrEnum):
@@ -231,88 +219,6 @@ def create_script_run(experiment_id: str, entry_point: str, *, name: str, user: 
     return answers.run(client().create_run(experiment_id, tags=tags, run_name=run_name))
 
 
-def log(
-    run_id: str,
-    *,
-    params: Mapping[str, str] | None = None,
-    metrics: Mapping[str, float] | None = None,
-    tags: Mapping[str, str] | None = None,
-    model_id: str | None = None,
-) -> None:
-    """Log parameters, metrics and tags of a run, in one request unless there are many metrics."""
-    points = [(name, 0, value) for name, value in (metrics or {}).items()]
-    if len(points) > _MOST_METRICS:
-        log_points(run_id, points, model_id=model_id)
-        points = []
-    now = int(time.time() * 1000)
-    client().log_batch(
-        run_id,
-        params=[Param(name, value) for name, value in (params or {}).items()],
-        metrics=[Metric(name, value, now, step, model_id=model_id) for name, step, value in points],
-        tags=[RunTag(name, value) for name, value in (tags or {}).items()],
-    )
-
-
-def log_params(run_id: str, params: Mapping[str, str]) -> None:
-    """Log any number of parameters of a run."""
-    every = list(params.items())
-    for start in range(0, len(every), _MOST_PARAMS):
-        log(run_id, params=dict(every[start : start + _MOST_PARAMS]))
-
-
-def log_points(
-    run_id: str, points: Sequence[tuple[str, int, float]], *, model_id: str | None = None
-) -> None:
-    """Log points of metrics: a name, a step and a value each."""
-    now = int(time.time() * 1000)
-    every = [Metric(name, value, now, step, model_id=model_id) for name, step, value in points]
-    for start in range(0, len(every), _MOST_METRICS):
-        client().log_batch(run_id, metrics=every[start : start + _MOST_METRICS])
-
-
-def log_inputs(run_id: str, inputs: Sequence[InputData], *, context: str) -> None:
-    """Show inputs as datasets of a run in the MLflow UI; the record holds their full digests."""
-    datasets = [
-        DatasetInput(
-            Dataset(
-                name=data.name,
-                digest=data.sha256[:_DATASET_DIGEST_LENGTH],
-                **_dataset_source(data.uri),
-                profile=json.dumps({"num_rows": data.rows, "num_columns": data.columns}),
-            ),
-            tags=[InputTag("mlflow.data.context", context)],
-        )
-        for data in inputs
-    ]
-    for attempt in range(_ATTEMPTS):
-        try:
-            client().log_inputs(run_id, datasets)
-        except MlflowException as error:
-            # MLflow looks a dataset up and then inserts it. If two runs log the same new dataset at
-            # once, the database refuses one of them; a second attempt finds the dataset.
-            if "constraint" not in str(error).lower() or attempt == _ATTEMPTS - 1:
-                raise
-        else:
-            return
-
-
-def _dataset_source(uri: str) -> dict[str, str]:
-    """Describe a URI as a dataset source of MLflow, so that MLflow can load it."""
-    scheme = uri.partition(":")[0]
-    kind, field = {"http": ("http", "url"), "https": ("http", "url"), "s3": ("s3", "uri")}.get(
-        scheme, ("local", "uri")
-    )
-    return {"source_type": kind, "source": json.dumps({field: uri})}
-
-
-def end_run(run_id: str, status: str) -> None:
-    """Give the active run its final status: FINISHED, FAILED or KILLED."""
-    active = mlflow.active_run()
-    if active is None or active.info.run_id != run_id:
-        raise AssertionError(f"run {run_id} is not the active one")
-    mlflow.end_run(status)
-
-
 def end_planned(run_id: str, status: str, *, alone: bool = True) -> None:
     """Give a planned run that `open_run` made its final status.
 
@@ -321,15 +227,7 @@ def end_planned(run_id: str, status: str, *, alone: bool = True) -> None:
     """
     if not alone and get_run(run_id).info.status != "RUNNING":
         return
-    if mlflow.active_run() is None:
-        terminate(run_id, status)
-    else:  # the step has logged to it with MLflow's own functions
-        end_run(run_id, status)
-
-
-def terminate(run_id: str, status: str) -> None:
-    """Give a run its final status, even if it is not the active run."""
-    client().set_terminated(run_id, status)
+    end(run_id, status)
 
 
 def end_failed(
@@ -338,7 +236,7 @@ def end_failed(
     error: str,
     *,
     kind: str,
-    end: Callable[[str, str], None] = end_run,
+    end: Callable[[str, str], None] = end,
 ) -> None:
     """End a run with its error; if this fails too, print a warning."""
     try:

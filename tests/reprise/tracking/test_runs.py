@@ -258,14 +258,15 @@ class TestEndFailed:
         assert message.startswith(f"run {run_id} could not be marked FAILED: ")
         assert message.count("\n") == 1
 
-    def test_does_not_end_a_run_that_is_not_the_active_one(self, store):
+    def test_leaves_the_active_run_open_where_it_ends_another(self, store):
         other = store.make_run(status="RUNNING")
-        mlflow.start_run()
+        active = mlflow.start_run().info.run_id
 
-        with pytest.raises(AssertionError, match=other):
-            tracking.end_run(other, "FINISHED")
+        tracking.end(other, "FAILED")
 
-        assert store.status(other) == "RUNNING"
+        assert store.status(other) == "FAILED"
+        assert store.status(active) == "RUNNING"
+        assert mlflow.active_run().info.run_id == active
 
     def test_does_not_tag_a_run_with_credentials(self, store):
         run_id = mlflow.start_run().info.run_id

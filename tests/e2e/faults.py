@@ -1,0 +1,121 @@
+"""A proxy before a tracking server that does to its answers what networks and servers do."""
+
+import contextlib
+import http.client
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from driving import web_server
+
+Fault = Callable[[str], str | None]  # by method and path of a request: what happens to it
+_STATUSES = {"500": 500, "503": 503, "429": 429, "401": 401, "403": 403}
+_CODES = {
+    "500": "INTERNAL_ERROR",
+    "503": "TEMPORARILY_UNAVAILABLE",
+    "429": "REQUEST_LIMIT_EXCEEDED",
+    "401": "UNAUTHENTICATED",
+    "403": "PERMISSION_DENIED",
+}
+KINDS = ("gone", "lost", "cut", *_STATUSES)
+
+
+@dataclass
+class Proxy:
+    """What stands between a client and its server.
+
+    Attributes
+    ----------
+    url : str
+    requests : list of str
+        Method and path of each request so far.
+    """
+
+    server: str
+    url: str = ""
+    requests: list[str] = field(default_factory=list)
+    fault: Fault = field(default=lambda _: None)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def heal(self) -> None:
+        """Let all through from now on."""
+        self.fault = lambda _: None
+
+    def begin(self, fault: Fault) -> None:
+        """Count requests anew, and do to each what a function says."""
+        with self._lock:
+            self.requests.clear()
+            self.fault = fault
+
+    def handle(self, handler: Any, body: bytes) -> None:
+        """Answer one request."""
+        request = f"{handler.command} {urlsplit(handler.path).path}"
+        with self._lock:
+            self.requests.append(request)
+            kind = self.fault(request)
+        if kind == "gone":
+            handler.connection.close()
+            return
+        if kind in _STATUSES:
+            _reply(handler, _STATUSES[kind], json.dumps({"error_code": _CODES[kind]}).encode())
+            return
+        status, headers, answer = self._forward(handler, body)
+        if kind == "lost":
+            handler.connection.close()
+            return
+        _reply(handler, status, answer, headers=headers, is_cut=kind == "cut")
+
+    def _forward(self, handler: Any, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        place = urlsplit(self.server)
+        connection = http.client.HTTPConnection(place.hostname, place.port, timeout=60)
+        with contextlib.closing(connection):
+            kept = {n: v for n, v in handler.headers.items() if n.lower() != "host"}
+            connection.request(handler.command, handler.path, body, kept)
+            response = connection.getresponse()
+            return response.status, dict(response.getheaders()), response.read()
+
+
+def _reply(
+    handler: Any,
+    status: int,
+    body: bytes,
+    *,
+    headers: dict[str, str] | None = None,
+    is_cut: bool = False,
+) -> None:
+    handler.send_response(status)
+    kind = (headers or {}).get("content-type", "application/json")
+    handler.send_header("Content-Type", kind)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body[: len(body) // 2] if is_cut else body)
+    if is_cut:
+        handler.wfile.flush()
+        handler.connection.close()
+
+
+@contextlib.contextmanager
+def proxy(server: str) -> Iterator[Proxy]:
+    """Stand before a server."""
+    standing = Proxy(server)
+    with web_server(standing.handle) as url:
+        standing.url = url
+        yield standing
+
+
+def at(pattern: str, kind: str, *, nth: int = 1, is_once: bool = False) -> Fault:
+    """Return a fault that begins with the nth request that matches, or is of that one only."""
+    seen = 0
+
+    def fault(request: str) -> str | None:
+        nonlocal seen
+        matches = re.search(pattern, request) is not None
+        seen += matches
+        is_this = matches and seen == nth
+        return kind if is_this or (seen >= nth and not is_once) else None
+
+    return fault
