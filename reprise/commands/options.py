@@ -18,6 +18,7 @@ EXIT_CODES = {
     0: "good",
     1: "the answer is no, or a run failed",
     2: "it could not be done",
+    3: "it was done, and the server did not take the results (reprise sync)",
     130: "interrupted",
 }
 

@@ -125,7 +125,7 @@ def test_help_lists_every_verb_in_order(reprise):
 
     assert code == 0
     assert listed[: len(cli.VERBS)] == [
-        *("run", "reproduce", "compare", "audit", "sweep", "show", "doctor"),
+        *("run", "reproduce", "compare", "audit", "sweep", "show", "sync", "doctor"),
     ]
 
 

@@ -120,7 +120,7 @@ class TestLoggedModel:
             model = decision_tree(TrainDecisionTreeParameters(), X_late).fit(X_late, Y)
             model_store.log_model(run, model, X_late.head(5))
 
-        loaded = mlflow.pyfunc.load_model(f"models:/{run.model_id}")
+        loaded = mlflow.pyfunc.load_model(f"models:/{model_store.model_id_of(run.run_id)}")
 
         assert loaded.predict(X_late).tolist() == model.predict(X_late).tolist()
         assert loaded.input_example["colour"].isna().all()
