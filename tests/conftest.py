@@ -31,6 +31,7 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     drills.deselect(config, items)
     distribution.distribute(items)
+    distribution.name_groups(config, items)
 
 
 @dataclass(frozen=True)
