@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from becoming import DESCRIPTORS, execute_child, receive, send
+from stores import read_migrations_once
 
 # skops first, as it searches all modules loaded so far.
 LIBRARIES = (
@@ -282,6 +283,7 @@ def main() -> None:
     for library in LIBRARIES:
         with contextlib.suppress(ImportError):
             importlib.import_module(library)
+    read_migrations_once()
     gc.collect()
     gc.freeze()  # forks share these objects; collecting them would copy their pages
     listening = socket.socket(fileno=int(os.environ.pop("FORK_SERVER")))

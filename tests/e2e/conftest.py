@@ -19,6 +19,7 @@ from driving import (
 from mlflow import MlflowClient
 from replaying import ODD_TABLE, Origin, write_experiments, write_marks, write_table
 from stacks import new_stack
+from stores import copy_store
 
 from deploy.dev.processes import free_port
 
@@ -73,7 +74,7 @@ def git_server(git_folder, environment):
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory, environment, git_server, warm_process):
+def project(tmp_path_factory, environment, git_server, warm_process, migrated):
     """The working tree as it is, in one commit that `origin` has, with a SQLite store."""
     folder = tmp_path_factory.mktemp("project")
     listed = subprocess.run(
@@ -86,14 +87,13 @@ def project(tmp_path_factory, environment, git_server, warm_process):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    store = f"sqlite:///{folder}/mlflow.db"
+    store = copy_store(migrated, folder)
     project = Project(folder, environment, store, warm=warm_process)
     project.git("init", "--quiet", "--initial-branch=main")
     project.git("remote", "add", "origin", f"{git_server}/project")
     project.git("add", "--all")
     project.git("commit", "--quiet", "--message", "The project")
     project.git("push", "--quiet", "--set-upstream", "origin", "main")
-    project.client.search_experiments()  # the store is there before any run
     return project
 
 
@@ -123,11 +123,11 @@ def new_origin(project, git_folder, git_server, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def clone(project, tmp_path_factory):
-    """A fresh clone of the project, with nothing run in it yet."""
+def clone(project, migrated, tmp_path_factory):
+    """A fresh clone of the project with an empty store of its own."""
     folder = tmp_path_factory.mktemp("clone") / "project"
     project.git("clone", "--quiet", project.git("remote", "get-url", "origin"), str(folder))
-    return replace(project, folder=folder, store=f"sqlite:///{folder}/mlflow.db")
+    return replace(project, folder=folder, store=copy_store(migrated, folder))
 
 
 @contextlib.contextmanager
@@ -148,10 +148,11 @@ def tracking(folder, environment, store):
 
 
 @pytest.fixture(scope="session")
-def tracking_server(tmp_path_factory, environment):
+def tracking_server(tmp_path_factory, environment, migrated):
     """URL of a real tracking server that serves its artifacts, and the folder that has them."""
     folder = tmp_path_factory.mktemp("server")
-    with tracking(folder, environment, f"sqlite:///{folder}/mlflow.db") as served:
+    store = copy_store(migrated, folder, artifacts="mlflow-artifacts:/0")
+    with tracking(folder, environment, store) as served:
         yield served
 
 

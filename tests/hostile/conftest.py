@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from forking import Finished, WarmProcess
+from stores import copy_store
 
 ROOT = Path(__file__).parents[2]
 
@@ -240,9 +241,8 @@ def firing_range(tmp_path, migrated, origin, warm_process):
     for name in ("home", "secrets", "temporary", "artifacts"):
         (tmp_path / name).mkdir()
     (tmp_path / "secrets" / "key.csv").write_text("a,b,label\n1,2,x\n3,4,y\n", encoding="utf-8")
-    shutil.copy(migrated, tmp_path / "mlflow.db")
+    uri = copy_store(migrated, tmp_path)
     run_git(tmp_path, "clone", "--quiet", str(origin), "clone")
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     mlflow.MlflowClient(tracking_uri=uri).create_experiment(
         "attacks", artifact_location=str(tmp_path / "artifacts")
     )
