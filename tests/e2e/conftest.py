@@ -20,6 +20,7 @@ from mlflow import MlflowClient
 from replaying import ODD_TABLE, Origin, write_experiments, write_marks, write_table
 from stacks import new_stack
 from stores import copy_store
+from sweeping import gate, held, held_grid  # noqa: F401 - fixtures
 
 from deploy.dev.processes import free_port
 

@@ -20,18 +20,14 @@ from pathlib import Path
 
 import pytest
 from forking import Finished, WarmProcess
+from plain_git import settings
 from stores import copy_store
 
 ROOT = Path(__file__).parents[2]
 
 HOSTILE = Path(__file__).parent.name
 _ENDED = {"passed": "stopped", "failed": "GOT THROUGH", "error": "NOT TRIED"}
-_GIT = {
-    **{f"GIT_{role}_NAME": "Ada" for role in ("AUTHOR", "COMMITTER")},
-    **{f"GIT_{role}_EMAIL": "ada@example.org" for role in ("AUTHOR", "COMMITTER")},
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_NOSYSTEM": "1",
-}
+_GIT = settings("Ada", "ada@example.org")
 
 
 def run_git(folder, *arguments):

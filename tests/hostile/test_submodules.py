@@ -5,12 +5,12 @@ from attackers import (
     SOME,
     Artifact,
     commit,
-    daemon,
     hostile_repository,
     modules,
     tree_bundle,
 )
 from conftest import run_git
+from plain_git import daemon
 
 from reprise.errors import CheckoutError
 from reprise.projects import checkout
