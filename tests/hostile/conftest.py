@@ -130,7 +130,7 @@ class Range:
             "COLUMNS": "200",
         }
 
-    def run(self, *words, timeout=60, **environment) -> Finished:
+    def run(self, *words, timeout=300, **environment) -> Finished:
         """Run `python -m …` in the clone, as the user does."""
         return self.warm.run(
             ["python", "-m", *words],
