@@ -1,14 +1,29 @@
 """What an attacker makes: repositories, trees and bundles that git's own commands would refuse."""
 
 import hashlib
+import os
 import struct
+import subprocess
 import zlib
 
-from conftest import run_git
+from plain_git import settings
 
 from reprise.capture.code import UNKNOWN
 
 SOME = "f" * 40
+GIT = settings("Ada", "ada@example.org")
+
+
+def run_git(folder, *arguments):
+    """Run git as the user or the attacker does, and return what it prints."""
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        env={**os.environ, **GIT},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
 
 
 def commit(name):

@@ -19,27 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from attackers import GIT, run_git
 from forking import Finished, WarmProcess
-from plain_git import settings
 from stores import copy_store
 
 ROOT = Path(__file__).parents[2]
 
 HOSTILE = Path(__file__).parent.name
 _ENDED = {"passed": "stopped", "failed": "GOT THROUGH", "error": "NOT TRIED"}
-_GIT = settings("Ada", "ada@example.org")
-
-
-def run_git(folder, *arguments):
-    """Run git as the user or the attacker does, and return what it prints."""
-    return subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        env={**os.environ, **_GIT},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
 
 
 class Listener:
@@ -118,7 +105,7 @@ class Range:
         }
         return {
             **kept,
-            **_GIT,
+            **GIT,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.home),
             "XDG_CACHE_HOME": str(self.home / ".cache"),

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from conftest import run_git
+from attackers import run_git
 from forging import NO_DIGEST, forge, holds, stored_files
 
 from reprise.errors import NotAllowedError

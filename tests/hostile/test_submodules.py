@@ -1,15 +1,7 @@
 """A `.gitmodules` is somebody else's words: what it names is not fetched because it says so."""
 
 import pytest
-from attackers import (
-    SOME,
-    Artifact,
-    commit,
-    hostile_repository,
-    modules,
-    tree_bundle,
-)
-from conftest import run_git
+from attackers import SOME, Artifact, commit, hostile_repository, modules, run_git, tree_bundle
 from plain_git import daemon
 
 from reprise.errors import CheckoutError

@@ -10,7 +10,7 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
-from conftest import run_git
+from attackers import run_git
 
 from reprise.capture import numerics
 from reprise.errors import NumericsError, RepriseError
