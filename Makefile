@@ -68,7 +68,7 @@ test-fast: $(VENV)/.installed-dev
 
 drills: drill-tests fuzz
 
-# With SINCE=origin/main, those that are about files which changed since then.
+# With SINCE=origin/main, those that are about files which changed since then (tests/drills.py).
 drill-tests: $(VENV)/.installed-dev $(SERVER_VENV)/.installed $(AWS_VENV)/.installed
 	$(PYTEST) -m drill $(if $(SINCE),--since $(SINCE)) $(TESTS) || [ $$? = 5 ]
 
