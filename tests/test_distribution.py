@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from distribution import distribute
 
 TESTS = Path(__file__).parent
@@ -106,6 +107,7 @@ def stack():
 """
 
 
+@pytest.mark.slow
 def test_the_workers_of_pytest_xdist_are_given_whole_groups(tmp_path):
     (tmp_path / "conftest.py").write_text(_CONFTEST)
     for name, fixture in {"a": ", stack", "b": ", stack", "c": "", "d": ""}.items():
