@@ -68,7 +68,7 @@ test-fast: $(VENV)/.installed-dev
 
 drills: drill-tests fuzz
 
-# SINCE=origin/main selects the drills for files that changed since that commit.
+# SINCE=origin/main selects the drills for files that changed since that commit (tests/drills.py).
 drill-tests: $(VENV)/.installed-dev $(SERVER_VENV)/.installed $(AWS_VENV)/.installed
 	$(PYTEST) -m drill $(if $(SINCE),--since $(SINCE)) $(TESTS) || [ $$? = 5 ]
 

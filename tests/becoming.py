@@ -1,14 +1,17 @@
 """Lets `subprocess` take a fork of a warm process where it is asked to start the same Python."""
 
 import array
+import contextlib
 import inspect
 import json
 import os
 import re
+import shlex
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +42,13 @@ def execute_child(
     def execute_or_become(*arguments: Any) -> None:
         given = _PARAMETERS.bind(*arguments).arguments
         pid = None
-        if _is_warm(given, at_start):
+        environment = dict(os.environ if given["env"] is None else given["env"])
+        if words := _warm_words(given, environment, at_start):
             pipes = enumerate((given["p2cread"], given["c2pwrite"], given["errwrite"]))
             order = {
-                "words": list(map(os.fspath, given["args"]))[1:],
+                "words": words,
                 "folder": os.fspath(given["cwd"] or Path.cwd()),
-                "environment": dict(os.environ if given["env"] is None else given["env"]),
+                "environment": environment,
                 "session": given["start_new_session"],
             }
             pid = become(order, tuple(own if pipe == -1 else pipe for own, pipe in pipes))
@@ -59,18 +63,44 @@ def execute_child(
     return execute_or_become
 
 
-def _is_warm(given: Mapping[str, Any], at_start: Mapping[str, str]) -> bool:
-    """Tell whether a fork of the warm process does what this command line would."""
-    if given["shell"] or isinstance(given["args"], str | bytes) or given["pass_fds"]:
-        return False
+def _warm_words(
+    given: Mapping[str, Any], environment: Mapping[str, str], at_start: Mapping[str, str]
+) -> list[str]:
+    """Return the words after `python`, where a fork of the warm process does what they say."""
+    if given["shell"] or given["pass_fds"] or given["preexec_fn"]:
+        return []
+    if isinstance(given["args"], str | bytes):
+        return []
     words = list(map(os.fspath, given["args"]))
-    environment = os.environ if given["env"] is None else given["env"]
-    names = {n for n in {*environment, *at_start} if READ_AT_START.fullmatch(n)}
-    return (
-        words[0] == sys.executable
-        and words[1] in ("-c", "-m")
-        and all(environment.get(name) == at_start.get(name) for name in names)
-    )
+    plain = split_by_bash(words)
+    if words[0] == sys.executable:
+        # A process that starts others has pinned them, or means them not to be.
+        names = {n for n in {*environment, *at_start} if READ_AT_START.fullmatch(n)}
+        is_warm = words[1] in ("-c", "-m") and _same(names, environment, at_start)
+    else:  # as a person would type it
+        python = shutil.which("python", path=environment.get("PATH"))
+        is_ours = python is not None and Path(python).parent == Path(sys.executable).parent
+        is_warm = is_ours and plain[:2] == ["python", "-m"] and may_fork(environment, at_start)
+    return plain[1:] if is_warm else []
+
+
+def split_by_bash(words: Sequence[str]) -> list[str]:
+    """Return the words of a command, or those that `bash -c` would only split: it adds nothing."""
+    if list(words[:2]) == ["bash", "-c"] and len(words) == 3:
+        with contextlib.suppress(ValueError):
+            plain = shlex.split(words[2])
+            if shlex.join(plain) == words[2].strip() and "=" not in plain[0]:
+                return plain
+    return list(words)
+
+
+def may_fork(environment: Mapping[str, str], at_start: Mapping[str, str]) -> bool:
+    """Tell whether no variable has another value than the warm process was started with."""
+    return _same(filter(READ_AT_START.fullmatch, environment), environment, at_start)
+
+
+def _same(names: Iterable[str], one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    return all(one.get(name) == other.get(name) for name in names)
 
 
 def send(channel: socket.socket, order: Mapping[str, Any], descriptors: tuple[int, ...] = ()):

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import drills
 import pytest
 from forking import new_warm_process
 from hypothesis import settings
+from stores import copy_store, read_migrations_once
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,6 +31,7 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     drills.deselect(config, items)
     distribution.distribute(items)
+    distribution.name_groups(config, items)
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def migrated(tmp_path_factory):
     """An empty store: migrating one takes seconds, copying its file does not."""
     from mlflow import MlflowClient
 
+    read_migrations_once()
     path = tmp_path_factory.mktemp("store") / "empty.db"
     MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
     return path
@@ -108,8 +110,7 @@ def store(migrated, tmp_path, monkeypatch):
     """A store of the test's own, which this process and those it starts log to."""
     import mlflow
 
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    shutil.copy(migrated, tmp_path / "mlflow.db")
+    uri = copy_store(migrated, tmp_path)
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     mlflow.set_tracking_uri(uri)

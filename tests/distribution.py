@@ -23,10 +23,23 @@ def distribute(items):
         used.setdefault(item.path, set()).update(item.fixturenames)
     for item in items:
         server = next((name for name in SERVERS if name in used[item.path]), None)
-        item.add_marker(pytest.mark.xdist_group(server or str(item.path)))
+        item.add_marker(pytest.mark.xdist_group(server or item.path.name))
         if SLOW & set(item.fixturenames) or SLOW_FOLDER in item.path.parts:
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: _rank(used[item.path]))  # stable: else as they were
+
+
+def name_groups(config, items):
+    """End each test's id with its group, by which the controller of pytest-xdist distributes them.
+
+    pytest-xdist 3.8 writes it where pytest 9.2 does not look any more: without this function it
+    gives the tests to its workers one by one, and each worker starts every server and fixture.
+    """
+    if not getattr(config.option, "loadgroup", False):  # pytest-xdist sets it in its workers
+        return
+    for item in items:
+        group = item.get_closest_marker("xdist_group").args[0]
+        item._id = type(item.id).parse(f"{item.nodeid}@{group}")
 
 
 def _rank(fixtures):

@@ -1,7 +1,9 @@
 """Which drills run: tests that take minutes, each about some files of the repository.
 
 `pytest -m drill` runs all of them. With `--since origin/main` those run whose test, whose paths, or
-whose environment (a lock) changed since then; and all of them where git cannot tell.
+whose environment (a lock) changed since then. Where that branch is unknown or ends here, as where
+main itself is tested after a push, what the last commit changed counts (of a merge: all that it
+brings); and where git knows no commit before, all of them run.
 """
 
 import subprocess
@@ -50,12 +52,11 @@ def changed_since(commit, folder):
 
     What is edited, staged or not yet known to git is among them.
     """
-    base = ["git", "merge-base", commit, "HEAD"]
-    found = subprocess.run(base, cwd=folder, capture_output=True, text=True, check=False)
-    if found.returncode != 0:
+    base = _base_of(commit, folder)
+    if not base:
         return None
     listings = (
-        ["git", "diff", "--name-only", "--no-renames", "-z", found.stdout.strip()],
+        ["git", "diff", "--name-only", "--no-renames", "-z", base],
         ["git", "ls-files", "--others", "--exclude-standard", "-z"],
     )
     listed = (
@@ -63,6 +64,20 @@ def changed_since(commit, folder):
         for words in listings
     )
     return {name for names in listed for name in names.split("\0") if name}
+
+
+def _base_of(commit, folder):
+    """Return the commit to compare with; "": there is none."""
+    parting = _git(folder, "merge-base", commit, "HEAD")
+    if parting in ("", _git(folder, "rev-parse", "HEAD")):
+        return _git(folder, "rev-parse", "--verify", "--quiet", "HEAD~1")
+    return parting
+
+
+def _git(folder, *words):
+    """Return what git prints; "" where it fails."""
+    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def is_about(paths, changed):

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from becoming import DESCRIPTORS, execute_child, receive, send
+from stores import read_migrations_once
 
 # skops first, as it searches all modules loaded so far.
 LIBRARIES = (
@@ -46,7 +47,7 @@ LIBRARIES = (
     "mlflow.cli",
 )
 _SPARES = 2  # for each command; the third process that it starts is an ordinary one
-_SCRIPTS = Path(sys.executable).parent
+_SCRIPTS = {name: Path(sys.executable).with_name(name) for name in ("mlflow", "reprise")}
 _CLOSED_TO = 4096
 _AT_START = dict(os.environ)
 _SYS_CLONE, _CLONE_PARENT = 56, 0x8000  # of x86-64
@@ -140,18 +141,18 @@ def _children() -> dict[int, str]:
 
 
 def _be_command(order: Mapping[str, Any]) -> NoReturn:
-    """Be the process of one command, as `python -m` or the script `mlflow` starts it."""
+    """Be the process of one command, as `python -m` or a script of this environment starts it."""
     os.setsid()
     for number, name in ((1, "stdout"), (2, "stderr")):
         path = f"{order['output']}/{name}"
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     words = order["words"]
-    _run(words if words[0] == "mlflow" else words[1:], order["folder"], order["environment"])
+    _run(words if words[0] in _SCRIPTS else words[1:], order["folder"], order["environment"])
 
 
 def _run(words: list[str], folder: str, environment: Mapping[str, str]) -> NoReturn:
-    """Do what Python does with `-m module …` or `-c code …`, or `mlflow` with `run …`; and end."""
+    """Do what Python does with `-m module …` or `-c code …`, or what a script does; and end."""
     exit_code = 1
     spares: list[Spare] = []
     try:
@@ -166,7 +167,8 @@ def _run(words: list[str], folder: str, environment: Mapping[str, str]) -> NoRet
         sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
         sys.stdout.reconfigure(write_through=bool(environment.get("PYTHONUNBUFFERED")))
         found = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
-        first = {"-m": str(Path.cwd()), "-c": "", "mlflow": str(_SCRIPTS)}[words[0]]
+        options = {"-m": str(Path.cwd()), "-c": ""}
+        first = options.get(words[0], str(Path(sys.executable).parent))
         sys.path[:1] = [first, *found]
         _fork_instead_of_exec(spares)
         exit_code = _exit_code_of(functools.partial(_execute, *words))
@@ -181,11 +183,13 @@ def _run(words: list[str], folder: str, environment: Mapping[str, str]) -> NoRet
         os._exit(exit_code)
 
 
-def _execute(option: str, what: str, *arguments: str) -> None:
-    if option == "mlflow":
-        sys.argv = [str(_SCRIPTS / "mlflow"), what, *arguments]
+def _execute(option: str, *arguments: str) -> None:
+    if option in _SCRIPTS:
+        sys.argv = [str(_SCRIPTS[option]), *arguments]
         sys.orig_argv = [sys.executable, *sys.argv]
-        importlib.import_module("mlflow.cli").cli()
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        return
+    what, *arguments = arguments
     sys.argv = [option, *arguments]
     sys.orig_argv = [sys.executable, option, what, *arguments]
     if option == "-m":
@@ -279,6 +283,7 @@ def main() -> None:
     for library in LIBRARIES:
         with contextlib.suppress(ImportError):
             importlib.import_module(library)
+    read_migrations_once()
     gc.collect()
     gc.freeze()  # forks share these objects; collecting them would copy their pages
     listening = socket.socket(fileno=int(os.environ.pop("FORK_SERVER")))

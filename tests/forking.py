@@ -1,5 +1,5 @@
-"""Runs `python -m …` and `mlflow run …` in forks of one warm process: a fork costs milliseconds,
-Python and its libraries cost seconds.
+"""Runs `python -m …`, `mlflow run …` and `reprise …` in forks of one warm process: a fork costs
+milliseconds, Python and its libraries cost seconds.
 
 A command sees what it would see in a process of its own: its folder, variables, arguments, output,
 a process group, and the modules of its own project, none of which the warm process has imported.
@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from becoming import READ_AT_START, execute_child, send
+from becoming import execute_child, may_fork, send, split_by_bash
 
-_COMMANDS = (["python", "-m"], ["mlflow", "run"])
+_COMMANDS = (("python", "-m"), ("mlflow", "run"), ("reprise",))
 _SERVER = Path(__file__).with_name("fork_server.py")
 _GRACE_SECONDS = 10
 
@@ -61,11 +61,9 @@ class WarmProcess:
 
     def can_run(self, words: Sequence[str], environment: Mapping[str, str]) -> bool:
         """Tell whether a fork does what a process would: some variables are read at its start."""
-        return list(words[:2]) in _COMMANDS and all(
-            value == self.environment.get(name)
-            for name, value in environment.items()
-            if READ_AT_START.fullmatch(name)
-        )
+        plain = split_by_bash(words)
+        is_known = any(tuple(plain[: len(known)]) == known for known in _COMMANDS)
+        return is_known and may_fork(environment, self.environment)
 
     def run(
         self,
@@ -80,7 +78,8 @@ class WarmProcess:
         Parameters
         ----------
         words : sequence of str
-            `python -m module arguments`, or `mlflow run arguments`.
+            `python -m module arguments`, `mlflow run arguments` or `reprise arguments`; or one of
+            them for `bash -c`.
         folder : Path
         environment : mapping of str to str
             All variables of the command.
@@ -90,7 +89,7 @@ class WarmProcess:
         assert self.can_run(words, environment), words
         with tempfile.TemporaryDirectory() as output, socket.socket(socket.AF_UNIX) as channel:
             order = {
-                "words": list(words),
+                "words": split_by_bash(words),
                 "folder": str(folder),
                 "environment": dict(environment),
                 "output": output,

@@ -1,8 +1,12 @@
 """Tests that share a server run in one worker; those that need one are not in the fast ones."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from distribution import distribute
 
 TESTS = Path(__file__).parent
@@ -76,6 +80,56 @@ def test_an_attack_is_slow():
     distribute([attack])
 
     assert "slow" in attack.marks
+
+
+# Each test leaves the name of its worker, in a file of its own.
+_TEST = """
+import os
+from pathlib import Path
+
+import pytest
+
+@pytest.mark.parametrize("number", range(2))
+def test_one(number{fixture}):
+    Path(f"{name}-{{number}}.worker").write_text(os.environ["PYTEST_XDIST_WORKER"])
+"""
+_CONFTEST = """
+import distribution
+import pytest
+
+def pytest_collection_modifyitems(config, items):
+    distribution.distribute(items)
+    distribution.name_groups(config, items)
+
+@pytest.fixture(scope="session")
+def stack():
+    pass
+"""
+
+
+@pytest.mark.slow
+def test_the_workers_of_pytest_xdist_are_given_whole_groups(tmp_path):
+    (tmp_path / "conftest.py").write_text(_CONFTEST)
+    for name, fixture in {"a": ", stack", "b": ", stack", "c": "", "d": ""}.items():
+        (tmp_path / f"test_{name}.py").write_text(_TEST.format(name=name, fixture=fixture))
+    words = ("-q", "-n", "2", "--dist", "loadgroup", "-p", "no:hypothesispytest")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    workers = {path.stem: path.read_text() for path in tmp_path.glob("*.worker")}
+    assert len(workers) == 8
+    stack = {workers[f"{file}-{number}"] for file in "ab" for number in range(2)}
+    assert len(stack) == 1
+    for file in "cd":
+        assert workers[f"{file}-0"] == workers[f"{file}-1"]
 
 
 def test_no_two_modules_of_tests_have_one_name():

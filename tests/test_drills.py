@@ -9,13 +9,17 @@ PATHS = {"tests/e2e/test_recovery.py", "deploy/server"}
 
 
 @pytest.fixture
-def repository(tmp_path):
-    """A repository with two commits: `before`, and another on top."""
-
+def git(tmp_path):
     def git(*words):
         who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
         subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
 
+    return git
+
+
+@pytest.fixture
+def repository(tmp_path, git):
+    """A repository with two commits: `before`, and another on top."""
     git("init", "--quiet", "--initial-branch=main")
     for name in ("kept.txt", "edited.txt", "two words.txt"):
         (tmp_path / name).write_text("1")
@@ -36,13 +40,29 @@ def test_what_was_committed_edited_or_added_since_has_changed(repository):
     assert changed == {"two words.txt", "edited.txt", "new.txt"}
 
 
-def test_nothing_has_changed_since_the_commit_itself(repository):
-    assert changed_since("main", repository) == set()
+@pytest.mark.parametrize("commit", ["main", "origin/main", "0" * 40])
+def test_of_the_commit_itself_and_of_an_unknown_one_the_last_commit_has_changed_things(
+    repository, commit
+):
+    assert changed_since(commit, repository) == {"two words.txt"}
 
 
-@pytest.mark.parametrize("commit", ["origin/main", "0" * 40])
-def test_what_changed_since_an_unknown_commit_is_not_known(repository, commit):
-    assert changed_since(commit, repository) is None
+def test_of_a_merge_all_that_it_brings_has_changed(repository, git):
+    git("switch", "--quiet", "--create", "topic", "before")
+    for name in ("first.txt", "second.txt"):
+        (repository / name).write_text("1")
+        git("add", "--all")
+        git("commit", "--message", name)
+    git("switch", "--quiet", "main")
+    git("merge", "--no-edit", "topic")
+
+    assert changed_since("origin/main", repository) == {"first.txt", "second.txt"}
+
+
+def test_what_the_first_of_all_commits_changed_is_not_known(repository, git):
+    git("checkout", "--quiet", "before")
+
+    assert changed_since("origin/main", repository) is None
 
 
 def test_where_git_is_not_what_changed_is_not_known(tmp_path, monkeypatch):

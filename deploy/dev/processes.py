@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 HOST = "127.0.0.1"
-PATIENCE = 120  # seconds; only something that hangs takes that long
+PATIENCE = 300  # seconds; only something that hangs takes that long
 
 
 class StackError(Exception):

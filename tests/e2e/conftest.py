@@ -5,20 +5,26 @@ import os
 import shutil
 import signal
 import subprocess
-from dataclasses import replace
+import threading
+from dataclasses import dataclass, field, replace
 
 import pytest
 from driving import (
     HOST,
+    LIMIT_SECONDS,
     ROOT,
     Project,
+    answer,
     base_environment,
     healthy,
     server,
+    web_server,
 )
 from mlflow import MlflowClient
 from replaying import ODD_TABLE, Origin, write_experiments, write_marks, write_table
 from stacks import new_stack
+from stores import copy_store
+from sweeping import gate, held, held_grid  # noqa: F401 - fixtures
 
 from deploy.dev.processes import free_port
 
@@ -73,7 +79,7 @@ def git_server(git_folder, environment):
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory, environment, git_server, warm_process):
+def project(tmp_path_factory, environment, git_server, warm_process, migrated):
     """The working tree as it is, in one commit that `origin` has, with a SQLite store."""
     folder = tmp_path_factory.mktemp("project")
     listed = subprocess.run(
@@ -86,14 +92,13 @@ def project(tmp_path_factory, environment, git_server, warm_process):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    store = f"sqlite:///{folder}/mlflow.db"
+    store = copy_store(migrated, folder)
     project = Project(folder, environment, store, warm=warm_process)
     project.git("init", "--quiet", "--initial-branch=main")
     project.git("remote", "add", "origin", f"{git_server}/project")
     project.git("add", "--all")
     project.git("commit", "--quiet", "--message", "The project")
     project.git("push", "--quiet", "--set-upstream", "origin", "main")
-    project.client.search_experiments()  # the store is there before any run
     return project
 
 
@@ -123,11 +128,11 @@ def new_origin(project, git_folder, git_server, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def clone(project, tmp_path_factory):
-    """A fresh clone of the project, with nothing run in it yet."""
+def clone(project, migrated, tmp_path_factory):
+    """A fresh clone of the project with an empty store of its own."""
     folder = tmp_path_factory.mktemp("clone") / "project"
     project.git("clone", "--quiet", project.git("remote", "get-url", "origin"), str(folder))
-    return replace(project, folder=folder, store=f"sqlite:///{folder}/mlflow.db")
+    return replace(project, folder=folder, store=copy_store(migrated, folder))
 
 
 @contextlib.contextmanager
@@ -148,10 +153,11 @@ def tracking(folder, environment, store):
 
 
 @pytest.fixture(scope="session")
-def tracking_server(tmp_path_factory, environment):
+def tracking_server(tmp_path_factory, environment, migrated):
     """URL of a real tracking server that serves its artifacts, and the folder that has them."""
     folder = tmp_path_factory.mktemp("server")
-    with tracking(folder, environment, f"sqlite:///{folder}/mlflow.db") as served:
+    store = copy_store(migrated, folder, artifacts="mlflow-artifacts:/0")
+    with tracking(folder, environment, store) as served:
         yield served
 
 
@@ -175,3 +181,29 @@ def served(project, tracking_server):
     """The project, with the tracking server as its store."""
     url, _ = tracking_server
     return replace(project.with_variables({"MLFLOW_TRACKING_URI": url}), store=url)
+
+
+@dataclass
+class SlowSource:
+    """A web server that sends no data until the test says so."""
+
+    url: str = ""
+    asked: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def handle(self, request, _):
+        self.asked.set()
+        self.released.wait(LIMIT_SECONDS)
+        answer(request, b"", status=404)
+
+
+@pytest.fixture
+def slow():
+    """A source in the middle of which a step is sure to be."""
+    source = SlowSource()
+    with web_server(source.handle) as url:
+        source.url = f"{url}/slow.csv"
+        try:
+            yield source
+        finally:
+            source.released.set()

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from forking import WarmProcess
+from plain_git import settings
 
 from deploy.dev.processes import HOST
 
@@ -234,20 +235,14 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 def base_environment(temporary: Path) -> Variables:
     """Return a user's environment, free of what this process or its shell has set."""
     kept = {name: value for name, value in os.environ.items() if not _CLEARED.fullmatch(name)}
-    people = {
-        f"GIT_{role}_{field}": value
-        for role in ("AUTHOR", "COMMITTER")
-        for field, value in {"NAME": "Ada", "EMAIL": "ada@localhost"}.items()
-    }
     added = {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "TMPDIR": str(temporary),
-        "GIT_CONFIG_GLOBAL": os.devnull,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "NO_PROXY": HOST,
         "no_proxy": HOST,
     }
-    return Variables(kept | people | added)
+    return Variables(kept | settings("Ada", "ada@localhost") | added)
 
 
 @contextlib.contextmanager

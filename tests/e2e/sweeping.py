@@ -1,4 +1,4 @@
-"""What the tests of sweeps share: grid files, what a sweep made, and its processes."""
+"""What the tests of sweeps share: grid files, a gate, what a sweep made, and its processes."""
 
 import contextlib
 import math
@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from driving import LIMIT_SECONDS, answer, children_of, until, web_server
 from replaying import cloned, edit
 
@@ -69,6 +70,29 @@ def gate_of(team, origin, folder):
             yield clone, gate
         finally:
             gate.open()
+
+
+@pytest.fixture(scope="module")
+def held(served, new_origin, tmp_path_factory, request):
+    """A clone of the module's own whose trainings wait at a gate, and that gate."""
+    name = request.module.__name__
+    with gate_of(served, new_origin(name), tmp_path_factory.mktemp(name) / "project") as held:
+        yield held
+
+
+@pytest.fixture
+def gate(held):
+    """The gate, shut until the test opens it."""
+    _, gate = held
+    gate.close()
+    yield gate
+    gate.open()
+
+
+@pytest.fixture(scope="module")
+def held_grid(tmp_path_factory):
+    """File of a grid of `POINTS` trainings that do no more than come to the gate."""
+    return write_grid(tmp_path_factory.mktemp("held"), HELD)
 
 
 def write_grid(folder: Path, text: str) -> Path:

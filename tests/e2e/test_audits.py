@@ -83,7 +83,6 @@ def team(clone, tmp_path_factory):
     for number, table in enumerate(tables):
         rows = [f"{i + number},{i % 7},{'ab'[i % 2]}" for i in range(40)]
         table.write_text("\n".join(["length,width,kind", *rows]) + "\n")
-    clone.client.search_experiments()
     return Team(clone.within("audited"), tables).make()
 
 

@@ -8,40 +8,16 @@ import pytest
 from clusters import certified, cluster
 from driving import LIMIT_SECONDS, Variables, children_of, until
 from sweeping import (
-    HELD,
     POINTS,
     alive,
     complete,
     ended,
     finished_runs,
-    gate_of,
     results,
     statuses,
-    write_grid,
 )
 
 pytestmark = pytest.mark.drill("reprise/sweeps", "steps/sweep.py", "tests/e2e/clusters.py")
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory):
-    return write_grid(tmp_path_factory.mktemp("held"), HELD)
-
-
-@pytest.fixture(scope="module")
-def held(served, new_origin, tmp_path_factory):
-    """A clone whose trainings wait at a gate, and that gate."""
-    folder = tmp_path_factory.mktemp("cluster") / "project"
-    with gate_of(served, new_origin("cluster-kills"), folder) as held:
-        yield held
-
-
-@pytest.fixture
-def gate(held):
-    _, gate = held
-    gate.close()
-    yield gate
-    gate.open()
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +57,10 @@ def a_run_of(running, worker, gate):
     return found[0]
 
 
-def test_what_a_killed_worker_was_doing_is_done_by_another(user, running, gate, grid):
-    command, _ = user.step_command("sweep", grid=grid, models="none", scheduler=running.address)
+def test_what_a_killed_worker_was_doing_is_done_by_another(user, running, gate, held_grid):
+    command, _ = user.step_command(
+        "sweep", grid=held_grid, models="none", scheduler=running.address
+    )
     with user.started(command) as sweep:
         run = a_run_of(running, 0, gate)
         os.killpg(running.workers[0].pid, signal.SIGKILL)
@@ -96,9 +74,11 @@ def test_what_a_killed_worker_was_doing_is_done_by_another(user, running, gate, 
 
 
 def test_a_killed_scheduler_ends_the_sweep_in_one_line_and_it_is_taken_up_here(
-    user, running, gate, grid
+    user, running, gate, held_grid
 ):
-    command, _ = user.step_command("sweep", grid=grid, models="none", scheduler=running.address)
+    command, _ = user.step_command(
+        "sweep", grid=held_grid, models="none", scheduler=running.address
+    )
     with user.started(command) as sweep:
         run = a_run_of(running, 0, gate)
         os.killpg(running.scheduler.pid, signal.SIGKILL)
@@ -108,11 +88,13 @@ def test_a_killed_scheduler_ends_the_sweep_in_one_line_and_it_is_taken_up_here(
 
     assert exit_code == 1
     assert re.search(r"^sweep: .*runs failed", stderr, re.MULTILINE)
-    complete(user, grid)
+    complete(user, held_grid)
 
 
-def test_a_killed_driver_of_a_cluster_is_taken_up_again(user, running, gate, grid):
-    command, _ = user.step_command("sweep", grid=grid, models="none", scheduler=running.address)
+def test_a_killed_driver_of_a_cluster_is_taken_up_again(user, running, gate, held_grid):
+    command, _ = user.step_command(
+        "sweep", grid=held_grid, models="none", scheduler=running.address
+    )
     with user.started(command) as sweep:
         run = a_run_of(running, 0, gate)
         os.kill(sweep.pid, signal.SIGKILL)
@@ -120,4 +102,4 @@ def test_a_killed_driver_of_a_cluster_is_taken_up_again(user, running, gate, gri
         until(lambda: not alive(run), what="the run to end")
     gate.open()
 
-    complete(user, grid, scheduler=running.address)
+    complete(user, held_grid, scheduler=running.address)

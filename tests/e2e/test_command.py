@@ -5,7 +5,7 @@ import re
 import signal
 
 import pytest
-from driving import LIMIT_SECONDS, at_once, until
+from driving import LIMIT_SECONDS, at_once
 
 NOBODY = "0" * 32
 TRAINING = ("-e", "train_dt", "-P", "max_depth=3", "-P", "cv=0", "-P", "class_weight=balanced")
@@ -128,21 +128,22 @@ def test_a_commit_runs_without_the_edits_of_the_folder(experiment):
     assert experiment.record(run_id(done))["code"]["dirty"] is False
 
 
-def test_ctrl_c_kills_the_run_and_is_the_exit_code(experiment, tmp_path):
+def test_ctrl_c_kills_the_run_and_is_the_exit_code(experiment, slow, tmp_path):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    command = ["reprise", "run", "-e", "train_lr", "-P", "data=digits", "-P", "max_iter=100000"]
-    running = "tags.`mlflow.project.entryPoint` = 'train_lr' AND attributes.status = 'RUNNING'"
+    command = ["reprise", "run", "-e", "train_dt", "-P", f"data={slow.url}"]
+    running = "attributes.status = 'RUNNING'"
 
-    with experiment.started(
-        [*command, "-P", "cv=90", "-P", "tol=1e-12"], environment={"TMPDIR": str(temporary)}
-    ) as process:
-        until(lambda: experiment.search(running), what="the run to start")
+    with experiment.started(command, environment={"TMPDIR": str(temporary)}) as process:
+        assert slow.asked.wait(LIMIT_SECONDS)
+        begun = experiment.search(running)
         os.killpg(process.pid, signal.SIGINT)
         _, stderr = process.communicate(timeout=LIMIT_SECONDS)
 
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
     assert stderr.splitlines()[-1] == "reprise run: interrupted"
+    assert begun != []
+    assert {experiment.status(run.info.run_id) for run in begun} == {"KILLED"}
     assert experiment.search(running) == []
     assert list(temporary.iterdir()) == []

@@ -1,49 +1,11 @@
 """A run whose process is stopped or killed never stays RUNNING."""
 
-import contextlib
 import os
 import signal
-import threading
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from driving import HOST, LIMIT_SECONDS, children_of, until
-
-
-@dataclass
-class SlowSource:
-    """A web server that sends no data until the test says so."""
-
-    url: str = ""
-    asked: threading.Event = field(default_factory=threading.Event)
-    released: threading.Event = field(default_factory=threading.Event)
-
-
-@pytest.fixture
-def slow():
-    """A source in the middle of which a step is sure to be."""
-    source = SlowSource()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            source.asked.set()
-            source.released.wait(LIMIT_SECONDS)
-            with contextlib.suppress(OSError):
-                self.send_error(404)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer((HOST, 0), Handler) as web:
-        source.url = f"http://{HOST}:{web.server_address[1]}/slow.csv"
-        threading.Thread(target=web.serve_forever, args=(0.05,)).start()
-        try:
-            yield source
-        finally:
-            source.released.set()
-            web.shutdown()
+from driving import LIMIT_SECONDS, children_of, until
 
 
 @pytest.fixture

@@ -7,42 +7,18 @@ from collections import Counter
 import pytest
 from driving import LIMIT_SECONDS, children_of, until
 from sweeping import (
-    HELD,
     POINTS,
     alive,
     complete,
     descendants,
     ended,
     finished_runs,
-    gate_of,
     host_of,
     statuses,
     trainings,
-    write_grid,
 )
 
 WORKERS = 2
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory):
-    return write_grid(tmp_path_factory.mktemp("held"), HELD)
-
-
-@pytest.fixture(scope="module")
-def held(served, new_origin, tmp_path_factory):
-    """A clone whose trainings wait at a gate, and that gate."""
-    folder = tmp_path_factory.mktemp("kills") / "project"
-    with gate_of(served, new_origin("sweep-kills"), folder) as held:
-        yield held
-
-
-@pytest.fixture
-def gate(held):
-    _, gate = held
-    gate.close()
-    yield gate
-    gate.open()
 
 
 @pytest.fixture
@@ -52,9 +28,9 @@ def mine(held, request):
 
 
 @pytest.fixture
-def start(mine, grid, gate):
+def start(mine, held_grid, gate):
     def start(*words):
-        command, _ = mine.step_command("sweep", grid=grid, models="none")
+        command, _ = mine.step_command("sweep", grid=held_grid, models="none")
         return mine.started([*command, "--workers", str(WORKERS), *words])
 
     return start
@@ -65,7 +41,7 @@ def trainings_wait(gate, sweep):
     until(lambda: gate.arrived >= WORKERS or sweep.poll() is not None, what="runs in the making")
 
 
-def test_a_killed_run_is_one_failed_run(mine, start, gate, grid):
+def test_a_killed_run_is_one_failed_run(mine, start, gate, held_grid):
     with start() as sweep:
         trainings_wait(gate, sweep)
         os.kill(children_of(host_of(sweep.pid))[0], signal.SIGKILL)
@@ -76,10 +52,10 @@ def test_a_killed_run_is_one_failed_run(mine, start, gate, grid):
     assert f"1 of {POINTS} runs failed" in stderr
     left = Counter(run.info.status for run in trainings(mine))
     assert left == {"FINISHED": POINTS - 1, "FAILED": 1}
-    complete(mine, grid)
+    complete(mine, held_grid)
 
 
-def test_a_killed_warm_process_costs_the_runs_that_it_was_making(mine, start, gate, grid):
+def test_a_killed_warm_process_costs_the_runs_that_it_was_making(mine, start, gate, held_grid):
     with start() as sweep:
         trainings_wait(gate, sweep)
         host = host_of(sweep.pid)
@@ -91,11 +67,11 @@ def test_a_killed_warm_process_costs_the_runs_that_it_was_making(mine, start, ga
     assert not any(map(alive, runs))
     assert "RUNNING" not in statuses(mine)
     gate.open()
-    complete(mine, grid)
+    complete(mine, held_grid)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_sweep_that_is_ended_is_taken_up_again(mine, start, gate, grid, how):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_sweep_that_is_ended_is_taken_up_again(mine, start, gate, held_grid, how):
     with start() as sweep:
         gate.let_through(1)
         until(lambda: finished_runs(mine), what="the first run to finish")
@@ -105,4 +81,4 @@ def test_a_sweep_that_is_ended_is_taken_up_again(mine, start, gate, grid, how):
         until(lambda: not any(map(alive, processes)), what="its processes to end")
 
     gate.open()
-    complete(mine, grid)
+    complete(mine, held_grid)

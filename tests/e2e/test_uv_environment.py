@@ -10,7 +10,7 @@ from driving import at_once
 def runs(experiment, tmp_path_factory):
     """The same training in a new environment of uv's, and in the one at hand."""
     environments = tmp_path_factory.mktemp("environments")
-    variables = {"MLFLOW_ENV_ROOT": str(environments), "UV_COMPILE_BYTECODE": "1"}
+    variables = {"MLFLOW_ENV_ROOT": str(environments)}
     loaded = experiment.step("load_data")
     words = ["-e", "train_dt", "-P", f"data={loaded.run_id}", "-P", "max_depth=3"]
     uv, local = at_once(

@@ -1,19 +1,29 @@
 """An attacker's repositories, trees and bundles, which git's own commands would refuse to make."""
 
-import contextlib
 import hashlib
 import os
-import signal
-import socket
 import struct
 import subprocess
 import zlib
 
-from conftest import run_git
+from plain_git import settings
 
 from reprise.capture.code import UNKNOWN
 
 SOME = "f" * 40
+GIT = settings("Ada", "ada@example.org")
+
+
+def run_git(folder, *arguments):
+    """Run git as the user or the attacker does, and return what it prints."""
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        env={**os.environ, **GIT},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
 
 
 def commit(name):
@@ -123,19 +133,3 @@ def tree_bundle(entries, *, parent=None, header=()):
         top.append(b"-%s base" % parent.encode())
     top.append(b"%s refs/heads/main" % name.encode())
     return b"\n".join(top) + b"\n\n" + _packed([commit, tree, *blobs]), name
-
-
-@contextlib.contextmanager
-def daemon(folder):
-    """Serve the repositories in a folder with git's own protocol; yield the URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = ["git", "daemon", "--export-all", "--verbose", "--log-destination=stderr"]
-    command += ["--listen=127.0.0.1", f"--port={port}", f"--base-path={folder}"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as server:
-        assert any(b"Ready to rumble" in line for line in server.stderr)
-        try:
-            yield f"git://127.0.0.1:{port}"
-        finally:
-            os.killpg(server.pid, signal.SIGTERM)

@@ -19,30 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from attackers import GIT, run_git
 from forking import Finished, WarmProcess
+from stores import copy_store
 
 ROOT = Path(__file__).parents[2]
 
 HOSTILE = Path(__file__).parent.name
 _ENDED = {"passed": "stopped", "failed": "GOT THROUGH", "error": "NOT TRIED"}
-_GIT = {
-    **{f"GIT_{role}_NAME": "Ada" for role in ("AUTHOR", "COMMITTER")},
-    **{f"GIT_{role}_EMAIL": "ada@example.org" for role in ("AUTHOR", "COMMITTER")},
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_NOSYSTEM": "1",
-}
-
-
-def run_git(folder, *arguments):
-    """Run git as the user or the attacker does, and return its output."""
-    return subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        env={**os.environ, **_GIT},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
 
 
 class Listener:
@@ -121,7 +105,7 @@ class Range:
         }
         return {
             **kept,
-            **_GIT,
+            **GIT,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.home),
             "XDG_CACHE_HOME": str(self.home / ".cache"),
@@ -133,7 +117,7 @@ class Range:
             "COLUMNS": "200",
         }
 
-    def run(self, *words, timeout=60, **environment) -> Finished:
+    def run(self, *words, timeout=300, **environment) -> Finished:
         """Run `python -m …` in the clone, as the user does."""
         return self.warm.run(
             ["python", "-m", *words],
@@ -240,9 +224,8 @@ def firing_range(tmp_path, migrated, origin, warm_process):
     for name in ("home", "secrets", "temporary", "artifacts"):
         (tmp_path / name).mkdir()
     (tmp_path / "secrets" / "key.csv").write_text("a,b,label\n1,2,x\n3,4,y\n", encoding="utf-8")
-    shutil.copy(migrated, tmp_path / "mlflow.db")
+    uri = copy_store(migrated, tmp_path)
     run_git(tmp_path, "clone", "--quiet", str(origin), "clone")
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     mlflow.MlflowClient(tracking_uri=uri).create_experiment(
         "attacks", artifact_location=str(tmp_path / "artifacts")
     )

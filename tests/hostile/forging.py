@@ -3,7 +3,7 @@
 import hashlib
 
 import mlflow
-from conftest import run_git
+from attackers import run_git
 
 from reprise.capture import environment, numerics
 from reprise.record.schema import Code, InputData, Numerics, Outputs, RunRecord, Step

@@ -3,8 +3,7 @@
 import shutil
 
 import pytest
-from attackers import SOME, Artifact, commit, hostile_repository, tree_bundle
-from conftest import run_git
+from attackers import SOME, Artifact, commit, hostile_repository, run_git, tree_bundle
 
 from reprise.capture import code
 from reprise.errors import CheckoutError, RepriseError

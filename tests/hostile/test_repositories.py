@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 import pytest
-from attackers import SOME, commit, daemon, hostile_repository
-from conftest import run_git
+from attackers import SOME, commit, hostile_repository, run_git
+from plain_git import daemon
 
 from reprise.errors import CheckoutError, ParameterError, RepriseError
 from reprise.process import transfer

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import run_git
+from attackers import run_git
 from forging import NO_DIGEST, forge, holds, stored_files
 
 from reprise.errors import NotAllowedError

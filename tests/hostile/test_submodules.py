@@ -1,16 +1,8 @@
 """A `.gitmodules` comes from others: naming a repository there is no reason to fetch it."""
 
 import pytest
-from attackers import (
-    SOME,
-    Artifact,
-    commit,
-    daemon,
-    hostile_repository,
-    modules,
-    tree_bundle,
-)
-from conftest import run_git
+from attackers import SOME, Artifact, commit, hostile_repository, modules, run_git, tree_bundle
+from plain_git import daemon
 
 from reprise.errors import CheckoutError
 from reprise.projects import checkout
