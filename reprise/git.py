@@ -2,6 +2,7 @@
 
 What a repository could make git do besides reading it is switched off for every call: hooks, a
 monitor of files, transports that are programs, replaced objects, a bare repository in a checkout.
+So are settings with which git would not notice an edit.
 """
 
 import os
@@ -19,6 +20,8 @@ from reprise.urls import SCHEMES, without_credentials_within
 _SETTINGS = (
     *("core.splitIndex=false", "i18n.commitEncoding=UTF-8"),
     *(f"core.hooksPath={os.devnull}", "core.fsmonitor=false", "core.alternateRefsCommand=:"),
+    *("core.untrackedCache=false", "core.trustctime=true", "core.checkStat=default"),
+    *("core.ignoreStat=false", "core.safecrlf=false"),
     *("safe.bareRepository=explicit", "core.protectNTFS=true", "core.protectHFS=true"),
     *("transfer.fsckObjects=true", "transfer.bundleURI=false", "fetch.uriProtocols="),
     *("gc.auto=0", "maintenance.auto=false"),
@@ -42,6 +45,7 @@ _QUIET = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_NO_REPLACE_OBJECTS": "1",
 }
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -201,6 +205,16 @@ def succeeds(folder: Path, *arguments: str) -> bool:
     except CodeError:
         return False
     return True
+
+
+def readable(name: str) -> str:
+    r"""Write the bytes of a file's name that are not UTF-8 as `\xff`: a record is UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def quoted(name: str) -> str:
+    """Write a name in quotes, as git reads it from a list, with escapes."""
+    return '"' + "".join(_ESCAPES.get(character, character) for character in name) + '"'
 
 
 def remote(folder: Path) -> str | None:
