@@ -79,6 +79,21 @@ def of(run: "Run") -> OriginalRun:
     return OriginalRun(run, _from_tags(run), unknown=_NOT_RECORDED)
 
 
+def refuse_lost(past: OriginalRun) -> None:
+    """Refuse a run whose record was deleted: its tags do not say what it depended on.
+
+    Raises
+    ------
+    NotReplayableError
+        With the reason.
+    """
+    if past.unknown and tracking.TREE in past.run.data.tags:
+        raise NotReplayableError(
+            f"expected the record of run {past.run_id}, found that its provenance.json is gone. "
+            "Restore the artifact; without it nobody knows what the run depended on."
+        )
+
+
 def refuse_unfinished(past: OriginalRun) -> None:
     """Refuse a run that has no results which a replay could be compared with.
 

@@ -60,6 +60,7 @@ def reproduce(
         With the verdict *not replayable*, and why, where it could not be made.
     """
     try:
+        original_run.refuse_lost(run)
         original_run.refuse_interactive(run)
         numerics.recorded(run.record.numerics.variables)
         if request.replays:
