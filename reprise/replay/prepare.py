@@ -11,7 +11,7 @@ from reprise.capture import numerics
 from reprise.data import splits
 from reprise.errors import ProjectError
 from reprise.git import repository_root
-from reprise.projects import containment, entry_points
+from reprise.projects import containment, entry_points, search_path
 from reprise.record.schema import ALLOW_LARGE, Code, Step, as_text
 from reprise.replay.original_run import OriginalRun
 from reprise.trust import permissions
@@ -163,17 +163,17 @@ def variables(attempt: Workspace, new_run_id: str) -> dict[str, str]:
         env.PERMISSIONS: attempt.permitted.to_json(),
         **numerics.recorded(record.numerics.variables),
     }
+    # What is imported of the project is of this code, wherever its own is installed.
+    folders = [str(attempt.folder.absolute())] if step.command else []
     if not attempt.request.current_code:
         given[env.CODE] = _code(record.code)
+        roots = repository_root(Path.cwd()), repository_root(attempt.folder.absolute())
+        folders += search_path.moved(search_path.entries(attempt.python), *roots)
     if step.command:
-        given |= {
-            env.RUN_NUMBER: str(step.number),
-            env.BELOW: attempt.parent.run_id,
-            # What a script imports of the project is of this code, wherever its own is installed.
-            "PYTHONPATH": os.pathsep.join(
-                filter(None, [str(attempt.folder.absolute()), os.environ.get("PYTHONPATH")])
-            ),
-        }
+        given |= {env.RUN_NUMBER: str(step.number), env.BELOW: attempt.parent.run_id}
+    if folders:
+        inherited = os.environ.get("PYTHONPATH")
+        given["PYTHONPATH"] = os.pathsep.join([*folders, *([inherited] if inherited else [])])
     return {**kept, **attempt.parent.tracking_environment(), **given}
 
 

@@ -83,14 +83,20 @@ def compare(old: OriginalRun, new: OriginalRun, *, tolerance: float | None = Non
     judgement = judge(old.record, new.record, tolerance=tolerance)
     if old.unknown:
         judgement = judgement.model_copy(update={"unknown": old.unknown, "causes": ()})
+    ignored = old.run.data.tags.get(tracking.IGNORED, "")
+    if judgement.differences and ignored and tracking.IGNORED not in new.run.data.tags:
+        cause = Cause(kind="code", name=ignored, recorded="imported, ignored by git", found="")
+        judgement = judgement.model_copy(update={"causes": (*judgement.causes, cause)})
     children = tuple(_pairs(old, new, tolerance))
+    if judgement.compared == 0 and not children:
+        judgement = not_replayable("", "neither run has anything that could be compared")
     return Replay(old.name, old.run_id, new.run_id, judgement, children)
 
 
 def _pairs(old: OriginalRun, new: OriginalRun, tolerance: float | None) -> "list[Replay]":
     """Compare each run below one with the run below the other that makes it again."""
     below = {_origin(run): run for run in tracking.children(new.run)}
-    if not any(tracking.REPLAY_OF in run.data.tags for run in below.values()):
+    if below and not any(tracking.REPLAY_OF in run.data.tags for run in below.values()):
         return []
     replays = []
     for child in tracking.children(old.run):

@@ -21,7 +21,7 @@ from reprise.errors import (
 )
 from reprise.process import interrupts
 from reprise.record.schema import ALLOW_UNTRACKED, Code, Step
-from reprise.runtime import startup
+from reprise.runtime import imported, startup
 from reprise.runtime.outcome import Reporter
 from reprise.runtime.parameters import Parameters, asks_for_help, help_text, parse_argv
 from reprise.runtime.recorder import RunRecorder, begin_record, finalizing_run, original_record
@@ -94,6 +94,7 @@ def _record(
     reporter.report(run_id=run.info.run_id)
     if ordered:
         announce_run(model.entry_point, run.info.run_id)
+    captures = env.CODE not in os.environ
     end: Callable[[str, str], None] = tracking.end_run
     if origin == tracking.Origin.PLANNED:
         end = partial(tracking.end_planned, alone=once is None)
@@ -133,6 +134,8 @@ def _record(
                 raise wrong
             with extras.explaining_missing():
                 main(cast("P", parameters), recorded)
+            if captures:
+                imported.report(recorded, Path.cwd())
     reporter.report(run_id=run.info.run_id, metrics=recorded.metrics)
 
 

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from reprise import env, tracking
-from reprise.capture import code
+from reprise.capture import code, imports
 from reprise.errors import CodeError
 from reprise.process import started
 from reprise.record.schema import Code, Step
@@ -130,6 +130,7 @@ class ScriptProcess:
             yield self._carry_again
             return
         source = self.script.source
+        imports.refuse_stale(self.script.project)
         with code.capture(self.script.project, allow_untracked=allowed) as captured:
             if source:
                 self.text = source.read_text(encoding="utf-8", errors="replace")

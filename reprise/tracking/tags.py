@@ -24,6 +24,7 @@ STORED_IN = "reprise.stored_in"
 MODEL_DIGEST = "reprise.model_digest"
 TEST_DIGEST = "reprise.test_digest"
 BUNDLE = "reprise.bundle"
+IGNORED = "reprise.ignored_modules"  # that were imported, and that no commit has
 VERDICT = "reprise.verdict"
 REPLAY_OF = "reprise.replay_of"  # the original run, of a replay
 PROJECT_FOLDER = "reprise.project_folder"  # in the repository
