@@ -32,7 +32,12 @@ from reprise.record.schema import InputData
 from reprise.tracking import answers
 from reprise.tracking.artifacts import LOCATIONS
 from reprise.tracking.search import find_runs, get_run, open_children
-from reprise.tracking.server import client, current_experiment_id, first_line
+from reprise.tracking.server import (
+    client,
+    current_experiment_id,
+    first_line,
+    prepare_mlflow,
+)
 from reprise.tracking.tags import (
     BACKEND,
     ENTRY_POINT,
@@ -80,6 +85,7 @@ def open_run() -> tuple[Run, Origin]:
     TrackingError
         If the given run has ended.
     """
+    prepare_mlflow()
     ordered = os.environ.pop(env.ORDERED, None)
     if ordered:
         run_id = create_project_run(current_experiment_id(), ProjectRun.from_json(ordered))
@@ -190,6 +196,7 @@ def create_project_run(experiment_id: str, planned: ProjectRun) -> str:
     TrackingError
         If MLflow refuses its parameters.
     """
+    prepare_mlflow()
     above = mlflow.active_run()
     tags = {
         mlflow_tags.MLFLOW_USER: DefaultRunContext().tags()[mlflow_tags.MLFLOW_USER],
