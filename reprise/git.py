@@ -46,6 +46,7 @@ _QUIET = {
     "GIT_NO_REPLACE_OBJECTS": "1",
 }
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_NOT_OWNED = re.compile(r"dubious ownership .* safe\.directory (.+)")
 _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -241,7 +242,14 @@ def _not_installed() -> CodeError:
 
 def _refused(folder: Path, arguments: tuple[str, ...], exit_code: int, stderr: str) -> NoReturn:
     verb = next(word for word in arguments if not word.startswith("-") and "=" not in word)
-    said = without_credentials_within(stderr.strip())
+    said = without_credentials_within(" ".join(stderr.split()))
+    trusting = _NOT_OWNED.search(said)
+    if trusting:
+        raise CodeError(
+            "expected a repository that you own, found one of another user, which git does not "
+            f"read. If you trust it: git config --global --add safe.directory {trusting[1]}",
+            said=said,
+        )
     raise CodeError(
         f"git {verb} failed in {folder.name}: {said or f'exit code {exit_code}'} "
         "Mend the repository (git status tells more), then run again.",

@@ -17,6 +17,7 @@ from reprise.backports import Self
 from reprise.capture import conversion, untracked, working_tree
 from reprise.capture.index import Index
 from reprise.capture.working_tree import WorkingTree
+from reprise.console import warn
 from reprise.errors import CodeError
 from reprise.git import git, quoted, readable, remote, succeeds
 from reprise.record.schema import Code
@@ -134,6 +135,7 @@ def capture(project: Path, *, allow_untracked: Sequence[str] = ()) -> Iterator[C
     """
     code = _head(project)
     if code.commit is None:
+        warn_unknown(project)
         yield Captured(code, None, ())
         return
     with (
@@ -144,6 +146,14 @@ def capture(project: Path, *, allow_untracked: Sequence[str] = ()) -> Iterator[C
         beside(project, store)
         code = _snapshot(tree, store, code, allow_untracked)
         yield Captured(code, store, _served(project))
+
+
+def warn_unknown(project: Path) -> None:
+    """Say that the code of a run will not be on its record."""
+    warn(
+        f"expected a git repository with a commit at {project}, found none: the code of this run "
+        "is not recorded, and the run cannot be reproduced. Make one: git init, then commit."
+    )
 
 
 def describe(project: Path) -> Code:
@@ -199,6 +209,7 @@ def _head(project: Path) -> Code:
         ).split("\n", 2)
     except CodeError as error:
         if _NO_COMMIT in str(error):
+            _refuse_damaged_head(project)
             return UNKNOWN
         if _NOT_A_REPOSITORY not in str(error):
             raise
@@ -212,6 +223,20 @@ def _head(project: Path) -> Code:
         base_commit=head,
         dirty=False,
     )
+
+
+def _refuse_damaged_head(project: Path) -> None:
+    """Refuse a repository whose HEAD leads to no commit, unless it never had one."""
+    try:
+        branch = git(project, "symbolic-ref", "--quiet", "HEAD").strip()
+        file = git(project, "rev-parse", "--git-path", branch).removesuffix("\n")
+    except CodeError:  # HEAD names a commit itself
+        branch, file = "HEAD", ""
+    if os.path.lexists(project.absolute() / file):
+        raise CodeError(
+            f"expected a commit in {branch}, found none that git can read, so that the code would "
+            "not be on the record. Repair the repository (git fsck tells more), then run again."
+        )
 
 
 def _with(code: Code, changed: Iterable[str]) -> Code:
