@@ -96,7 +96,7 @@ def compare(old: OriginalRun, new: OriginalRun, *, tolerance: float | None = Non
 def _pairs(old: OriginalRun, new: OriginalRun, tolerance: float | None) -> "list[Replay]":
     """Compare each run below one with the run below the other that makes it again."""
     below = {_origin(run): run for run in tracking.children(new.run)}
-    if below and not any(tracking.REPLAY_OF in run.data.tags for run in below.values()):
+    if not any(tracking.REPLAY_OF in run.data.tags for run in below.values()):
         return []
     replays = []
     for child in tracking.children(old.run):

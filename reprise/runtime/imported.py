@@ -8,11 +8,25 @@ from reprise.console import warn
 from reprise.runtime.recorder import RunRecorder
 
 
-def report(recorded: RunRecorder, project: Path) -> None:
-    """Tag a run with the ignored modules that its process has imported, and print their names."""
+def report(recorded: RunRecorder, project: Path, reported: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Tag a run with the ignored modules that its process has imported, and print their names.
+
+    Parameters
+    ----------
+    recorded : RunRecorder
+    project : Path
+        A folder in the repository.
+    reported : tuple of str
+        What an earlier call has returned: only if there is more is it said again.
+
+    Returns
+    -------
+    tuple of str
+        The modules' files.
+    """
     names = imports.ignored(project)
-    if not names:
-        return
+    if names == reported:
+        return names
     listed = ", ".join(names)
     recorded.set_tags({tracking.IGNORED: listed[: tracking.LONGEST_ERROR]})
     warn(
@@ -20,3 +34,4 @@ def report(recorded: RunRecorder, project: Path) -> None:
         f"{listed}. They are not recorded, and a replay runs without them. Take them out of "
         ".gitignore."
     )
+    return names

@@ -132,10 +132,11 @@ def _record(
         with recorded.recorded(at_once=origin != tracking.Origin.PLANNED):
             if wrong:
                 raise wrong
+            ignored = imported.report(recorded, Path.cwd()) if captures else ()
             with extras.explaining_missing():
                 main(cast("P", parameters), recorded)
-            if captures:
-                imported.report(recorded, Path.cwd())
+            if captures:  # a step may import as it runs
+                imported.report(recorded, Path.cwd(), ignored)
     reporter.report(run_id=run.info.run_id, metrics=recorded.metrics)
 
 
