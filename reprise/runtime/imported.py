@@ -1,11 +1,24 @@
 """Says which modules of a run no replay will have: those of the project that git ignores."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from reprise import tracking
 from reprise.capture import imports
 from reprise.console import warn
 from reprise.runtime.recorder import RunRecorder
+
+
+@contextmanager
+def reporting(recorded: RunRecorder, project: Path, *, is_on: bool) -> Iterator[None]:
+    """Report ignored modules before a step computes, and those that it imports meanwhile."""
+    if not is_on:
+        yield
+        return
+    reported = report(recorded, project)
+    yield
+    report(recorded, project, reported)
 
 
 def report(recorded: RunRecorder, project: Path, reported: tuple[str, ...] = ()) -> tuple[str, ...]:

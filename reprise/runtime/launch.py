@@ -132,11 +132,9 @@ def _record(
         with recorded.recorded(at_once=origin != tracking.Origin.PLANNED):
             if wrong:
                 raise wrong
-            ignored = imported.report(recorded, Path.cwd()) if captures else ()
-            with extras.explaining_missing():
+            watched = imported.reporting(recorded, Path.cwd(), is_on=captures)
+            with extras.explaining_missing(), watched:
                 main(cast("P", parameters), recorded)
-            if captures:  # a step may import as it runs
-                imported.report(recorded, Path.cwd(), ignored)
     reporter.report(run_id=run.info.run_id, metrics=recorded.metrics)
 
 

@@ -61,3 +61,13 @@ def test_without_any_nothing_is_said(found, tmp_path, capsys):
 
     assert found == []
     assert (run.tags, capsys.readouterr().err) == ({}, "")
+
+
+@pytest.mark.parametrize(("is_on", "lines"), [(True, 2), (False, 0)])
+def test_a_step_is_watched_before_and_while_it_computes(found, tmp_path, capsys, is_on, lines):
+    found.append("a.py")
+
+    with imported.reporting(Recorded(), tmp_path, is_on=is_on):
+        found.append("b.py")
+
+    assert capsys.readouterr().err.count("files that git ignores") == lines
