@@ -33,6 +33,7 @@ Importing this package changes no variable and loads nothing but a few small mod
 from typing import TYPE_CHECKING, Any
 
 from reprise.capture import pins_first
+from reprise.process import started as _started  # noqa: F401 - before a script goes elsewhere
 
 if TYPE_CHECKING:
     from reprise.scripts.experiment import Experiment as Experiment

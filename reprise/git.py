@@ -2,6 +2,7 @@
 
 What a repository could make git do besides reading it is switched off for every call: hooks, a
 monitor of files, transports that are programs, replaced objects, a bare repository in a checkout.
+So are settings with which git would not notice an edit.
 """
 
 import os
@@ -19,6 +20,8 @@ from reprise.urls import SCHEMES, without_credentials_within
 _SETTINGS = (
     *("core.splitIndex=false", "i18n.commitEncoding=UTF-8"),
     *(f"core.hooksPath={os.devnull}", "core.fsmonitor=false", "core.alternateRefsCommand=:"),
+    *("core.untrackedCache=false", "core.trustctime=true", "core.checkStat=default"),
+    *("core.ignoreStat=false", "core.safecrlf=false"),
     *("safe.bareRepository=explicit", "core.protectNTFS=true", "core.protectHFS=true"),
     *("transfer.fsckObjects=true", "transfer.bundleURI=false", "fetch.uriProtocols="),
     *("gc.auto=0", "maintenance.auto=false"),
@@ -42,6 +45,8 @@ _QUIET = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_NO_REPLACE_OBJECTS": "1",
 }
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_NOT_OWNED = re.compile(r"dubious ownership .* safe\.directory (.+)")
 _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -203,6 +208,16 @@ def succeeds(folder: Path, *arguments: str) -> bool:
     return True
 
 
+def readable(name: str) -> str:
+    r"""Write the bytes of a file's name that are not UTF-8 as `\xff`: a record is UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def quoted(name: str) -> str:
+    """Write a name in quotes, as git reads it from a list, with escapes."""
+    return '"' + "".join(_ESCAPES.get(character, character) for character in name) + '"'
+
+
 def remote(folder: Path) -> str | None:
     """Return the name of the remote `origin`, else of the first remote."""
     names = git(folder, "remote").split()
@@ -227,7 +242,14 @@ def _not_installed() -> CodeError:
 
 def _refused(folder: Path, arguments: tuple[str, ...], exit_code: int, stderr: str) -> NoReturn:
     verb = next(word for word in arguments if not word.startswith("-") and "=" not in word)
-    said = without_credentials_within(stderr.strip())
+    said = without_credentials_within(" ".join(stderr.split()))
+    trusting = _NOT_OWNED.search(said)
+    if trusting:
+        raise CodeError(
+            "expected a repository that you own, found one of another user, which git does not "
+            f"read. If you trust it: git config --global --add safe.directory {trusting[1]}",
+            said=said,
+        )
     raise CodeError(
         f"git {verb} failed in {folder.name}: {said or f'exit code {exit_code}'} "
         "Mend the repository (git status tells more), then run again.",

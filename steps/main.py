@@ -1,7 +1,6 @@
 """Run an experiment file: load the data, train every model of it, evaluate the best."""
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from reprise.errors import ExperimentFileError
@@ -26,17 +25,16 @@ _EXAMPLE = str(MainParameters.model_fields["params"].default)
 def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor") -> None:
     """Check the whole file, then load, train and evaluate, each as a nested run."""
     from reprise import console
+    from reprise.data import sources
     from reprise.record.digest import sha256_file
     from reprise.record.schema import InputData
     from reprise.runtime import summary
     from reprise.sweeps import leaderboard, runner
     from reprise.sweeps.outcome import succeeded
     from reprise.sweeps.progress import Progress
-    from reprise.trust import permissions
     from steps.metrics import GREATER_IS_BETTER
 
-    path = Path(parameters.params)
-    permissions.refuse_file(path)
+    path = sources.located(parameters.params)
     loading, trainings, evaluation = planned(experiment_file.read(path, example=_EXAMPLE))
     runner.check_out_for(run, executor)
     run.add_input(

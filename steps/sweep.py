@@ -4,7 +4,6 @@ import re
 import sys
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reprise.runtime.fields import RUN_ID
@@ -22,16 +21,15 @@ _SHOWN = 20  # runs on the terminal; all are in runs.csv
 
 def main(parameters: SweepParameters, run: "RunRecorder", *, warm: WarmExecutor | None) -> None:
     """Check every point, make those that no finished run has, and keep the best one's model."""
+    from reprise.data import sources
     from reprise.record.digest import sha256_file
     from reprise.record.schema import InputData
     from reprise.sweeps import heartbeat, leaderboard, runner, sweep
     from reprise.sweeps.progress import Clock
-    from reprise.trust import permissions
     from steps import sweep_report
 
     clock = Clock()
-    path = Path(parameters.grid)
-    permissions.refuse_file(path)
+    path = sources.located(parameters.grid)
     plan = planned(parameters)
     run.add_input(
         InputData(name="grid", uri=parameters.grid, sha256=sha256_file(path)), context="grid"
@@ -67,6 +65,7 @@ def planned(parameters: SweepParameters) -> planning.Sweep:
     ExperimentFileError, ParameterError
         With every mistake.
     """
+    from reprise.data import sources
     from steps.metrics import TRAINING_METRICS
 
     search = planning.Search(
@@ -77,7 +76,7 @@ def planned(parameters: SweepParameters) -> planning.Sweep:
         is_confirmed=parameters.confirm,
     )
     return planning.planned(
-        Path(parameters.grid),
+        sources.located(parameters.grid),
         search,
         TRAINING_STEPS,
         less_is_better=TRAINING_METRICS,

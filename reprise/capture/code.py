@@ -9,20 +9,19 @@ import json
 import os
 import shutil
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from reprise.backports import Self
-from reprise.capture.untracked import ALL, objections
+from reprise.capture import conversion, untracked, working_tree
+from reprise.capture.index import Index
+from reprise.capture.working_tree import WorkingTree
+from reprise.console import warn
 from reprise.errors import CodeError
-from reprise.git import git, remote, succeeds
+from reprise.git import git, quoted, readable, remote, succeeds
 from reprise.record.schema import Code
-from reprise.trust import limits
 from reprise.urls import without_credentials
-from reprise.visible import option
 
 BUNDLE = "snapshot.bundle"
 PATCH = "changes.patch"
@@ -45,15 +44,6 @@ DIFF = (
 )
 _NOT_A_REPOSITORY = "not a git repository"
 _NO_COMMIT = "ambiguous argument 'HEAD'"
-
-
-@dataclass(frozen=True)
-class Changes:
-    """Files that differ from HEAD, by their names from the repository's root."""
-
-    files: tuple[str, ...] = ()
-    untracked: tuple[str, ...] = ()
-    edited_submodules: tuple[str, ...] = ()
 
 
 class Captured:
@@ -98,7 +88,7 @@ class Captured:
         before = self.code.base_commit if self.code.dirty else self._last_served(commit)
         if not before:
             return ""
-        return _readable(git(store, *DIFF, before, commit))
+        return readable(git(store, *DIFF, before, commit))
 
     def holds(self, text: str) -> bool:
         """Tell whether a file of the commit has a text in it."""
@@ -143,25 +133,36 @@ def capture(project: Path, *, allow_untracked: Sequence[str] = ()) -> Iterator[C
         If it is a repository that git will not read, or holds what must not be carried. A folder
         outside any repository is described as such: its runs are traceable by all but their code.
     """
-    code, changes = _described(project)
+    code = _head(project)
     if code.commit is None:
+        warn_unknown(project)
         yield Captured(code, None, ())
         return
-    if code.dirty:
-        root = Path(git(project, "rev-parse", "--show-toplevel").removesuffix("\n"))
-        _refuse_what_cannot_be_carried(root, changes, allow_untracked)
-    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+    with (
+        working_tree.opened(project) as tree,
+        tempfile.TemporaryDirectory(prefix="reprise-") as name,
+    ):
         store = Path(name, "repository")
         beside(project, store)
-        if code.dirty:
-            commit, tree = _snapshot(project, store, code.commit)
-            code = code.model_copy(update={"commit": commit, "tree": tree})
+        code = _snapshot(tree, store, code, allow_untracked)
         yield Captured(code, store, _served(project))
+
+
+def warn_unknown(project: Path) -> None:
+    """Say that the code of a run will not be on its record."""
+    warn(
+        f"expected a git repository with a commit at {project}, found none: the code of this run "
+        "is not recorded, and the run cannot be reproduced. Make one: git init, then commit."
+    )
 
 
 def describe(project: Path) -> Code:
     """Describe the source in a folder without taking its edits down: of a dirty tree, HEAD."""
-    code, _ = _described(project)
+    code = _head(project)
+    if code.commit is None:
+        return code
+    with working_tree.opened(project) as tree:
+        code = _with(code, tree.changes().files)
     return code.model_copy(update={"tree": None}) if code.dirty else code
 
 
@@ -177,39 +178,71 @@ def beside(project: Path, store: Path) -> None:
     git(store, "symbolic-ref", "HEAD", _BRANCH)
     information = store / ".git" / "objects" / "info"
     information.mkdir(parents=True, exist_ok=True)
-    (information / "alternates").write_bytes(os.fsencode(quoted(objects)) + b"\n")
+    (information / "alternates").write_bytes(os.fsencode(quoted(str(objects))) + b"\n")
     if shallow.is_file():
         shutil.copy(shallow, store / ".git" / "shallow")
+    settings = objects.parent / "config"
+    if settings.is_file() and "promisor" in settings.read_text("utf-8", errors="replace"):
+        _inherit_promisor(project, store)
 
 
-def quoted(path: Path) -> str:
-    """Quote a path for a list of object folders, in which git reads quotes and escapes."""
-    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _inherit_promisor(project: Path, store: Path) -> None:
+    """Let a repository fetch what a partial clone lacks from where that one would."""
+    set_up = conversion.configured(project)
+    for name, value in set_up.items():
+        remote_name, _, variable = name.removeprefix("remote.").rpartition(".")
+        if f"remote.{remote_name}.promisor" not in set_up:
+            continue
+        if variable == "url":
+            url = git(project, "remote", "get-url", remote_name).strip()
+            is_path = ":" not in url  # maybe from the clone's folder
+            git(store, "config", name, str(project.absolute() / url) if is_path else url)
+        elif variable in ("promisor", "partialclonefilter"):
+            git(store, "config", name, value)
 
 
-def _described(project: Path) -> tuple[Code, Changes]:
-    """Describe HEAD of a repository, and what differs from it."""
+def _head(project: Path) -> Code:
+    """Describe HEAD of the repository that a folder is in; `UNKNOWN` where there is none."""
     try:
         head, tree, prefix = git(
             project, "rev-parse", "HEAD", "HEAD^{tree}", "--show-prefix"
         ).split("\n", 2)
     except CodeError as error:
         if _NO_COMMIT in str(error):
-            return UNKNOWN, Changes()
+            _refuse_damaged_head(project)
+            return UNKNOWN
         if _NOT_A_REPOSITORY not in str(error):
             raise
         refuse_unreadable(project)
-        return UNKNOWN, Changes()
-    changes = _changes(project)
+        return UNKNOWN
     return Code(
         repository=_origin(project),
-        project=_readable(prefix.removesuffix("\n").removesuffix("/")),
+        project=readable(prefix.removesuffix("\n").removesuffix("/")),
         commit=head,
         tree=tree,
         base_commit=head,
-        dirty=bool(changes.files),
-        changed_files=tuple(sorted(_readable(name) for name in changes.files)),
-    ), changes
+        dirty=False,
+    )
+
+
+def _refuse_damaged_head(project: Path) -> None:
+    """Refuse a repository whose HEAD leads to no commit, unless it never had one."""
+    try:
+        branch = git(project, "symbolic-ref", "--quiet", "HEAD").strip()
+        file = git(project, "rev-parse", "--git-path", branch).removesuffix("\n")
+    except CodeError:  # HEAD names a commit itself
+        branch, file = "HEAD", ""
+    if os.path.lexists(project.absolute() / file):
+        raise CodeError(
+            f"expected a commit in {branch}, found none that git can read, so that the code would "
+            "not be on the record. Repair the repository (git fsck tells more), then run again."
+        )
+
+
+def _with(code: Code, changed: Iterable[str]) -> Code:
+    """Describe code with files that are not as HEAD has them."""
+    names = tuple(sorted({readable(name) for name in changed}))
+    return code.model_copy(update={"dirty": bool(names), "changed_files": names})
 
 
 def refuse_unreadable(project: Path) -> None:
@@ -246,82 +279,33 @@ def _origin(project: Path) -> str | None:
     return without_credentials(git(project, "remote", "get-url", name).strip())
 
 
-def _changes(project: Path) -> Changes:
-    """List files that differ from HEAD, untracked ones included, ignored ones left out.
-
-    Names are relative to the repository's root, whatever folder of it the project is in.
-    """
-    options = ("--untracked-files=all", "--no-renames", "--ignore-submodules=none")
-    status = git(project, "status", "--porcelain=v2", "-z", *options)
-    files, untracked, submodules = set(), [], []
-    for entry in filter(None, status.split("\0")):
-        kind = entry[0]
-        if kind == "#":  # a header that a setting has asked for: "# stash 1"
-            continue
-        # "1 XY sub mH mI mW hH hI path", "u XY sub m1 m2 m3 mW h1 h2 h3 path", "? path"
-        name = entry.split(" ", {"1": 8, "u": 10, "?": 1}[kind])[-1]
-        files.add(name)
-        if kind == "?":
-            untracked.append(name)
-        elif entry[5] == "S" and entry[7:9] != "..":
-            submodules.append(name)
-    return Changes(tuple(sorted(files)), tuple(untracked), tuple(submodules))
-
-
-def _refuse_what_cannot_be_carried(root: Path, changes: Changes, allowed: Sequence[str]) -> None:
-    """Stop before a snapshot would miss something, or give something away."""
-    if len(changes.untracked) > limits.UNTRACKED_FILES and ALL not in allowed:
-        folders = Counter(name.partition("/")[0] for name in changes.untracked)
-        fullest = _readable(folders.most_common(1)[0][0])
-        raise CodeError(
-            f"expected at most {limits.UNTRACKED_FILES} untracked files to travel with the run, "
-            f"found {len(changes.untracked)}, most of them in {fullest}. "
-            "Add them to .gitignore, or carry all with -P allow_untracked=true."
-        )
-    for name in changes.edited_submodules:
-        raise CodeError(
-            f"expected the submodule {_readable(name)} as one of its commits, found edits in it. "
-            "Commit them there, then run again."
-        )
-    for name in changes.untracked:
-        if name.endswith("/"):
-            raise CodeError(
-                f"expected files, found {_readable(name)}, which is a git repository of its own. "
-                "Add it to .gitignore, or make it a submodule (git submodule add)."
-            )
-    found = objections(root, changes.untracked, allowed)
-    if found:
-        names = ", ".join(f"{_readable(name)} {what}" for name, what in found)
-        allowing = option("allow_untracked", ",".join(_readable(name) for name, _ in found))
-        raise CodeError(
-            f"expected untracked files that may travel with the run, found: {names}. Add to "
-            f".gitignore what must not, or carry it with {allowing} "
-            "(of a script: the key allow_untracked of its configuration)."
-        )
-
-
-def _snapshot(project: Path, store: Path, head: str) -> tuple[str, str]:
-    """Write the working tree as a commit into a repository beside; return commit and tree."""
-    present, objects = (
-        project.absolute() / git(project, "rev-parse", "--git-path", name).removesuffix("\n")
-        for name in ("index", "objects")
+def _snapshot(tree: WorkingTree, store: Path, head: Code, allowed: Sequence[str]) -> Code:
+    """Write what differs from HEAD as a commit into a repository beside; describe it."""
+    changes = tree.changes()
+    if changes.files:
+        untracked.refuse(tree.root, changes, allowed)
+    index = Index(tree, store)
+    index.update(changes.files)
+    kept = conversion.Kept()
+    if conversion.may_happen(tree):
+        kept = conversion.kept(tree, store, index.environment())
+    untracked.refuse(tree.root, index.keep(kept.files), allowed)
+    found = _with(head, (*changes.files, *(entry.name for entry in kept.files)))
+    if found.dirty:
+        written = index.tree()
+        commit = git(
+            tree.root,
+            *("commit-tree", written, "-p", str(head.commit), "-m", "Working tree of a run"),
+            environment=index.environment() | _IDENTITY,
+        ).strip()
+        found = found.model_copy(update={"commit": commit, "tree": written})
+    return found.model_copy(
+        update={
+            "line_ends": kept.line_ends,
+            "unconverted": tuple(map(readable, kept.unconverted)),
+            "absent": tuple(map(readable, tree.absent())),
+        }
     )
-    index = store / "index"
-    if present.is_file():
-        shutil.copy2(present, index)  # its time tells git which files to compare
-    temporary = {
-        "GIT_INDEX_FILE": str(index),
-        "GIT_OBJECT_DIRECTORY": str(store / ".git" / "objects"),
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted(objects),
-    }
-    git(project, "add", "--all", environment=temporary)
-    tree = git(project, "write-tree", environment=temporary).strip()
-    commit = git(
-        project,
-        *("commit-tree", tree, "-p", head, "-m", "Working tree of a run"),
-        environment=temporary | _IDENTITY,
-    ).strip()
-    return commit, tree
 
 
 def _served(project: Path) -> list[str]:
@@ -341,8 +325,3 @@ def _served(project: Path) -> list[str]:
             return [*commits, git(project, "rev-parse", f"{reference}^{{commit}}").strip()]
     every = git(project, "for-each-ref", "--format=%(objectname)", f"refs/remotes/{name}")
     return [*commits, *every.split()]
-
-
-def _readable(name: str) -> str:
-    r"""Write the bytes of a file's name that are not UTF-8 as `\xff`: a record is UTF-8."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -180,6 +180,8 @@ def _run_step(
 
     experiment_id = how.experiment_id or tracking.current_experiment_id()
     source = code.describe(folder)
+    if source.commit is None:
+        code.warn_unknown(folder)
     known = replace(
         planned, folder=source.project, commit=source.commit, repository=source.repository
     )

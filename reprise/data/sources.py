@@ -192,6 +192,21 @@ def _local(source: str, known: Sequence[str], permitted: Permissions | None) -> 
         )
 
 
+def located(name: str) -> Path:
+    """Return the path of a local file that a step reads: in a replay, where the original read it.
+
+    Raises
+    ------
+    DataError
+        If it is no path.
+    NotAllowedError
+        If this is a replay, which may not read it.
+    """
+    path = _local_path(name)
+    permissions.refuse_file(path)
+    return path
+
+
 def _local_path(source: str) -> Path:
     if not source.strip():
         raise DataError("Expected a path or an address of data, found an empty value. Give one.")
@@ -202,7 +217,8 @@ def _local_path(source: str) -> Path:
     if not source.lower().startswith("file://"):
         local = Path(os.path.expanduser(source))  # noqa: PTH111 - Path's raises for unknown users
         elsewhere = Path(os.environ.get(env.DATA_FOLDER, ""), local)
-        return elsewhere if os.path.lexists(elsewhere) and not os.path.lexists(local) else local
+        # A checkout has the link to a file that git ignores, and not the file.
+        return elsewhere if os.path.lexists(elsewhere) and not os.path.exists(local) else local  # noqa: PTH110
     host, _, path = source[len("file://") :].partition("/")
     if host not in ("", "localhost"):
         raise DataError(f"Expected file:///path, found a host in {source}. Give the path alone.")

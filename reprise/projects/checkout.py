@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
-from reprise.capture import code
+from reprise.capture import code, conversion
 from reprise.errors import CheckoutError, CodeError, TrackingError
 from reprise.git import contact, fetch, git, is_full_sha, remote, succeeds
 from reprise.process import transfer
@@ -103,7 +103,8 @@ class Repository:
         if self._remote is None:
             return
         for address in submodules.remote_of(self._at_hand):
-            git(self._store, "remote", "add", "--", "origin", address.text)
+            is_there = "origin" in git(self._store, "remote").split()  # of a partial clone's
+            git(self._store, "remote", "set-url" if is_there else "add", "origin", address.text)
         pattern = "create refs/remotes/origin/%(refname:lstrip=3) %(objectname)"
         of_remote = f"refs/remotes/{self._remote}"
         branches = git(self._at_hand, "for-each-ref", f"--format={pattern}", of_remote)
@@ -125,8 +126,13 @@ class Repository:
         Path
             The project's folder.
         """
-        git(self._store, "checkout", "--quiet", "--detach", "--force", str(code.commit), "--")
-        self._check_out_submodules(may_contact=may_contact)
+        (self._store / ".git" / "info").mkdir(exist_ok=True)
+        text = conversion.attributes(code.unconverted)
+        (self._store / ".git" / "info" / "attributes").write_text(text, encoding="utf-8")
+        settings = conversion.settings(code.line_ends, conversion.filters_of(self._at_hand))
+        words = ("checkout", "--quiet", "--detach", "--force", str(code.commit), "--")
+        git(self._store, *settings, *words, environment=conversion.ENVIRONMENT)
+        self._check_out_submodules(code, may_contact=may_contact)
         self._check_lfs()
         return inside(self._store, code.project)
 
@@ -246,10 +252,10 @@ class Repository:
         return self._allowed is not None and self._fetched(self._allowed.text, base)
 
     def _related(self, store: Path, commit: str) -> bool:
-        """Tell whether a commit in a store and HEAD at hand have a common first commit."""
+        """Tell whether a commit in a store and the repository at hand have a common first one."""
         first = ("rev-list", "--max-parents=0")
         try:
-            here = set(git(self._at_hand, *first, "HEAD", "--").split())
+            here = set(git(self._at_hand, *first, "--all", "HEAD", "--").split())
         except CodeError:
             return False
         return bool(here & set(git(store, *first, commit, "--").split()))
@@ -260,7 +266,7 @@ class Repository:
             "-P allow_repository=<url>."
         )
 
-    def _check_out_submodules(self, *, may_contact: bool) -> None:
+    def _check_out_submodules(self, code: Code, *, may_contact: bool) -> None:
         at_hand = None
         if succeeds(self._at_hand, "rev-parse", "--show-toplevel"):
             at_hand = Path(git(self._at_hand, "rev-parse", "--show-toplevel").removesuffix("\n"))
@@ -268,7 +274,8 @@ class Repository:
         if self._allowed:
             known.insert(0 if self._from_allowed else len(known), self._allowed)
         places = submodules.Places(at_hand, known, may_contact)
-        self.missing_submodules = tuple(submodules.check_out(self._store, places))
+        missing = submodules.check_out(self._store, places, code)
+        self.missing_submodules = tuple(missing)
 
     def _check_lfs(self) -> None:
         for name in git(self._store, "ls-files", "-z", ":(attr:filter=lfs)").split("\0"):

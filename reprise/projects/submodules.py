@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reprise.capture import code
+from reprise.capture import code, conversion
 from reprise.errors import CheckoutError, CodeError
-from reprise.git import fetch, git, remote, succeeds
+from reprise.git import fetch, git, readable, remote, succeeds
+from reprise.record.schema import Code
 from reprise.urls import RepositoryUrl
 
 _DEEPEST = 10
@@ -40,7 +41,9 @@ class Places:
     may_contact: bool = True
 
 
-def check_out(store: Path, places: Places, *, depth: int = 0) -> list[str]:
+def check_out(
+    store: Path, places: Places, source: Code, *, within: tuple[str, ...] = ()
+) -> list[str]:
     """Check out the submodules of a repository that is checked out, and theirs.
 
     Parameters
@@ -48,8 +51,10 @@ def check_out(store: Path, places: Places, *, depth: int = 0) -> list[str]:
     store : Path
         Root of the checked-out repository.
     places : Places
-    depth : int
-        How many repositories this one is within.
+    source : Code
+        Of the run, whose absent submodules are left out.
+    within : tuple of str
+        Names of the submodules that this repository is within.
 
     Returns
     -------
@@ -65,11 +70,13 @@ def check_out(store: Path, places: Places, *, depth: int = 0) -> list[str]:
     links = {name: fields.split() for fields, _, name in entries if fields.startswith(_LINK)}
     if not links:
         return []
-    if depth == _DEEPEST:
+    if len(within) == _DEEPEST:
         raise _refusal(f"{_DEEPEST} levels of them, one within the other")
     addresses = _addresses(store, entries)
     missing = []
     for name, (_, commit, _) in links.items():
+        if readable("/".join([*within, name])) in source.absent:
+            continue
         here = _at_hand(places.at_hand, name)
         folder = store / name
         if not folder.resolve().is_relative_to(store.resolve()):
@@ -84,10 +91,13 @@ def check_out(store: Path, places: Places, *, depth: int = 0) -> list[str]:
                 continue
             address = _permitted(name, addresses[name], places)
             _fetch(folder, name, address, commit)
-        git(folder, "checkout", "--quiet", "--detach", "--force", commit, "--")
+        settings = conversion.settings(source.line_ends, conversion.filters_of(here or folder))
+        words = ("checkout", "--quiet", "--detach", "--force", commit, "--")
+        git(folder, *settings, *words, environment=conversion.ENVIRONMENT)
         own = [address] if address else remote_of(here)
-        within = Places(here, (*own, *places.repositories), places.may_contact)
-        missing += [f"{name}/{inner}" for inner in check_out(folder, within, depth=depth + 1)]
+        places_within = Places(here, (*own, *places.repositories), places.may_contact)
+        inner = check_out(folder, places_within, source, within=(*within, name))
+        missing += [f"{name}/{each}" for each in inner]
     return missing
 
 

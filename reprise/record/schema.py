@@ -7,7 +7,13 @@ Each run has one `provenance.json`, written before the work starts and completed
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from reprise.backports import Self
 from reprise.errors import RecordError
@@ -21,6 +27,7 @@ PERMISSIONS = frozenset({ALLOW_UNTRACKED, ALLOW_LARGE})
 
 FORMAT_VERSION: Literal[2] = 2
 FILE_NAME = "provenance.json"
+_RARE = frozenset({"line_ends", "unconverted", "absent"})  # fields of Code
 
 
 class _Frozen(BaseModel):
@@ -38,6 +45,14 @@ class Code(_Frozen):
     dirty: bool
     changed_files: tuple[str, ...] = ()
     bundle: str | None = None  # URI of the git bundle with the commit; None if origin has it
+    line_ends: Literal["", "crlf"] = ""  # which of them a checkout had to write; "": the commit's
+    unconverted: tuple[str, ...] = ()  # files that a checkout must not convert
+    absent: tuple[str, ...] = ()  # submodules that were not checked out
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what few runs have: an older engine reads a record without it."""
+        return {name: value for name, value in write(self).items() if value or name not in _RARE}
 
 
 class Step(_Frozen):

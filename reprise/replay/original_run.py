@@ -79,6 +79,21 @@ def of(run: "Run") -> OriginalRun:
     return OriginalRun(run, _from_tags(run), unknown=_NOT_RECORDED)
 
 
+def refuse_lost(original: OriginalRun) -> None:
+    """Refuse a run whose record was deleted: its tags do not say what it depended on.
+
+    Raises
+    ------
+    NotReplayableError
+        With the reason.
+    """
+    if original.unknown and tracking.TREE in original.run.data.tags:
+        raise NotReplayableError(
+            f"expected the record of run {original.run_id}, found that its provenance.json is "
+            "gone. Restore the artifact; without it nobody knows what the run depended on."
+        )
+
+
 def refuse_unfinished(original: OriginalRun) -> None:
     """Refuse a run that has no results which a replay could be compared with.
 

@@ -12,7 +12,7 @@ from reprise.capture import numerics
 from reprise.data import splits
 from reprise.errors import ProjectError
 from reprise.git import repository_root
-from reprise.projects import containment, entry_points
+from reprise.projects import containment, entry_points, search_path
 from reprise.record.schema import ALLOW_LARGE, Code, Step, as_text
 from reprise.replay.original_run import OriginalRun
 from reprise.trust import permissions
@@ -148,10 +148,9 @@ def prepare(
         **parent.tracking_environment(),
         **_protocol(original, request, permitted, parent.run_id),
         **numerics.recorded(original.record.numerics.variables),
-        "PATH": _before(python.parent, "PATH", os.defpath),
+        **_search_path(folder, python, step, request),
+        "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }
-    if step.command:  # what a script imports of the project is of this code, wherever it is
-        environment["PYTHONPATH"] = _before(folder.absolute(), "PYTHONPATH", "")
     return Workspace(folder, cwd, python, words, environment)
 
 
@@ -214,6 +213,18 @@ def _protocol(
     return variables
 
 
+def _search_path(folder: Path, python: Path, step: Step, request: Request) -> dict[str, str]:
+    """Let what is imported of the project be of the code to run, wherever its own is installed."""
+    folders = [str(folder.absolute())] if step.command else []
+    if not request.current_code:
+        roots = repository_root(Path.cwd()), repository_root(folder.absolute())
+        folders += search_path.moved(search_path.entries(python), *roots)
+    if not folders:
+        return {}
+    inherited = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": os.pathsep.join([*folders, *([inherited] if inherited else [])])}
+
+
 def _code(code: Code) -> str:
     """Write a run's code for a variable, which may not be long: a list of edited files may be."""
     text = code.model_dump_json()
@@ -221,8 +232,3 @@ def _code(code: Code) -> str:
         text = code.model_copy(update={"changed_files": ()}).model_dump_json()
     entry_points.refuse_odd_words([text])
     return text
-
-
-def _before(folder: Path, variable: str, default: str) -> str:
-    """Put a folder in front of those that a variable lists."""
-    return os.pathsep.join(filter(None, [str(folder), os.environ.get(variable, default)]))

@@ -70,6 +70,7 @@ def reproduce(
     attempt = partial(_Attempt, parent, original, request)
     ready = partial(prepare, original, request, parent=parent)
     try:
+        original_run.refuse_lost(original)
         original_run.refuse_interactive(original)
         numerics.recorded(original.record.numerics.variables)
         if request.is_exact:

@@ -83,7 +83,13 @@ def compare(old: OriginalRun, new: OriginalRun, *, tolerance: float | None = Non
     judgement = judge(old.record, new.record, tolerance=tolerance)
     if old.unknown:
         judgement = judgement.model_copy(update={"unknown": old.unknown, "causes": ()})
+    ignored = old.run.data.tags.get(tracking.IGNORED, "")
+    if judgement.differences and ignored and tracking.IGNORED not in new.run.data.tags:
+        cause = Cause(kind="code", name=ignored, recorded="imported, ignored by git", found="")
+        judgement = judgement.model_copy(update={"causes": (*judgement.causes, cause)})
     children = tuple(_pairs(old, new, tolerance))
+    if judgement.compared == 0 and not children:
+        judgement = not_replayable("", "neither run has anything that could be compared")
     return Replay(old.name, old.run_id, new.run_id, judgement, children)
 
 

@@ -23,7 +23,7 @@ from reprise.process import interrupts, protocol
 from reprise.process.task import StepTask
 from reprise.record.project_run import ProjectRun
 from reprise.record.schema import ALLOW_UNTRACKED, Code, Step
-from reprise.runtime import startup
+from reprise.runtime import imported, startup
 from reprise.runtime.outcome import Reporter
 from reprise.runtime.parameters import Parameters, asks_for_help, help_text, parse_argv
 from reprise.runtime.recorder import RunRecorder, begin_record, finalizing_run, original_record
@@ -103,6 +103,7 @@ def _record(
     reporter.report(run_id=run.info.run_id)
     if ordered:
         announce_run(model.entry_point, run.info.run_id)
+    captures = env.CODE not in os.environ
     end: Callable[[str, str], None] = tracking.end
     if planned:
         end = partial(tracking.end_planned, alone=task.key is None)
@@ -147,7 +148,8 @@ def _record(
         with recorded.recorded(at_once=not planned):
             if wrong:
                 raise wrong
-            with extras.explaining_missing():
+            watched = imported.reporting(recorded, Path.cwd(), is_on=captures)
+            with extras.explaining_missing(), watched:
                 main(cast("P", parameters), recorded)
     reporter.report(run_id=run.info.run_id, metrics=recorded.metrics)
 

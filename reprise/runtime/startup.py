@@ -10,8 +10,9 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from reprise.capture import numerics
+from reprise.capture import bytecode, numerics
 
 _COLLECT_AFTER = 50_000  # objects; Python's own 700 is for programs that do not import ML libraries
 _NEEDED = ("mlflow", "pydantic")
@@ -34,6 +35,7 @@ def prepare(*, needs: Sequence[str] = (), advice: str = "") -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # gives freed memory back
     numerics.restart_pinned()
     gc.disable()
+    bytecode.trust_only_fresh(Path.cwd())
 
 
 def imported() -> None:

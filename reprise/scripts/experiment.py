@@ -22,7 +22,7 @@ from reprise.capture import code, numerics, untracked
 from reprise.data import sources
 from reprise.errors import ParameterError
 from reprise.record.schema import InputData, RunRecord
-from reprise.runtime import recorder
+from reprise.runtime import imported, recorder
 from reprise.runtime.recorder import RunRecorder
 from reprise.scripts.config import checked, numbers, refuse_no_text
 from reprise.scripts.exit_handler import ExitHandler, Terminated
@@ -163,6 +163,8 @@ class Experiment:
             run.add_logged_metrics(
                 {n: v for n, v in logged.items() if not n.startswith(tracking.SYSTEM_METRICS)}
             )
+            if self._session.given is None and self._settings.use_git_version:
+                imported.report(run, self._session.script.project)
         self._leave(None)
 
     def log_params(self, params: Mapping[str, Any]) -> None:

@@ -15,9 +15,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from reprise import env, tracking
-from reprise.capture import code
+from reprise.capture import code, imports
 from reprise.errors import CodeError
-from reprise.process import protocol
+from reprise.process import protocol, started
 from reprise.process.task import StepTask
 from reprise.record.schema import Code, Step
 from reprise.runtime import source_artifacts
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 Carry = Callable[["Run"], tuple[Code, dict[str, str]]]
-_STARTED_IN = Path.cwd()  # before the script can change its folder
-_ARGUMENTS = tuple(sys.argv[1:])
 _INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
 
 
@@ -133,6 +131,7 @@ class ScriptProcess:
             yield self._carry_again
             return
         source = self.script.source
+        imports.refuse_stale(self.script.project)
         with code.capture(self.script.project, allow_untracked=allowed) as captured:
             if source:
                 self.text = source.read_text(encoding="utf-8", errors="replace")
@@ -175,10 +174,15 @@ def current() -> ScriptProcess:
     """
     protocol.refuse_other_version(os.environ)
     StepTask.take(os.environ)  # asks a script for nothing: the run is made for it
-    return ScriptProcess(script(sys.modules["__main__"], _ARGUMENTS, _STARTED_IN), os.environ)
+    found = script(
+        sys.modules["__main__"], started.ARGUMENTS, started.FOLDER, program=started.PROGRAM
+    )
+    return ScriptProcess(found, os.environ)
 
 
-def script(main: ModuleType, arguments: Sequence[str], started_in: Path) -> Script:
+def script(
+    main: ModuleType, arguments: Sequence[str], started_in: Path, *, program: str = ""
+) -> Script:
     """Return the script that a process runs.
 
     Parameters
@@ -189,9 +193,13 @@ def script(main: ModuleType, arguments: Sequence[str], started_in: Path) -> Scri
         The command line without the script's own name.
     started_in : Path
         The working folder.
+    program : str
+        What the process calls itself: the script, where Python's own profiler or tracer runs it.
     """
     started_in = started_in.resolve()
     name = getattr(main, "__file__", None)
+    if name and program.endswith(".py") and _is_installed(_located(started_in / name)):
+        name = program
     if name is None or _is_installed(source := _located(started_in / name)):
         return Script(project_of(started_in), None, tuple(arguments), "", started_in)
     module = getattr(getattr(main, "__spec__", None), "name", "__main__")
@@ -217,8 +225,13 @@ def project_of(folder: Path) -> Path:
 
 
 def _located(path: Path) -> Path:
-    """Return a file's path with the links in its folder resolved, as in the working folder's."""
-    return path.parent.resolve() / path.name
+    """Return a file's path without links in its folder's, as the working folder's is.
+
+    A link from elsewhere to a project's script is that script.
+    """
+    found = path.parent.resolve() / path.name
+    within = found.resolve().is_relative_to(project_of(found.parent))
+    return found if within else found.resolve()
 
 
 def _is_installed(path: Path) -> bool:

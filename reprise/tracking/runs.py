@@ -23,7 +23,12 @@ from reprise.tracking import answers
 from reprise.tracking.artifacts import LOCATIONS
 from reprise.tracking.log import end, log
 from reprise.tracking.search import find_runs, get_run, open_children
-from reprise.tracking.server import client, current_experiment_id, first_line
+from reprise.tracking.server import (
+    client,
+    current_experiment_id,
+    first_line,
+    prepare_mlflow,
+)
 from reprise.tracking.tags import (
     BACKEND,
     ENTRY_POINT,
@@ -76,6 +81,7 @@ def open_run(
     TrackingError
         If the given run has ended.
     """
+    prepare_mlflow()
     if ordered:
         run_id = create_project_run(current_experiment_id(), ordered)
         os.environ[GIVEN] = run_id
@@ -179,6 +185,7 @@ def create_project_run(experiment_id: str, planned: ProjectRun) -> str:
     TrackingError
         If MLflow refuses its parameters.
     """
+    prepare_mlflow()
     above = mlflow.active_run()
     tags = {
         mlflow_tags.MLFLOW_USER: DefaultRunContext().tags()[mlflow_tags.MLFLOW_USER],

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import getpass
 import json
 import os
 import re
@@ -180,7 +181,26 @@ def environment(experiment_id: str) -> dict[str, str]:
     return {
         "MLFLOW_TRACKING_URI": address(),
         "MLFLOW_EXPERIMENT_ID": experiment_id,
+        **_needed_by_mlflow(),
     }
+
+
+def prepare_mlflow() -> None:
+    """Set what MLflow needs in this process before it makes or enters a run."""
+    os.environ.update(_needed_by_mlflow())
+
+
+def _needed_by_mlflow() -> dict[str, str]:
+    """Return variables without which MLflow prints a password, or fails for a nameless user."""
+    needed = {}
+    uri = str(_SERVER.get() or mlflow.get_tracking_uri())
+    if without_login(uri) != uri:
+        needed["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # "View run … at: <uri>"
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # as in a container, by its number alone
+        needed["LOGNAME"] = f"uid-{os.getuid()}"
+    return needed
 
 
 def absolute(uri: str) -> str:

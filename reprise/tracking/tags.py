@@ -13,6 +13,7 @@ from reprise.urls import without_credentials, without_logins_within
 if TYPE_CHECKING:
     from reprise.record.schema import Code
 
+CODE = "reprise.code"  # where it is not recorded
 COMMIT = "reprise.commit"
 TREE = "reprise.tree"
 DIRTY = "reprise.dirty"
@@ -24,6 +25,7 @@ STORED_IN = "reprise.stored_in"
 MODEL_DIGEST = "reprise.model_digest"
 TEST_DIGEST = "reprise.test_digest"
 BUNDLE = "reprise.bundle"
+IGNORED = "reprise.ignored_modules"  # that were imported, and that no commit has
 VERDICT = "reprise.verdict"
 REPLAY_OF = "reprise.replay_of"  # the original run, of a replay
 PROJECT_FOLDER = "reprise.project_folder"  # in the repository
@@ -45,7 +47,9 @@ def describe_source(run: Run, code: "Code") -> dict[str, str]:
     """Return the tags that describe the code of a run, for search and for the MLflow UI."""
     name = run.data.tags.get(SOURCE_NAME, "")
     tags = {COMMIT: code.commit or "", TREE: code.tree or ""}
-    if code.commit:  # code outside a repository is neither clean nor dirty
+    if not code.commit:
+        tags[CODE] = "not recorded"
+    else:  # code outside a repository is neither clean nor dirty
         dirty = str(code.dirty).lower()
         tags |= {DIRTY: dirty, mlflow_tags.MLFLOW_GIT_DIRTY: dirty}
     if name:

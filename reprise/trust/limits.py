@@ -49,6 +49,7 @@ SCHEMA_BYTES = 256 * MIB  # a forest of 1,000 trees has 30 MiB
 SEARCH_PAGES = 1_000  # of 1,000 runs each
 LISTED_ARTIFACTS = 10_000  # of one run or model
 UNTRACKED_FILES = 10_000  # in the snapshot of a run
+UNTRACKED_BYTES = 64 * MIB  # of all that travel with a run, less those that the user names
 
 
 @contextlib.contextmanager

@@ -236,7 +236,8 @@ def _paths(source: str, folders: Sequence[Path]) -> Iterator[Path]:
             yield folder / path
         elif os.path.lexists(folder / path):
             yield folder / path
-            return
+            if os.path.exists(folder / path):  # noqa: PTH110 - Path's raises for a long name
+                return
 
 
 def _within(path: Path | str, folder: str) -> bool:

@@ -13,7 +13,7 @@ LOGIN, PASSWORD = "ada", "s3cr3t-t0ken"
 KEPT_BACK = {f"steps/marks/{name}": text for name, text in {
     "large.bin": b"\0" * (10 * 2**20 + 1),
     ".env": b"TOKEN=1\n",
-    "notes ü.txt": b"-----BEGIN OPENSSH PRIVATE KEY-----\n",
+    "notes ü.txt": b"-----BEGIN OPENSSH " + b"PRIVATE KEY-----\n",
 }.items()}  # fmt: skip
 COUNTING = "from pathlib import Path\n\nVALUE = len(list(Path(__file__).parent.iterdir()))\n"
 OBJECTIONS = ("is large (10 MiB)", "by its name", "by what is in it")

@@ -357,6 +357,38 @@ def test_a_repository_that_git_does_not_recognise_is_refused(tmp_path, folder, r
     assert str(project / ".git") in str(refused.value)
 
 
+@pytest.mark.parametrize("head", ["", "not a commit\n", "0" * 40 + "\n", "d" * 40 + "\n"])
+@pytest.mark.parametrize("name", ["refs/heads/main", "HEAD"])
+def test_a_head_that_leads_to_no_commit_is_refused(repository, name, head):
+    (repository / ".git" / name).write_text(head)
+
+    with pytest.raises(CodeError):
+        capture(repository)
+
+
+def test_a_repository_of_another_user_is_refused_with_the_line_that_trusts_it(
+    repository, monkeypatch
+):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+    with pytest.raises(CodeError) as refused:
+        capture(repository)
+
+    assert f"git config --global --add safe.directory {repository}" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("initialised", [False, True])
+def test_code_that_is_not_recorded_is_said_so(tmp_path, capsys, initialised):
+    (tmp_path / "project").mkdir()
+    if initialised:
+        git(tmp_path / "project", "init", "--quiet")
+
+    capture(tmp_path / "project")
+
+    assert "found none: the code of this run is not recorded" in capsys.readouterr().err
+
+
 def test_above_a_ceiling_nobody_looks_for_a_repository(tmp_path, monkeypatch):
     (tmp_path / ".git").write_text("gitdir: /no/where\n")
     project = tmp_path / "project"

@@ -21,7 +21,8 @@ from moto.server import ThreadedMotoServer
 from reprise import urls
 from reprise.data import sources
 from reprise.data.sources import fetch
-from reprise.errors import DataError
+from reprise.errors import DataError, NotAllowedError
+from reprise.trust import permissions
 
 CSV = b"length,species\n5.1,setosa\n6.4,virginica\n"
 SECRETS = ("s3cr3t", "AKIAEXAMPLE")
@@ -490,3 +491,43 @@ def test_importing_sources_loads_no_heavy_library():
     code = "import sys, reprise.data.sources; print(*sys.modules)"
 
     assert not {"numpy", "pyarrow", "boto3", "requests", "urllib3"} & set(printed_by(code).split())
+
+
+class TestLinkToWhatGitIgnores:
+    """A checkout has the link, and the file lies in the user's repository alone."""
+
+    @pytest.fixture
+    def checkout(self, tmp_path, monkeypatch):
+        for folder in ("project", "checkout"):
+            (tmp_path / folder).mkdir()
+            (tmp_path / folder / "latest.csv").symlink_to("data/2026.csv")
+        (tmp_path / "project" / "data").mkdir()
+        (tmp_path / "project" / "data" / "2026.csv").write_text("a,b\n1,2\n")
+        monkeypatch.chdir(tmp_path / "checkout")
+        monkeypatch.setenv("REPRISE_DATA_FOLDER", str(tmp_path / "project"))
+        return tmp_path / "checkout"
+
+    def test_is_read_where_it_leads_to_a_file(self, checkout):
+        with sources.fetch("latest.csv") as source:
+            assert source.path.read_text() == "a,b\n1,2\n"
+
+    def test_is_read_in_the_checkout_where_that_has_the_file(self, checkout):
+        (checkout / "data").mkdir()
+        (checkout / "data" / "2026.csv").write_text("c\n3\n")
+
+        with sources.fetch("latest.csv") as source:
+            assert source.path.read_text() == "c\n3\n"
+
+    def test_is_found_for_a_plan_of_runs_too(self, checkout):
+        assert sources.located("latest.csv").is_file()
+
+    def test_is_refused_in_a_replay_where_it_leads_out_of_the_project(self, checkout, monkeypatch):
+        (checkout.parent / "outside.csv").write_text("secret\n")
+        link = checkout.parent / "project" / "latest.csv"
+        link.unlink()
+        link.symlink_to("../outside.csv")
+        permitted = permissions.of_replay(checkout, checkout.parent / "project", ())
+        monkeypatch.setenv("REPRISE_PERMISSIONS", permitted.to_json())
+
+        with pytest.raises(NotAllowedError, match="outside the project"):
+            sources.located("latest.csv")

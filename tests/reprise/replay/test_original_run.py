@@ -185,3 +185,18 @@ class TestRefusals:
             pass
 
         original_run.refuse_interactive(original_run.read(run.run_id))
+
+
+class TestRunWhoseRecordIsGone:
+    def test_is_refused_although_its_tags_name_a_commit_and_it_has_metrics(self, plain):
+        found = plain({tracking.TREE: "d" * 40})
+
+        with pytest.raises(NotReplayableError, match=r"provenance\.json is gone"):
+            original_run.refuse_lost(found)
+
+    def test_is_not_confused_with_a_plain_run(self, plain):
+        found = plain()
+
+        original_run.refuse_lost(found)
+
+        assert found.unknown

@@ -1,5 +1,6 @@
 """A script's runs: the calls of a wrapper over MlflowClient, each run with its record."""
 
+import importlib
 import json
 import os
 import signal
@@ -643,6 +644,40 @@ class TestSession:
 
         assert (step.command, step.folder) == (("sub/fit.py",), "sub")
 
+    @pytest.mark.parametrize("way", ["other", "home/bin/tool.py"])
+    def test_a_link_from_elsewhere_is_the_script_that_it_leads_to(self, folder, tmp_path, way):
+        project = tmp_path / "project"
+        (project / ".git").mkdir(parents=True)
+        (project / "fit.py").write_text("x = 1\n")
+        link = tmp_path.with_name(f"{tmp_path.name} links") / way
+        link.parent.mkdir(parents=True)
+        link.symlink_to(project / "fit.py")
+
+        found = self.of(link, link.parent)
+
+        assert (found.project, found.entry_point) == (project, "fit.py")
+
+    def test_a_link_within_the_project_is_started_by_its_own_name(self, folder):
+        (folder / "fit.py").write_text("x = 1\n")
+        (folder / "latest.py").symlink_to("fit.py")
+
+        assert self.of("latest.py", folder).entry_point == "latest.py"
+
+    @pytest.mark.parametrize("tool", ["cProfile", "profile", "trace"])
+    def test_what_pythons_own_profiler_runs_is_the_script(self, folder, tool):
+        main = importlib.import_module(tool)
+
+        found = script_module.script(main, ("5",), folder, program="sub/fit.py")
+
+        assert found.step(1).command == ("sub/fit.py", "5")
+
+    def test_a_tool_of_python_that_runs_no_script_is_none(self, folder):
+        main = importlib.import_module("timeit")
+
+        found = script_module.script(main, (), folder, program=str(main.__file__))
+
+        assert found.source is None
+
     @pytest.mark.parametrize("name", ["lib", "bin"])
     def test_a_tool_of_the_environment_is_no_script(self, folder, name):
         import sysconfig
@@ -783,3 +818,21 @@ def test_the_package_offers_the_experiment_and_nothing_else():
     assert reprise.Experiment is experiment_module.Experiment
     with pytest.raises(AttributeError, match="Nothing"):
         _ = reprise.Nothing
+
+
+def test_a_script_that_goes_elsewhere_was_started_where_it_was(tmp_path):
+    text = (
+        "import reprise, os, sys; os.chdir('/'); sys.argv[1:] = []; "
+        "from reprise.process import started; print(started.FOLDER, *started.ARGUMENTS)"
+    )
+
+    found = subprocess.run(
+        [sys.executable, "-c", text, "conf.yaml"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(script_module.__file__).parents[2])},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    assert found.stdout.split() == [str(tmp_path), "conf.yaml"]

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from pathlib import Path
 import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.tracking.context.default_context import DefaultRunContext
 
 from reprise import tracking
 from reprise.errors import RecordError, TrackingError
 from reprise.record.schema import Code, InputData
 from reprise.runtime import recorder
+from reprise.tracking import server as tracking_server
 from steps.parameters import LoadDataParameters, TrainDecisionTreeParameters
 
 ROOT = Path(__file__).parents[3]
@@ -583,3 +586,43 @@ class TestAddress:
     def test_is_shown_whole_but_for_the_login(self, uri, shown):
         with tracking.using_server(uri):
             assert tracking.shown_address() == shown
+
+
+class TestWhatMlflowNeeds:
+    SILENT = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
+
+    @pytest.mark.parametrize("login", ["user:password@", "token@"])
+    def test_it_prints_no_address_that_has_a_login(self, monkeypatch, login):
+        unset(monkeypatch, self.SILENT)
+
+        with tracking_server.using_server(f"http://{login}host.invalid"):
+            tracking_server.prepare_mlflow()
+            below = tracking_server.environment("1")
+
+        assert os.environ[self.SILENT] == below[self.SILENT] == "true"
+
+    def test_it_prints_an_address_without_one(self, monkeypatch):
+        unset(monkeypatch, self.SILENT)
+
+        with tracking_server.using_server("http://host.invalid"):
+            tracking_server.prepare_mlflow()
+
+        assert self.SILENT not in os.environ
+
+    def test_a_user_without_a_name_is_known_by_its_number(self, monkeypatch):
+        def nobody(_):
+            raise KeyError("getpwuid(): uid not found")
+
+        unset(monkeypatch, "LOGNAME", "USER", "LNAME", "USERNAME")
+        monkeypatch.setattr("pwd.getpwuid", nobody)
+
+        tracking_server.prepare_mlflow()
+
+        assert DefaultRunContext().tags()["mlflow.user"] == f"uid-{os.getuid()}"
+
+
+def unset(monkeypatch, *names):
+    """Unset variables for a test, also if the test sets them."""
+    for name in names:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
