@@ -5,7 +5,6 @@ clamped times). When the source's inode last changed cannot be set by anybody: b
 younger is made again.
 """
 
-import contextlib
 import marshal
 import os
 import sys
@@ -61,15 +60,15 @@ def stale(sources: Iterable[Path]) -> list[Path]:
 class _Loader(SourceFileLoader):
     """Loads a module of its bytecode only where that is younger than its source."""
 
-    def path_stats(self, path: str) -> Any:
-        stats = super().path_stats(path)
-        bytecode = Path(cache_from_source(path))
-        if _may_be_stale(Path(path), bytecode):
-            with contextlib.suppress(OSError):
-                bytecode.unlink()
-            if bytecode.exists():
-                raise OSError  # a loader then compiles the source
-        return stats
+    def get_data(self, path: str) -> bytes:
+        """Return the content of a file; none of bytecode that may be of another source.
+
+        Python then compiles the source, and writes the bytecode anew, as for any other edit.
+        """
+        is_bytecode = path.endswith(tuple(BYTECODE_SUFFIXES))
+        if is_bytecode and _may_be_stale(Path(self.path), Path(path)):
+            raise OSError(path)
+        return super().get_data(path)
 
 
 _LOADERS: tuple[Any, ...] = (
