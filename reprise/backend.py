@@ -1,4 +1,4 @@
-"""`mlflow run … -b reprise`: a run of the past by its id, or a project at one of its commits.
+"""`mlflow run … -b reprise`: an original run by its id, or a project at one of its commits.
 
 A thin adapter between MLflow's interface for backends and the command `reprise run`. MLflow does
 not wait for a backend of a plug-in, and takes its return for success: so `run` returns when the

@@ -192,7 +192,7 @@ def setting(folder: Path, *before: str, name: str) -> str:
 
 
 def _can_be_given(word: str) -> bool:
-    """Tell whether a word may stand on a command line: no NUL, nothing that is no bytes."""
+    """Return whether a word may stand on a command line: no NUL, nothing that is no bytes."""
     try:
         return b"\0" not in os.fsencode(word)
     except UnicodeEncodeError:
@@ -200,7 +200,7 @@ def _can_be_given(word: str) -> bool:
 
 
 def succeeds(folder: Path, *arguments: str) -> bool:
-    """Tell whether git does something, where its refusal is an answer."""
+    """Return whether git does something, where its refusal is an answer."""
     try:
         git(folder, *arguments)
     except CodeError:
@@ -225,7 +225,7 @@ def remote(folder: Path) -> str | None:
 
 
 def is_full_sha(name: str) -> bool:
-    """Tell whether a name is a whole commit id: what it names can never change."""
+    """Return whether a name is a whole commit id: what it names can never change."""
     return _FULL_SHA.fullmatch(name) is not None
 
 
@@ -252,6 +252,6 @@ def _refused(folder: Path, arguments: tuple[str, ...], exit_code: int, stderr: s
         )
     raise CodeError(
         f"git {verb} failed in {folder.name}: {said or f'exit code {exit_code}'} "
-        "Mend the repository (git status tells more), then run again.",
+        "Repair the repository (git status shows more), then run again.",
         said=said,
     )

@@ -95,7 +95,7 @@ def split_by_bash(words: Sequence[str]) -> list[str]:
 
 
 def may_fork(environment: Mapping[str, str], at_start: Mapping[str, str]) -> bool:
-    """Tell whether no variable has another value than the warm process was started with."""
+    """Return whether no variable has another value than the warm process was started with."""
     return _same(filter(READ_AT_START.fullmatch, environment), environment, at_start)
 
 

@@ -81,7 +81,7 @@ def _git(folder, *words):
 
 
 def is_about(paths, changed):
-    """Tell whether something changed that is one of the paths, in one of them, or a lock."""
+    """Return whether something changed that is one of the paths, in one of them, or a lock."""
     return any(
         Path(name).match(_LOCKS) or name == path or name.startswith(f"{path}/")
         for name in changed

@@ -60,7 +60,7 @@ class WarmProcess:
         return f"{self._folder.name}/socket"
 
     def can_run(self, words: Sequence[str], environment: Mapping[str, str]) -> bool:
-        """Tell whether a fork does what a process would: some variables are read at its start."""
+        """Return whether a fork does what a process would: some variables are read at its start."""
         plain = split_by_bash(words)
         is_known = any(tuple(plain[: len(known)]) == known for known in _COMMANDS)
         return is_known and may_fork(environment, self.environment)

@@ -2,7 +2,7 @@
 
 Python takes a `.pyc` for its source's by size and time alone, which an edit may keep (rsync -t,
 clamped times). When the source's inode last changed cannot be set by anybody: bytecode that is not
-younger is made again.
+younger is compiled again.
 """
 
 import marshal
@@ -45,7 +45,7 @@ def trust_only_fresh(root: Path) -> None:
 
 
 def is_of_project(path: Path, root: Path) -> bool:
-    """Tell whether a path is of a project, and not of a package that is installed within it."""
+    """Return whether a path is of a project, and not of a package that is installed within it."""
     found = path.resolve()
     return found.is_relative_to(root) and not any(
         part in _INSTALLED for part in found.relative_to(root).parts

@@ -91,7 +91,7 @@ class Captured:
         return readable(git(store, *DIFF, before, commit))
 
     def holds(self, text: str) -> bool:
-        """Tell whether a file of the commit has a text in it."""
+        """Return whether a file of the commit has a text in it."""
         if self._store is None or self.code.commit is None:
             return False
         words = ("grep", "--quiet", "--fixed-strings", "-f", "-", self.code.commit)
@@ -235,7 +235,7 @@ def _refuse_damaged_head(project: Path) -> None:
     if os.path.lexists(project.absolute() / file):
         raise CodeError(
             f"expected a commit in {branch}, found none that git can read, so that the code would "
-            "not be on the record. Repair the repository (git fsck tells more), then run again."
+            "not be on the record. Repair the repository (git fsck shows more), then run again."
         )
 
 

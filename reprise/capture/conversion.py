@@ -75,7 +75,7 @@ def filters_of(folder: Path) -> dict[str, str]:
 
 
 def may_happen(tree: WorkingTree) -> bool:
-    """Tell whether git may convert any file: without a setting or an attribute it does not."""
+    """Return whether git may convert any file: without a setting or an attribute it does not."""
     set_up = configured(tree.root)
     return _is_automatic(set_up) or _has_attributes(tree, set_up)
 
@@ -165,7 +165,7 @@ def _filters(set_up: Mapping[str, str]) -> dict[str, str]:
 
 
 def _has_attributes(tree: WorkingTree, set_up: Mapping[str, str]) -> bool:
-    """Tell whether anything gives attributes to files here: a file of git's own, or the user's."""
+    """Return whether a file of git, or of the user, gives attributes to files here."""
     if "\t.gitattributes\0" in tree.listing or "/.gitattributes\0" in tree.listing:
         return True
     base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111

@@ -23,7 +23,7 @@ def describe(project: Path, *, manager: str | None = None) -> Environment:
     project : Path
         Folder that holds requirements.txt.
     manager : str, optional
-        What built the environment, if the caller knows; else told from its files.
+        What built the environment, if the caller knows; else found by its files.
     """
     lock = project / LOCK
     packages = installed_packages(sys.path)
@@ -83,7 +83,7 @@ def normalised(name: str) -> str:
 
 
 def environment_manager(prefix: Path) -> str:
-    """Tell conda, uv and virtualenv environments from a system's Python by their files."""
+    """Distinguish conda, uv and virtualenv environments from a system's Python by their files."""
     if (prefix / "conda-meta").is_dir():
         return "conda"
     configuration = prefix / "pyvenv.cfg"

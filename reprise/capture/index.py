@@ -71,7 +71,7 @@ class Index:
         if self._file.exists():
             return
         if self._users().is_file():
-            shutil.copy2(self._users(), self._file)  # its time tells git which files to compare
+            shutil.copy2(self._users(), self._file)  # by its time git knows which files to compare
 
     def _users(self) -> Path:
         if self._tree.index is not None:
@@ -84,6 +84,6 @@ class Index:
 
 
 def _is_there(root: Path, name: str) -> bool:
-    """Tell whether a file is in the working tree, under its own name and not through a link."""
+    """Return whether a file is in the working tree, under its own name and not through a link."""
     path = root / name
     return os.path.lexists(path) and path.parent.resolve() == root.resolve() / Path(name).parent

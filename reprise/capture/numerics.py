@@ -66,7 +66,7 @@ def pins(flags: frozenset[str]) -> dict[str, str]:
 
 
 def pinned(environment: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    """Tell whether an environment holds all pins and nothing that overrides them."""
+    """Return whether an environment holds all pins and nothing that overrides them."""
     return all(environment.get(k) == v for k, v in wanted.items()) and not any(
         name in environment for name in _UNSET
     )
@@ -102,7 +102,7 @@ def restart_pinned() -> None:
 
 
 def recorded(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return a run's pins out of its recorded variables, to make it again with.
+    """Return a run's pins out of its recorded variables, to reproduce it with.
 
     Raises
     ------

@@ -127,7 +127,7 @@ def objections(
 
 
 def is_allowed(name: str, allowed: Sequence[str]) -> bool:
-    """Tell whether the user lets a file travel whatever it is."""
+    """Return whether the user lets a file travel whatever it is."""
     return ALL in allowed or name in allowed or any(fnmatchcase(name, p) for p in allowed)
 
 
@@ -174,7 +174,7 @@ def _objections(path: Path) -> Iterator[str]:
 
 
 def _had(root: Path, blob: str, what: str) -> bool:
-    """Tell whether HEAD's content of a file has the same against it."""
+    """Return whether HEAD's content of a file has the same against it."""
     if what == _UNREADABLE:
         return False
     if what == _BY_NAME:

@@ -125,7 +125,7 @@ def opened(project: Path) -> Iterator[WorkingTree]:
     present = root / git(root, "rev-parse", "--git-path", "index").removesuffix("\n")
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
         copy = Path(folder, "index")
-        shutil.copy2(present, copy)  # its time tells git which files to compare
+        shutil.copy2(present, copy)  # by its time git knows which files to compare
         _without_flags(root, copy, flagged)
         yield WorkingTree(root, listing, copy)
 

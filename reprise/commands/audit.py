@@ -1,4 +1,4 @@
-"""Say of every run of an experiment whether it can be made again, and make some again."""
+"""Report which runs of an experiment can be reproduced, and reproduce some of them."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ LEFT_OUT = frozenset(MODELS)
 
 
 def main(parameters: AuditParameters, run: "RunRecorder") -> None:
-    """Check every run, make some again, and tell."""
+    """Check every run, reproduce some of them, and report."""
     from reprise import console, tracking
     from reprise.replay import audit, audit_report
     from reprise.replay.prepare import Request
@@ -55,7 +55,7 @@ def main(parameters: AuditParameters, run: "RunRecorder") -> None:
 
 
 def check(parameters: AuditParameters) -> None:
-    """Refuse, before there is a run of this command, an experiment that is not there.
+    """Refuse, before there is a run of this command, an experiment that does not exist.
 
     Raises
     ------

@@ -158,7 +158,7 @@ def check(parameters: CompareParameters) -> None:
     Raises
     ------
     TrackingError
-        If one of the runs is not there.
+        If one of the runs does not exist.
     """
     for run_id in (parameters.run_id, parameters.other):
         tracking.get_run(run_id)

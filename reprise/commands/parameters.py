@@ -39,7 +39,7 @@ class ReproduceParameters(Parameters):
 
     entry_point: ClassVar[str] = "reproduce"
 
-    run_id: RunId = Field(description="the run to make again", examples=[EXAMPLE_ID])
+    run_id: RunId = Field(description="the run to reproduce", examples=[EXAMPLE_ID])
     tolerance: float | None = Field(
         None,
         ge=0,
@@ -62,7 +62,7 @@ class ReproduceParameters(Parameters):
     allow_repository: RepositoryAddress = Field(
         None,
         description="URL of one more git repository whose code may be run; "
-        "empty: only the one at hand",
+        "empty: only the current one",
         examples=["https://example.org/team/project.git"],
     )
 
@@ -98,13 +98,13 @@ class CompareParameters(Parameters):
     other: RunId = Field(description="the run to compare it with", examples=[EXAMPLE_ID])
     allow_repository: RepositoryAddress = Field(
         None,
-        description="URL of one more git repository to read code from; empty: only the one at hand",
+        description="URL of one more git repository to read code from; empty: only the current one",
         examples=["https://example.org/team/project.git"],
     )
 
 
 class AuditParameters(Parameters):
-    """Say of every run of an experiment whether it can be made again, and make some again."""
+    """Report which runs of an experiment can be reproduced, and reproduce some of them."""
 
     entry_point: ClassVar[str] = "audit"
 
@@ -113,12 +113,12 @@ class AuditParameters(Parameters):
         description="name of the experiment; empty: the one that runs are logged to now",
         examples=["churn"],
     )
-    replay: int = Field(0, ge=0, description="how many of the runs to make again")
-    seed: Seed = Field(0, description="seed of the choice of runs to make again")
+    replay: int = Field(0, ge=0, description="how many of the runs to reproduce")
+    seed: Seed = Field(0, description="seed for the choice of the runs to reproduce")
     allow_repository: RepositoryAddress = Field(
         None,
         description="URL of one more git repository whose code may be run; "
-        "empty: only the one at hand",
+        "empty: only the current one",
         examples=["https://example.org/team/project.git"],
     )
     allow_path: AllowPath = None

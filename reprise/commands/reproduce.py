@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def main(parameters: ReproduceParameters, run: "RunRecorder", *, warm: Launcher) -> None:
-    """Make the run again below this one, and end in its verdict."""
+    """Reproduce the run as a child of this one, and end with its verdict."""
     from reprise import console
     from reprise.record.digest import sha256_text
     from reprise.record.schema import InputData

@@ -218,7 +218,7 @@ def _make(
 
 
 def _interpreter(order: Order, folder: Path, how: How) -> Path:
-    """Return the Python to run with: of the lock, unless the environment at hand was asked for."""
+    """Return the Python to run with: of the lock, unless the current environment was asked for."""
     if how.manager not in (None, "uv", "local"):
         raise ProjectError(
             f"expected --env-manager uv or local, found {how.manager}: this backend builds "

@@ -37,7 +37,7 @@ class Address:
     folder : str
         Folder within.
     either : str
-        A folder or a commit: only the repository can tell.
+        A folder or a commit: only the repository knows.
     fragment : str
         All that stands after `#`.
     """

@@ -1,9 +1,9 @@
 """The code of a run, checked out in a folder of its own that leaves nothing behind.
 
-A temporary repository borrows the objects of the repository at hand and receives what that one
+A temporary repository borrows the objects of the current repository and receives what that one
 lacks: from its remote by full commit id, from a repository that the user names, or from the bundle
 that the run carries. The user's repository is only read. A run's record is somebody else's words:
-what is neither of the repository at hand nor of a named one is refused.
+what is neither of the current repository nor of a named one is refused.
 """
 
 import shutil
@@ -29,7 +29,7 @@ _POINTER = b"version https://git-lfs"
 
 
 class Repository:
-    """A temporary repository beside the one at hand, to look for commits and check them out.
+    """A temporary repository beside the current one, to look for commits and check them out.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Repository:
         return None
 
     def follow_origin(self) -> None:
-        """Know the remote and its branches as the repository at hand does, as a clone would.
+        """Know the remote and its branches as the current repository does, as a clone would.
 
         A step that runs in the checkout then records where its commit is from, and carries what
         the remote may not serve later.
@@ -211,17 +211,17 @@ class Repository:
             url = RepositoryUrl.parse(code.repository)
         except CheckoutError:
             return (
-                "expected a run of the repository at hand, found one of something that is no "
+                "expected a run of the current repository, found one of something that is no "
                 f"repository, {code.repository!r}. The record was altered."
             )
         return (
-            f"expected a run of the repository at hand, found one of {url.shown}, whose "
+            f"expected a run of the current repository, found one of {url.shown}, whose "
             "code is not run unasked. Replay it in a clone of that repository, or, if you "
             f"trust it, with: {option('allow_repository', url.shown)}"
         )
 
     def _unbundle(self, path: Path, commit: str) -> None:
-        """Take in a bundle that builds upon the repository at hand."""
+        """Take in a bundle that builds upon the current repository."""
         bundle = Bundle.read(path)
         for base in bundle.prerequisites:
             if not self._has(base) and not self._fetched_base(base):
@@ -240,7 +240,7 @@ class Repository:
             )
         if not bundle.prerequisites and not self._related(apart, commit):
             raise CheckoutError(
-                "expected a bundle that shares its history with the repository at hand, found one "
+                "expected a bundle that shares its history with the current repository, found one "
                 "that shares none. Replay the run in a clone of its own repository."
             )
         for pack in (apart / ".git" / "objects" / "pack").iterdir():
@@ -252,7 +252,7 @@ class Repository:
         return self._allowed is not None and self._fetched(self._allowed.text, base)
 
     def _related(self, store: Path, commit: str) -> bool:
-        """Tell whether a commit in a store and the repository at hand have a common first one."""
+        """Return whether a commit in a store and the current repository have a common first one."""
         first = ("rev-list", "--max-parents=0")
         try:
             here = set(git(self._at_hand, *first, "--all", "HEAD", "--").split())
@@ -289,7 +289,7 @@ class Repository:
 
 @contextmanager
 def repository(at_hand: Path, *, allowed: str | None = None) -> Iterator[Repository]:
-    """Make a temporary repository beside the one at hand, and remove it at the end."""
+    """Make a temporary repository beside the current one, and remove it at the end."""
     with tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True) as folder:
         yield Repository(Path(folder), at_hand, allowed=allowed)
 

@@ -63,7 +63,7 @@ def working_folder(folder: Path, name: str, *, temporary: bool = True) -> Path:
     Raises
     ------
     CheckoutError
-        If it is not within the folder, or is not there.
+        If it is not within the folder, or does not exist.
     """
     path = _within(folder, name)
     if path is not None and temporary:

@@ -36,7 +36,7 @@ def interpreter(recorded: Environment, project: Path, *, allow_build: Collection
     Raises
     ------
     EnvironmentMismatchError
-        If the lock is not there, or its environment cannot be built here.
+        If the lock does not exist, or its environment cannot be built here.
     """
     if recorded.lock_sha256 is None:
         return Path(sys.executable)  # the run's own was never locked

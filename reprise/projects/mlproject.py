@@ -48,7 +48,7 @@ class EntryPoint:
 
 
 def plain_entry_point(project: Mapping[str, Any], name: str) -> EntryPoint | None:
-    """Return an entry point of a project; None: only MLflow can tell what it is.
+    """Return an entry point of a project; None if only MLflow knows what it is.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ def places(command: str, *, is_own: IsOwn) -> dict[str, Place]:
     command : str
         As an MLproject declares it, with `{name}` for a parameter.
     is_own : callable
-        Tells whether a name is that of a file of the project.
+        Returns whether a name is that of a file of the project.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def dangerous(
     defaults : mapping of str to str
         Of the commit: its own words.
     is_own : callable
-        Tells whether a name is that of a file of the project.
+        Returns whether a name is that of a file of the project.
     """
     where = places(command, is_own=is_own)
     for name, value in values.items():

@@ -38,7 +38,7 @@ def build(
     Parameters
     ----------
     folder : Path
-        Where to; it is not there yet.
+        Where to; it does not exist yet.
     pins : sequence of Pin
         What to install.
     python : str

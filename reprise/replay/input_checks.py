@@ -48,7 +48,7 @@ class Inputs:
         record : RunRecord
             Of the run.
         folder : Path or None
-            Where the run's code is checked out; None: it cannot be had, and so nobody can tell
+            Where the run's code is checked out; None: it cannot be had, and so nobody knows
             whether a relative path leads into it.
         """
         if item.uri.startswith(_BUILT_IN):

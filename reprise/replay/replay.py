@@ -4,7 +4,7 @@ The recorded commit is checked out in a folder of its own, the recorded environm
 built, and the same entry point runs there with the recorded raw parameters, as an ordinary child
 run of the run that asked. Its inputs must have the recorded digests before it computes. Then the
 two records are compared; where nothing that is recorded explains a difference, the step runs once
-more, to tell a step that is not deterministic from something that is not recorded.
+more, to distinguish a step that is not deterministic from something that is not recorded.
 """
 
 import sys

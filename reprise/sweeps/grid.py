@@ -91,7 +91,7 @@ class GridFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    data: str | None = None  # None: what the step reads unless it is told
+    data: str | None = None  # None: what the step reads unless a file names other data
     params: Values = Field(min_length=1)
     metric: str | None = None
 
@@ -145,7 +145,7 @@ def points(
     ----------
     values : mapping of str to value, list or Interval
     model : type of Parameters
-        Of the step: tells which parameters are whole numbers.
+        Of the step: its fields say which parameters are whole numbers.
     strategy : {"grid", "random"}
     samples : int, optional
         How many points to draw; of lists alone, no more than there are.

@@ -81,7 +81,7 @@ class Progress:
 
 
 class Clock:
-    """Tells where time went."""
+    """Reports where the time went."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()

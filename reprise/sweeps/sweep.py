@@ -41,7 +41,7 @@ def make(
     Raises
     ------
     RunFailedError
-        If another process makes the same plan right now, or a model cannot be made again.
+        If another process makes the same plan right now, or a model cannot be restored.
     """
     with Progress(len(sweep.runs), sweep.metric, ascending=sweep.ascending) as progress:
         outcomes = runner.run_missing(
@@ -57,7 +57,7 @@ def make(
     without = lacking(keep, outcomes, best_of(outcomes, sweep.metric))
     if without and not run.replays:
         runner.materialize(run, executor, without)
-        clock.lap("models made again")
+        clock.lap("models restored")
     return outcomes
 
 
@@ -115,7 +115,7 @@ def conclude(
             console.warn(f"{outcome.run_id} {summary.command(outcome.parameters)}: {outcome.error}")
         raise RunFailedError(
             f"{len(failed)} of {len(outcomes)} runs failed, as listed above. Fix what they say, "
-            "and run the sweep again: what is finished is not made again."
+            "and run the sweep again: finished runs are kept."
         )
     if best is None:
         raise RunFailedError(

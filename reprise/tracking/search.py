@@ -31,7 +31,7 @@ def get_run(run_id: str) -> Run:
             raise
         raise TrackingError(
             f"expected the id of a run on {shown_address()}, "
-            f"found {run_id}, which is not there. Copy the id from the MLflow UI, or set "
+            f"found {run_id}, which does not exist. Copy the id from the MLflow UI, or set "
             "MLFLOW_TRACKING_URI to the server that has it."
         ) from None
 

@@ -183,7 +183,7 @@ def test_an_unknown_run_is_refused_in_a_line_and_by_the_exit_code(user, ended):
     done = ended["unknown run"]
 
     assert done.exit_code == 1
-    assert "which is not there" in done.stderr.splitlines()[-1]
+    assert "which does not exist" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr + done.stdout
     assert user.status(done.run_id) == "FAILED"
 

@@ -512,7 +512,7 @@ def test_a_run_of_somebody_else_is_replayed_though_it_may_not_be_tagged(team, ma
 
 @pytest.mark.parametrize(
     ("run_id", "says"),
-    [(NOBODY, [NOBODY, "which is not there"]), ("abc", ["32 hex digits", "found 'abc'"])],
+    [(NOBODY, [NOBODY, "which does not exist"]), ("abc", ["32 hex digits", "found 'abc'"])],
     ids=["unknown", "malformed"],
 )
 def test_a_wrong_run_id_is_told_in_one_line(made, run_id, says):

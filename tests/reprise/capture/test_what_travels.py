@@ -170,7 +170,7 @@ def test_the_projects_own_files_do_not_look_like_secrets():
 
 
 def listed(folder, name):
-    """Tell whether the snapshot of a folder has a file."""
+    """Return whether the snapshot of a folder has a file."""
     with code.capture(folder) as captured:
         commit, store = captured.code.commit, captured._store
         return name in git(store, "ls-tree", "-r", "--name-only", commit).split("\n")

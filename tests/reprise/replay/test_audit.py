@@ -258,7 +258,7 @@ class TestCode:
 
         refused, allowed = look(run_id), look(run_id, allowed=str(tmp_path / "other.git"))
 
-        assert "expected a run of the repository at hand" in only(refused)[1]
+        assert "expected a run of the current repository" in only(refused)[1]
         assert allowed.answer == "yes"
 
     def test_an_entry_point_that_the_commit_does_not_have(self, repository, make, look):

@@ -69,7 +69,7 @@ class TestRunWithARecord:
             original_run.read(run.run_id)
 
     def test_that_does_not_exist_is_refused_in_a_line(self, store):
-        with pytest.raises(TrackingError, match=f"found {'0' * 32}, which is not there"):
+        with pytest.raises(TrackingError, match=f"found {'0' * 32}, which does not exist"):
             original_run.read("0" * 32)
 
     def test_is_called_by_its_entry_point_and_its_name(self, store, recording):

@@ -249,7 +249,7 @@ def values_of(field):
 
 
 def passes(validator, value):
-    """Tell whether a field's own check lets a value through: folds of 1, an address's password."""
+    """Return whether a field's own check accepts a value: folds of 1, a password in an address."""
     try:
         validator(value)
     except (ValueError, DataError):
