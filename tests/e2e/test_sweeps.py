@@ -246,22 +246,29 @@ class TestOnACluster:
     def user(team, tls):
         return team.with_variables(tls)
 
-    def test_eight_runs_give_the_same_results(self, user, running, local, sweep, grid):
-        there = user.within("cluster")
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def there(user):
+        return user.within("cluster")
 
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def swept(there, running, grid):
+        """Eight runs, as the cluster made them."""
         done = there.step("sweep", grid=grid, scheduler=running.address)
-
         assert done.exit_code == 0, done.stdout + done.stderr + running.log()
-        planned, (again,) = parts(there, done)
+        return parts(there, done)
+
+    def test_eight_runs_give_the_same_results(self, there, swept, local, sweep):
+        planned, (again,) = swept
+
         assert results(there, planned) == results(local, parts(local, sweep)[0])
         assert there.tags(again.info.run_id)["reprise.verdict"] == "identical"
 
-    def test_a_run_of_it_is_made_again_on_this_machine(self, user, running):
-        there = user.within("cluster-replay")
-        grid = write_grid(user.folder.parent / "one", "params: {max_depth: 2, cv: 0}\n" + _BY_TRAIN)
-        done = there.step("sweep", grid=grid, scheduler=running.address, models="none")
-        assert done.exit_code == 0, done.stderr + running.log()
-        (run,) = parts(there, done)[0]
+    def test_a_run_of_it_is_made_again_on_this_machine(self, there, swept):
+        planned, (again,) = swept
+        best = again.data.tags["reprise.replay_of"]
+        run = next(run for run in planned if run.info.run_id != best)
 
         replay = there.step("reproduce", run_id=run.info.run_id)
 
@@ -324,6 +331,3 @@ class TestOnACluster:
         done = team.execute(["python", "-c", code])
 
         assert (done.exit_code, done.stderr.strip().splitlines()[-1]) == (1, "refused")
-
-
-_BY_TRAIN = "metric: train_accuracy\n"
