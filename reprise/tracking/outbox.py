@@ -26,6 +26,7 @@ _AWAY = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_E
 _REFUSING = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})  # a login that has ended
 _UNAUTHORIZED = (401, 403)
 _TOO_MANY, _BROKEN = 429, 500  # statuses of HTTP: from the last on, the server's fault
+_MLFLOW_RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 _STORES = ("boto3", "botocore", "urllib3")  # their errors have no base of their own
 
 
@@ -65,7 +66,8 @@ class Outbox:
         until, pause, again = None, 0.5, False
         while True:
             try:
-                write.send(again=again)
+                with _trying_once():
+                    write.send(again=again)
             except Exception as error:
                 until = until or time.monotonic() + patience()
                 if not _may_come_back(error) or time.monotonic() + pause > until:
@@ -113,7 +115,7 @@ def keeping() -> Iterator[None]:
     """
     spool.refuse_unusable()
     # MLflow's own patience is 4 minutes of errors, or 16 minutes of silence.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(_RETRIES))
+    os.environ.setdefault(_MLFLOW_RETRIES, str(_RETRIES))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(round(patience() / 3) or 1))
     outbox = Outbox()
     token = _OUTBOX.set(outbox)
@@ -128,6 +130,20 @@ def keeping() -> Iterator[None]:
         outbox.close()
     if outbox.notice():
         raise UndeliveredError(outbox.notice())
+
+
+@contextlib.contextmanager
+def _trying_once() -> Iterator[None]:
+    """Keep MLflow from sending a request again whose answer was lost, as if it were another one."""
+    before = os.environ.get(_MLFLOW_RETRIES)
+    os.environ[_MLFLOW_RETRIES] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_MLFLOW_RETRIES]
+        else:
+            os.environ[_MLFLOW_RETRIES] = before
 
 
 def deliver(write: Write) -> None:

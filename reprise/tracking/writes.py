@@ -145,7 +145,8 @@ class ModelFiles(Write):
         self._describe(logged.model_id, logged.artifact_location)
         artifacts.log_model_files(logged.model_id, self.path)
         client().finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-        client().log_outputs(self.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        if not again or _logged_model(self.run_id) != logged.model_id:  # else the server has it
+            client().log_outputs(self.run_id, [LoggedModelOutput(logged.model_id, step=0)])
         _MODELS[self.run_id] = logged.model_id
 
     def _found(self) -> Any:
@@ -203,8 +204,11 @@ def now() -> int:
 
 def _model_of(run_id: str) -> str | None:
     """Return the id of the model that a run has logged."""
-    if run_id not in _MODELS:
-        outputs = get_run(run_id).outputs
-        logged = outputs.model_outputs if outputs else []
-        return str(logged[-1].model_id) if logged else None
-    return _MODELS[run_id]
+    return _MODELS.get(run_id) or _logged_model(run_id)
+
+
+def _logged_model(run_id: str) -> str | None:
+    """Return the id of the model that the server has of a run."""
+    outputs = get_run(run_id).outputs
+    logged = outputs.model_outputs if outputs else []
+    return str(logged[-1].model_id) if logged else None
