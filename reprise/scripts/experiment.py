@@ -163,8 +163,8 @@ class Experiment:
             run.add_logged_metrics(
                 {n: v for n, v in logged.items() if not n.startswith(tracking.SYSTEM_METRICS)}
             )
-            if self._session.given is None and self._settings.use_git_version:
-                imported.report(run, self._session.script.project)
+            if self._process.given is None and self._settings.use_git_version:
+                imported.report(run, self._process.script.project)
         self._leave(None)
 
     def log_params(self, params: Mapping[str, Any]) -> None:

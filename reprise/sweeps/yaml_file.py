@@ -35,7 +35,8 @@ def read(path: Path, model: type[M], *, what: str, example: str = "") -> M:
     try:
         values = documents.parse_yaml(documents.read_text(path, largest=limits.YAML_BYTES))
     except FileNotFoundError:
-        raise ExperimentFileError(f"expected {what}, found no file {path}. Name another.") from None
+        other = f"another, such as {example}" if example else "another"
+        raise ExperimentFileError(f"expected {what}, found no file {path}. Name {other}.") from None
     except documents.NoFileError as error:
         raise ExperimentFileError(
             f"expected a YAML file that can be read, found {path}: {error}. Name another."
