@@ -41,6 +41,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self.reason = ""
+        self.own: set[str] = set()  # ids of the runs that this process has made or was given
         self._kept: list[str] = []  # ids of runs
         self._locks = contextlib.ExitStack()  # until this process has ended its runs
 
@@ -50,7 +51,8 @@ class Outbox:
             try:
                 self._send(write)
             except Exception as error:
-                if not _is_servers(error):
+                is_foreign = write.run_id not in self.own  # to which one may have no access
+                if not _is_servers(error) or (is_foreign and not _may_come_back(error)):
                     raise
                 self.reason = first_line(error)
             except KeyboardInterrupt:
@@ -130,6 +132,13 @@ def keeping() -> Iterator[None]:
         outbox.close()
     if outbox.notice():
         raise UndeliveredError(outbox.notice())
+
+
+def own(run_id: str) -> None:
+    """Note that this process has made a run, or was given it."""
+    outbox = _OUTBOX.get()
+    if outbox is not None:
+        outbox.own.add(run_id)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from reprise.record.project_run import ProjectRun
 from reprise.tracking import answers
 from reprise.tracking.artifacts import LOCATIONS
 from reprise.tracking.log import end, log
+from reprise.tracking.outbox import own
 from reprise.tracking.search import find_runs, get_run, open_children
 from reprise.tracking.server import (
     client,
@@ -85,6 +86,7 @@ def open_run(
     if ordered:
         run_id = create_project_run(current_experiment_id(), ordered)
         os.environ[GIVEN] = run_id
+        own(run_id)
         return mlflow.start_run(run_id=run_id), Origin.GIVEN
     if planned:
         run = make(planned)
@@ -93,7 +95,9 @@ def open_run(
     asked = os.environ.get(GIVEN)
     if asked:
         refuse_ended(get_run(asked))
-    return answers.run(start_run(asked), asked=asked), Origin.GIVEN if asked else Origin.NEW
+    run = answers.run(start_run(asked), asked=asked)
+    own(run.info.run_id)
+    return run, Origin.GIVEN if asked else Origin.NEW
 
 
 def refuse_ended(run: Run) -> None:
@@ -173,6 +177,7 @@ def make(plan: Plan) -> Run:
         client().create_run(plan.experiment_id, tags=plan.tags, run_name=plan.name)
     )
     LOCATIONS[created.info.run_id] = created.info.artifact_uri
+    own(created.info.run_id)
     log(created.info.run_id, params=plan.params)
     return created
 

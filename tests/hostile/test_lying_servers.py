@@ -130,7 +130,7 @@ def read_artifact():
 
 
 def write_model(folder="."):
-    tracking.log_model_files(MODEL, f"{folder}/params")
+    artifacts.log_model_files(MODEL, f"{folder}/params")
 
 
 def read_model():

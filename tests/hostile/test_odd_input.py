@@ -176,7 +176,7 @@ SCRIPTS = {
 def test_a_script_gets_one_line_for(do, project, monkeypatch, store):
     script = script_module.script(types.SimpleNamespace(), (), project)
     monkeypatch.setattr(
-        experiment_module, "present", lambda: script_module.ScriptProcess(script, {})
+        experiment_module, "current", lambda: script_module.ScriptProcess(script, {})
     )
     monkeypatch.setattr(numerics, "NUMPY_PRELOADED", False)
 

@@ -58,7 +58,7 @@ def started(project, monkeypatch):
         )
         found = script_module.ScriptProcess(script, {} if variables is None else variables)
         monkeypatch.chdir(project / folder)
-        monkeypatch.setattr(experiment_module, "present", lambda: found)
+        monkeypatch.setattr(experiment_module, "current", lambda: found)
         monkeypatch.setattr(numerics, "NUMPY_PRELOADED", False)  # other tests have loaded it
         return found
 
