@@ -13,8 +13,11 @@ BECOME = {"words": ["true"], "enter": {"folder": "/", "environment": {}}}
 
 @pytest.fixture
 def channel():
-    """The other end of a server's channel; the test runner's handlers put back."""
-    handlers = {number: signal.getsignal(number) for number in ENDING}
+    """The other end of a server's channel; the test runner's handlers put back.
+
+    What runs the tests in the background ignores some signals, and so would they.
+    """
+    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in ENDING}
     ours, theirs = socket.socketpair()
     with ours, theirs:
         yield ours, theirs
