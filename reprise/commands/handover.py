@@ -70,8 +70,6 @@ def run_step(planned: ProjectRun, command: Command, folder: Path) -> str:
         run_id = _reported(report).get("run_id")
     if run_id is None and ended.exit_code == _COULD_NOT_BEGIN:
         raise NotBegunError("")
-    if run_id is not None:
-        _refuse_undelivered(run_id, ended)
     if run_id is None or ended.exit_code != 0:  # else the step has ended its run itself
         run_id = run_id or _made(planned)
         conclude(run_id, ended)
@@ -123,7 +121,11 @@ def _made(planned: ProjectRun) -> str:
 
 def _refuse_undelivered(run_id: str, ended: Ended) -> None:
     """Leave a run alone whose end its step keeps on this machine: the server does not answer."""
-    if ended.exit_code == UndeliveredError.exit_code:
+    if ended.exit_code != UndeliveredError.exit_code:
+        return
+    from reprise import tracking
+
+    if any(kept.run_id == run_id for kept in tracking.kept_runs()):  # other commands may end so
         raise UndeliveredError(
             f"run {run_id} has its results on this machine, as printed above. When the tracking "
             "server is back: reprise sync"

@@ -340,7 +340,9 @@ class TestBuilt:
         monkeypatch.setattr(sys, "executable", str(elsewhere))  # where no uv is beside it
         monkeypatch.setenv("PATH", str(tmp_path))
 
-        with pytest.raises(EnvironmentMismatchError, match="expected uv beside Python or on PATH, found none"):
+        with pytest.raises(
+            EnvironmentMismatchError, match="expected uv beside Python or on PATH, found none"
+        ):
             built(lock)
 
 
