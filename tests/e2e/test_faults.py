@@ -118,6 +118,7 @@ def training(served, tracking_server, tmp_path_factory):
         variables = {
             "MLFLOW_TRACKING_URI": standing.url,
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+            "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",  # no fault here is one of time
             "REPRISE_SPOOL": str(spool),
             "REPRISE_PATIENCE": "0",
         }

@@ -241,6 +241,7 @@ def values_of(field):
         values = values.filter(lambda x: x == x)  # noqa: PLR0124
     elif "pattern" in limits:
         values = st.from_regex(limits["pattern"].replace("$", r"\Z"))
+        values = values.filter(lambda text: "\0" not in text)
     else:
         values = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
     for validator in (m.func for m in field.metadata if hasattr(m, "func")):
