@@ -187,7 +187,10 @@ def deliver_kept(kept: spool.Kept) -> None:
 
 
 def deliver_quietly() -> None:
-    """Deliver all that is kept for the server in use, which has just answered."""
+    """Deliver all that is kept for the server in use, if it has taken this process's results."""
+    outbox = _OUTBOX.get()
+    if outbox is not None and outbox.reason:
+        return
     for kept in spool.kept_runs():
         if kept.server == shown_address():
             with contextlib.suppress(UndeliveredError, SpoolError):  # `reprise sync` says why
