@@ -23,33 +23,34 @@ from pathlib import Path
 from typing import Any
 
 _HEADER = 16  # bytes: magic number, flags, the source's time and size
-_INSTALLED = ("site-packages", "dist-packages")
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 def trust_only_fresh(root: Path) -> None:
     """Have what this process imports from below a folder made of the sources that are there."""
     folder = str(root.resolve())
 
-    def is_below(path: str) -> bool:  # asked for each package that is imported
-        within = path == folder or path.startswith(f"{folder}{os.sep}")
-        return within and not any(name in path for name in _INSTALLED)
-
     def find(path: str) -> FileFinder:
-        if not is_below(path):
+        if not is_source(path, folder):
             raise ImportError(path)  # of another finder
         return FileFinder(path, *_LOADERS)
 
     sys.path_hooks.insert(0, find)
-    for path in filter(is_below, list(sys.path_importer_cache)):
+    for path in [path for path in sys.path_importer_cache if is_source(path, folder)]:
         del sys.path_importer_cache[path]
 
 
 def is_of_project(path: Path, root: Path) -> bool:
     """Return whether a path is of a project, and not of a package that is installed within it."""
-    found = path.resolve()
-    return found.is_relative_to(root) and not any(
-        part in _INSTALLED for part in found.relative_to(root).parts
-    )
+    return is_source(str(path.resolve()), str(root))
+
+
+def is_source(path: str, folder: str) -> bool:
+    """Return whether a path is below a folder, or it; both without links, as imports ask often."""
+    below = os.path.join(folder, "")  # noqa: PTH118 - as text, which is fast
+    if path != folder and not path.startswith(below):
+        return False
+    return _INSTALLED.isdisjoint(path[len(below) :].split(os.sep))  # noqa: PTH206
 
 
 def stale(sources: Iterable[Path]) -> list[Path]:

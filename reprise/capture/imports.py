@@ -1,5 +1,7 @@
 """Modules of the project that a process has imported, and whether a replay will have them."""
 
+import functools
+import os
 import sys
 from pathlib import Path
 
@@ -10,9 +12,18 @@ from reprise.git import git, readable, repository_root
 
 def sources(root: Path) -> list[Path]:
     """Return the files below a folder that this process has imported modules from."""
+    folder = str(root.resolve())
+
+    @functools.cache  # thousands of modules lie in hundreds of folders
+    def resolved(path: str) -> str:
+        parent, name = os.path.split(path)
+        if not name or os.path.islink(path):  # noqa: PTH114 - as text, which is fast
+            return os.path.realpath(path)
+        return os.path.join(resolved(parent), name)  # noqa: PTH118
+
     files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    found = {Path(file) for file in files if isinstance(file, str)}
-    return sorted(path for path in found if bytecode.is_of_project(path, root.resolve()))
+    named = {file for file in files if isinstance(file, str)}
+    return sorted(Path(file) for file in named if bytecode.is_source(resolved(file), folder))
 
 
 def ignored(project: Path) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.util import cache_from_source
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from repositories import commit_all, git, make_repository
@@ -88,6 +89,24 @@ def test_what_is_installed_within_a_project_is_not_of_it(tmp_path):
     assert bytecode.is_of_project(tmp_path / "steps" / "a.py", tmp_path)
     assert not bytecode.is_of_project(tmp_path / ".venv/lib/site-packages/a.py", tmp_path)
     assert not bytecode.is_of_project(tmp_path.parent / "a.py", tmp_path)
+
+
+def test_a_module_is_of_the_folder_to_which_its_links_lead(tmp_path, monkeypatch):
+    for name in ("project", "elsewhere"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.py").touch()
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / "out.py").symlink_to(elsewhere / "elsewhere.py")
+    (elsewhere / "in.py").symlink_to(project / "project.py")
+    (elsewhere / "folder").symlink_to(project)
+    files = [project / "project.py", project / "out.py", elsewhere / "elsewhere.py"]
+    files += [elsewhere / "in.py", elsewhere / "folder" / "project.py"]
+    modules = {str(number): SimpleNamespace(__file__=str(f)) for number, f in enumerate(files)}
+    monkeypatch.setattr(sys, "modules", modules)
+
+    found = imports.sources(elsewhere / "folder")
+
+    assert found == sorted([files[0], files[3], files[4]])
 
 
 @pytest.mark.usefixtures("plain_git")
