@@ -231,9 +231,10 @@ def is_full_sha(name: str) -> bool:
 
 def repository_root(folder: Path) -> Path:
     """Return the root of the repository that a folder is in; the folder itself, if of none."""
-    if not succeeds(folder, "rev-parse", "--show-toplevel"):
+    try:
+        return Path(git(folder, "rev-parse", "--show-toplevel").removesuffix("\n"))
+    except CodeError:
         return folder
-    return Path(git(folder, "rev-parse", "--show-toplevel").removesuffix("\n"))
 
 
 def _not_installed() -> CodeError:

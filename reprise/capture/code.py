@@ -5,6 +5,7 @@ user's: the user's index, HEAD, branches, configuration and files are only read.
 not be able to serve later is carried by the run as a git bundle.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ from reprise.capture.index import Index
 from reprise.capture.working_tree import WorkingTree
 from reprise.console import warn
 from reprise.errors import CodeError
-from reprise.git import git, quoted, readable, remote, succeeds
+from reprise.git import git, quoted, readable, remote
 from reprise.record.schema import Code
 from reprise.urls import without_credentials
 
@@ -286,9 +287,7 @@ def _snapshot(tree: WorkingTree, store: Path, head: Code, allowed: Sequence[str]
         untracked.refuse(tree.root, changes, allowed)
     index = Index(tree, store)
     index.update(changes.files)
-    kept = conversion.Kept()
-    if conversion.may_happen(tree):
-        kept = conversion.kept(tree, store, index.environment())
+    kept = conversion.kept(tree, store, index.environment)
     untracked.refuse(tree.root, index.keep(kept.files), allowed)
     found = _with(head, (*changes.files, *(entry.name for entry in kept.files)))
     if found.dirty:
@@ -321,7 +320,8 @@ def _served(project: Path) -> list[str]:
         return commits
     defaults = (f"refs/remotes/{name}/{branch}" for branch in ("HEAD", "main", "master"))
     for reference in defaults:
-        if succeeds(project, "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}"):
-            return [*commits, git(project, "rev-parse", f"{reference}^{{commit}}").strip()]
+        with contextlib.suppress(CodeError):  # it has none of that name
+            words = ("rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}")
+            return [*commits, git(project, *words).strip()]
     every = git(project, "for-each-ref", "--format=%(objectname)", f"refs/remotes/{name}")
     return [*commits, *every.split()]

@@ -8,18 +8,18 @@ as it lies in the working tree is found here, and kept in the snapshot byte by b
 import filecmp
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reprise.capture.working_tree import WorkingTree
 from reprise.git import git, quoted
 
-CRLF = "crlf"
-LINE_ENDS = {"": ("core.autocrlf=false", "core.eol=lf"), CRLF: ("core.autocrlf=true",)}
+_CRLF = "crlf"
+_LINE_ENDS = {"": ("core.autocrlf=false", "core.eol=lf"), _CRLF: ("core.autocrlf=true",)}
 # Nothing but the commit decides about a checkout, and the filters that the user has set up.
 _NO_ATTRIBUTES = f"core.attributesFile={os.devnull}"
-ENVIRONMENT = {"GIT_ATTR_NOSYSTEM": "1"}
+_ENVIRONMENT = {"GIT_ATTR_NOSYSTEM": "1"}
 _ATTRIBUTES = ("text", "crlf", "eol", "ident", "filter", "working-tree-encoding")
 _OFF = frozenset({"unspecified", "unset"})
 _LARGE_FILES = "lfs"  # its pointer holds the digest of the content
@@ -54,19 +54,25 @@ class Kept:
     unconverted: tuple[str, ...] = ()
 
 
-def settings(line_ends: str, filters: Mapping[str, str]) -> list[str]:
+def _settings(line_ends: str, filters: Mapping[str, str]) -> list[str]:
     """Return the options of a git that checks out what a commit gives.
 
     Parameters
     ----------
     line_ends : str
-        A key of `LINE_ENDS`.
+        A key of `_LINE_ENDS`.
     filters : mapping of str to str
         Of `filters_of`.
     """
     named = (f"{name}={value}" for name, value in filters.items())
-    values = (*named, *LINE_ENDS[line_ends], _NO_ATTRIBUTES)
+    values = (*named, *_LINE_ENDS[line_ends], _NO_ATTRIBUTES)
     return [word for value in values for word in ("-c", value)]
+
+
+def check_out(repository: Path, commit: str, line_ends: str, filters: Mapping[str, str]) -> None:
+    """Check a commit out as it was compared: by its own attributes, and by no setting but these."""
+    words = ("checkout", "--quiet", "--detach", "--force", commit, "--")
+    git(repository, *_settings(line_ends, filters), *words, environment=_ENVIRONMENT)
 
 
 def filters_of(folder: Path) -> dict[str, str]:
@@ -74,13 +80,7 @@ def filters_of(folder: Path) -> dict[str, str]:
     return _filters(configured(folder))
 
 
-def may_happen(tree: WorkingTree) -> bool:
-    """Return whether git may convert any file: without a setting or an attribute it does not."""
-    set_up = configured(tree.root)
-    return _is_automatic(set_up) or _has_attributes(tree, set_up)
-
-
-def kept(tree: WorkingTree, store: Path, index: Mapping[str, str]) -> Kept:
+def kept(tree: WorkingTree, store: Path, environment: Callable[[], Mapping[str, str]]) -> Kept:
     """Find the files that a checkout would not give back as they lie in the working tree.
 
     Parameters
@@ -88,19 +88,22 @@ def kept(tree: WorkingTree, store: Path, index: Mapping[str, str]) -> Kept:
     tree : WorkingTree
     store : Path
         A repository that has the objects of the index.
-    index : mapping of str to str
-        Variables with which git uses the index of what would be checked out.
+    environment : callable
+        Returns the variables with which git uses the index of what would be checked out.
     """
     set_up = configured(tree.root)
     automatic = _is_automatic(set_up)
+    if not automatic and not _has_attributes(tree, set_up):  # then git converts nothing
+        return Kept()
+    index = environment()
     text, converted = _candidates(tree.root, _entries(tree.root, index), automatic=automatic)
     checkout = _Checkout(tree.root, store, index, _filters(set_up))
     differing = [*_resized(tree.root, store, text), *checkout.differing(converted, "")]
     if not differing:
         return Kept()
-    as_set = checkout.differing([*text, *converted], CRLF) if automatic else differing
+    as_set = checkout.differing([*text, *converted], _CRLF) if automatic else differing
     if len(as_set) < len(differing):
-        return Kept(CRLF, tuple(as_set), tuple(entry.name for entry in as_set))
+        return Kept(_CRLF, tuple(as_set), tuple(entry.name for entry in as_set))
     names = {entry.name for entry in converted}
     return Kept("", tuple(differing), tuple(e.name for e in differing if e.name in names))
 
@@ -133,9 +136,9 @@ class _Checkout:
             words = ("checkout-index", "--quiet", "-z", "--stdin")
             git(
                 folder,
-                *(*settings(line_ends, self._filters), *words),
+                *(*_settings(line_ends, self._filters), *words),
                 environment={
-                    **ENVIRONMENT,
+                    **_ENVIRONMENT,
                     **self._index,
                     "GIT_DIR": str(self._store / ".git"),
                     "GIT_WORK_TREE": name,
@@ -197,7 +200,7 @@ def _candidates(
         if filtered == _LARGE_FILES:
             continue
         by_program = filtered not in _OFF or encoding not in _OFF or values["ident"] == "set"
-        if by_program or values["eol"] == CRLF:
+        if by_program or values["eol"] == _CRLF:
             converted.append(entry)
         elif not (values["text"] == "unset" or values["crlf"] == "unset") and (
             automatic or any(values[name] not in _OFF for name in ("text", "crlf", "eol"))

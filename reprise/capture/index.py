@@ -1,5 +1,6 @@
 """The index of a snapshot: a copy of the user's, with the working tree's files, objects beside."""
 
+import functools
 import os
 import shutil
 from collections.abc import Sequence
@@ -22,17 +23,31 @@ class Index:
 
     def __init__(self, tree: WorkingTree, store: Path) -> None:
         self._tree = tree
+        self._store = store
         self._file = store / "index"
-        objects = git(tree.root, "rev-parse", "--git-path", "objects").removesuffix("\n")
-        self._written = {
-            "GIT_INDEX_FILE": str(self._file),
-            "GIT_OBJECT_DIRECTORY": str(store / ".git" / "objects"),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted(str(tree.root / objects)),
-        }
 
     def environment(self) -> dict[str, str]:
         """Return the variables with which git uses it; until the first change, the user's."""
-        return self._written if self._file.exists() else {"GIT_INDEX_FILE": str(self._users())}
+        return self._written if self._file.exists() else {"GIT_INDEX_FILE": str(self._users)}
+
+    @functools.cached_property
+    def _written(self) -> dict[str, str]:
+        """Variables with which git uses the copy, and writes objects beside."""
+        root = self._tree.root
+        objects = git(root, "rev-parse", "--git-path", "objects").removesuffix("\n")
+        return {
+            "GIT_INDEX_FILE": str(self._file),
+            "GIT_OBJECT_DIRECTORY": str(self._store / ".git" / "objects"),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted(str(root / objects)),
+        }
+
+    @functools.cached_property
+    def _users(self) -> Path:
+        """The user's index, or its copy without flags."""
+        root = self._tree.root
+        if self._tree.index is not None:
+            return self._tree.index
+        return root / git(root, "rev-parse", "--git-path", "index").removesuffix("\n")
 
     def update(self, files: Sequence[str]) -> None:
         """Take files into it as they are in the working tree, or out, where they are gone."""
@@ -68,16 +83,8 @@ class Index:
         return self._git("write-tree", "--missing-ok").strip()
 
     def _copy(self) -> None:
-        if self._file.exists():
-            return
-        if self._users().is_file():
-            shutil.copy2(self._users(), self._file)  # by its time git knows which files to compare
-
-    def _users(self) -> Path:
-        if self._tree.index is not None:
-            return self._tree.index
-        root = self._tree.root
-        return root / git(root, "rev-parse", "--git-path", "index").removesuffix("\n")
+        if not self._file.exists() and self._users.is_file():
+            shutil.copy2(self._users, self._file)  # by its time git knows which files to compare
 
     def _git(self, *words: str, text: str = "") -> str:
         return git(self._tree.root, *words, environment=self._written, text=text)

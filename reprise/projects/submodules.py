@@ -91,9 +91,8 @@ def check_out(
                 continue
             address = _permitted(name, addresses[name], places)
             _fetch(folder, name, address, commit)
-        settings = conversion.settings(source.line_ends, conversion.filters_of(here or folder))
-        words = ("checkout", "--quiet", "--detach", "--force", commit, "--")
-        git(folder, *settings, *words, environment=conversion.ENVIRONMENT)
+        filters = conversion.filters_of(here or folder)
+        conversion.check_out(folder, commit, source.line_ends, filters)
         own = [address] if address else remote_of(here)
         places_within = Places(here, (*own, *places.repositories), places.may_contact)
         inner = check_out(folder, places_within, source, within=(*within, name))
