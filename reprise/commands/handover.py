@@ -17,7 +17,7 @@ from reprise import env
 from reprise.capture import numerics
 from reprise.capture.ahead import awaited, captured
 from reprise.errors import NotBegunError, ParameterError, RunFailedError, UndeliveredError
-from reprise.process.launcher import Ended, Launcher
+from reprise.process.launcher import Ended, Launcher, programs
 from reprise.process.task import StepTask, is_understood_in
 from reprise.projects import settings
 from reprise.projects.mlproject import Command
@@ -79,8 +79,7 @@ def run_step(planned: ProjectRun, command: Command, folder: Path) -> str:
 def _ended(words: Sequence[str], folder: Path, shared: Path, task: StepTask) -> Ended:
     """Run a step to its end, and capture its source as it starts, where it is one to carry."""
     python = Path(sys.executable)
-    path = f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    variables = {**numerics.baseline(), "PATH": path, env.TASK: task.to_json()}
+    variables = {**numerics.baseline(), "PATH": programs(python), env.TASK: task.to_json()}
     with awaited(shared) as pipe, Launcher(python, (), variables, shown=True) as launcher:
         launcher.begin(words, folder=folder, environment=variables)
         with captured(folder, shared, pipe, allow_untracked=_allowed(words)):

@@ -18,7 +18,7 @@ from reprise.commands import handover
 from reprise.console import announce_run
 from reprise.errors import CodeError, ParameterError, ProjectError, RepriseError
 from reprise.git import git
-from reprise.process.launcher import Ended, Launcher
+from reprise.process.launcher import Ended, Launcher, programs
 from reprise.projects import address, entry_points, environments
 from reprise.projects.address import Address
 from reprise.projects.mlproject import Command
@@ -211,7 +211,7 @@ def _make(
         **numerics.baseline(),
         **tracking.environment(experiment_id),
         "MLFLOW_RUN_ID": run_id,
-        "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PATH": programs(python),
     }
     with Launcher(python, (), variables, shown=True) as launcher:
         return launcher.run(words, folder=folder, environment=variables)

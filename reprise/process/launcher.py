@@ -209,5 +209,10 @@ class Launcher:
         return "\n".join(lines[-_LAST_LINES:])
 
 
+def programs(python: Path) -> str:
+    """Return PATH as a command has it: with the programs beside an interpreter first."""
+    return f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+
+
 def _place(folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     return {"folder": str(folder), "environment": dict(environment)}

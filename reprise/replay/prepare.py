@@ -12,6 +12,7 @@ from reprise.capture import numerics
 from reprise.data import splits
 from reprise.errors import ProjectError
 from reprise.git import repository_root
+from reprise.process.launcher import programs
 from reprise.projects import containment, entry_points, search_path
 from reprise.record.schema import ALLOW_LARGE, Code, Step, as_text
 from reprise.replay.original_run import OriginalRun
@@ -128,9 +129,10 @@ def prepare(
     step = original.record.step
     cwd = _working_folder(folder, step, request)
     folders = (cwd, Path.cwd() / step.folder)
+    at_hand, checkout = (repository_root(path) for path in (Path.cwd(), folder.absolute()))
     permitted = permissions.of_replay(
-        repository_root(folder),
-        repository_root(Path.cwd()),
+        checkout,
+        at_hand,
         (*request.paths, *request.changes.values()),  # what the user changes the user names
     )
     _refuse_sources(original, request, permitted, folders)
@@ -148,8 +150,8 @@ def prepare(
         **parent.tracking_environment(),
         **_protocol(original, request, permitted, parent.run_id),
         **numerics.recorded(original.record.numerics.variables),
-        **_search_path(folder, python, step, request),
-        "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        **_search_path(folder, python, step, None if request.current_code else (at_hand, checkout)),
+        "PATH": programs(python),
     }
     return Workspace(folder, cwd, python, words, environment)
 
@@ -213,12 +215,16 @@ def _protocol(
     return variables
 
 
-def _search_path(folder: Path, python: Path, step: Step, request: Request) -> dict[str, str]:
-    """Let what is imported of the project be of the code to run, wherever its own is installed."""
+def _search_path(
+    folder: Path, python: Path, step: Step, moved: tuple[Path, Path] | None
+) -> dict[str, str]:
+    """Let what is imported of the project be of the code to run, wherever its own is installed.
+
+    That code may be in another repository than the current one: `moved` is from which to which.
+    """
     folders = [str(folder.absolute())] if step.command else []
-    if not request.current_code:
-        roots = repository_root(Path.cwd()), repository_root(folder.absolute())
-        folders += search_path.moved(search_path.entries(python), *roots)
+    if moved:
+        folders += search_path.moved(search_path.entries(python), *moved)
     if not folders:
         return {}
     inherited = os.environ.get("PYTHONPATH")
