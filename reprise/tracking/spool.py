@@ -21,7 +21,6 @@ from reprise.tracking.writes import Write
 from reprise.trust.documents import size_text
 
 _SERVER = "server"
-_LOCK = "lock"
 _LEAST_FREE = 64 << 20  # bytes, for a model and a record
 
 
@@ -69,8 +68,7 @@ def refuse_unusable() -> None:
 
 def keep(write: Write, server: str) -> None:
     """Keep what could not be sent, in whole or not at all, and on the disk when this returns."""
-    folder = location() / write.run_id
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = _folder(write.run_id)
     if not (folder / _SERVER).exists():
         _write(folder / _SERVER, server)
     number = f"{len([*folder.glob('*.json')]):06}"
@@ -81,6 +79,13 @@ def keep(write: Write, server: str) -> None:
         _copy(Path(write.path), moved)
         write = write.moved(moved)
     _write(folder / f"{number}.json", write.to_json())
+
+
+def _folder(run_id: str) -> Path:
+    """Return the folder of a run, which is made where there is none."""
+    folder = location() / run_id
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -157,16 +162,15 @@ def kept_runs() -> list[Kept]:
 @contextlib.contextmanager
 def locked(run_id: str) -> Iterator[bool]:
     """Hold what is kept of a run; False where another process does."""
-    folder = location() / ".locks"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / run_id).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
+    opened = os.open(_folder(run_id), os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
         yield True
-        (folder / run_id).unlink(missing_ok=True)
+    finally:
+        os.close(opened)
 
 
 def clear(kept: Kept) -> None:
