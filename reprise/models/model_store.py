@@ -137,8 +137,7 @@ def refuse_unrestorable(model: Any, digest: str) -> None:
 
 def has_model(run_id: str) -> bool:
     """Return whether a run has a logged model."""
-    outputs = tracking.get_run(run_id).outputs
-    return bool(outputs and outputs.model_outputs)
+    return tracking.logged_model(run_id) is not None
 
 
 def attach(run_id: str, made_by: str) -> str:
@@ -182,14 +181,14 @@ def model_id_of(run_id: str) -> str:
     ModelError
         If the run logged no model.
     """
-    outputs = tracking.get_run(run_id).outputs
-    if outputs is None or not outputs.model_outputs:
+    model_id = tracking.logged_model(run_id)
+    if model_id is None:
         raise ModelError(
             f"expected a training run with a model, found run {run_id} without one. "
             "Name a finished run that trained one; if a sweep did not store it, restore it: "
             f"reprise reproduce {word(run_id)} --materialize"
         )
-    return answers.model_id(outputs.model_outputs[-1].model_id)
+    return answers.model_id(model_id)
 
 
 def load_model(run_id: str, *, recorded: str | None) -> Any:

@@ -47,6 +47,7 @@ from reprise.tracking.search import (
     children,
     find_runs,
     get_run,
+    logged_model,
     open_children,
     replays_of,
 )
@@ -174,6 +175,7 @@ __all__ = [
     "log_params",
     "log_points",
     "log_text",
+    "logged_model",
     "make",
     "open_children",
     "open_run",

@@ -36,6 +36,12 @@ def get_run(run_id: str) -> Run:
         ) from None
 
 
+def logged_model(run_id: str) -> str | None:
+    """Return what the server gives as the id of the model that a run has logged; None if none."""
+    outputs = get_run(run_id).outputs
+    return outputs.model_outputs[-1].model_id if outputs and outputs.model_outputs else None
+
+
 def find_runs(
     experiment_id: str,
     *,

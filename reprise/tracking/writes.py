@@ -27,7 +27,7 @@ from mlflow.models.model import MLMODEL_FILE_NAME
 
 from reprise.backports import Self
 from reprise.tracking import artifacts
-from reprise.tracking.search import get_run
+from reprise.tracking.search import logged_model
 from reprise.tracking.server import client
 
 _ATTEMPTS = 5
@@ -145,7 +145,7 @@ class ModelFiles(Write):
         self._describe(logged.model_id, logged.artifact_location)
         artifacts.log_model_files(logged.model_id, self.path)
         client().finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-        if not again or _logged_model(self.run_id) != logged.model_id:  # else the server has it
+        if not again or logged_model(self.run_id) != logged.model_id:  # else the server has it
             client().log_outputs(self.run_id, [LoggedModelOutput(logged.model_id, step=0)])
         _MODELS[self.run_id] = logged.model_id
 
@@ -204,11 +204,4 @@ def now() -> int:
 
 def _model_of(run_id: str) -> str | None:
     """Return the id of the model that a run has logged."""
-    return _MODELS.get(run_id) or _logged_model(run_id)
-
-
-def _logged_model(run_id: str) -> str | None:
-    """Return the id of the model that the server has of a run."""
-    outputs = get_run(run_id).outputs
-    logged = outputs.model_outputs if outputs else []
-    return str(logged[-1].model_id) if logged else None
+    return _MODELS.get(run_id) or logged_model(run_id)
