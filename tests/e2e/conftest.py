@@ -5,20 +5,17 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 from driving import (
     HOST,
-    LIMIT_SECONDS,
     ROOT,
     Project,
-    answer,
     base_environment,
     healthy,
     server,
-    web_server,
+    table_source,
 )
 from mlflow import MlflowClient
 from replaying import ODD_TABLE, Origin, write_experiments, write_marks, write_table
@@ -183,27 +180,8 @@ def served(project, tracking_server):
     return replace(project.with_variables({"MLFLOW_TRACKING_URI": url}), store=url)
 
 
-@dataclass
-class SlowSource:
-    """A web server that sends no data until the test says so."""
-
-    url: str = ""
-    asked: threading.Event = field(default_factory=threading.Event)
-    released: threading.Event = field(default_factory=threading.Event)
-
-    def handle(self, request, _):
-        self.asked.set()
-        self.released.wait(LIMIT_SECONDS)
-        answer(request, b"", status=404)
-
-
 @pytest.fixture
 def slow():
     """A source in the middle of which a step is sure to be."""
-    source = SlowSource()
-    with web_server(source.handle) as url:
-        source.url = f"{url}/slow.csv"
-        try:
-            yield source
-        finally:
-            source.released.set()
+    with table_source() as source:
+        yield source

@@ -311,6 +311,36 @@ def web_server(handle: Callable[[BaseHTTPRequestHandler, bytes], None]) -> Itera
             web.shutdown()
 
 
+@dataclass
+class TableSource:
+    """A web server of a table; where it has none, it keeps who asks waiting."""
+
+    table: bytes | None
+    url: str = ""
+    asked: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def handle(self, request: BaseHTTPRequestHandler, _: bytes) -> None:
+        if self.table is None:
+            self.asked.set()
+            self.released.wait(LIMIT_SECONDS)
+            answer(request, b"", status=404)
+        else:
+            answer(request, self.table)
+
+
+@contextlib.contextmanager
+def table_source(table: bytes | None = None) -> Iterator[TableSource]:
+    """Serve a table until the block ends."""
+    source = TableSource(table)
+    with web_server(source.handle) as url:
+        source.url = f"{url}/table.csv"
+        try:
+            yield source
+        finally:
+            source.released.set()
+
+
 def answer(
     request: BaseHTTPRequestHandler,
     body: bytes,

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from driving import (
     at_once,
     children_of,
     refusal,
+    table_source,
     web_server,
 )
 from replaying import (
@@ -59,31 +59,11 @@ PLAIN = {
 }
 
 
-@dataclass
-class Source:
-    """A web server of a table, which becomes another one, and then never comes."""
-
-    url: str = ""
-    table: bytes | None = TABLE  # None: it keeps who asks waiting
-    asked: threading.Event = field(default_factory=threading.Event)
-    ended: threading.Event = field(default_factory=threading.Event)
-
-    def handle(self, request, _):
-        if self.table is None:
-            self.asked.set()
-            self.ended.wait(LIMIT_SECONDS)
-        answer(request, self.table or b"")
-
-
 @pytest.fixture(scope="module")
 def source():
-    source = Source()
-    with web_server(source.handle) as url:
-        source.url = f"{url}/table.csv"
-        try:
-            yield source
-        finally:
-            source.ended.set()
+    """A table, which becomes another one, and then never comes."""
+    with table_source(TABLE) as source:
+        yield source
 
 
 @pytest.fixture(scope="module")

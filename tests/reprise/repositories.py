@@ -64,3 +64,9 @@ def fingerprint(*folders):
                 content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
             found[os.fsencode(path)] = (mode, content)
     return found
+
+
+def clone(url, folder, *options):
+    """Clone a repository, and return the clone."""
+    git(folder.parent, "clone", "--quiet", *options, str(url), str(folder))
+    return folder

@@ -8,7 +8,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from repositories import add_submodule, commit_all, fingerprint, git, make_repository, publish
+from repositories import (
+    add_submodule,
+    clone,
+    commit_all,
+    fingerprint,
+    git,
+    make_repository,
+    publish,
+)
 
 from reprise.capture import code
 from reprise.errors import CodeError
@@ -1065,11 +1073,6 @@ def unbundled(folder, other):
     git(other, "bundle", "verify", "--quiet", str(path))
     git(other, "bundle", "unbundle", str(path))
     return found
-
-
-def clone(url, folder, *options):
-    git(folder.parent, "clone", "--quiet", *options, str(url), str(folder))
-    return folder
 
 
 def commit_edit(folder):

@@ -1,11 +1,8 @@
 """A checkout gives back the bytes that ran, whatever git was set to where they ran and here."""
 
-import contextlib
-
 import pytest
-from repositories import add_submodule, commit_all, git, make_repository, publish
+from repositories import add_submodule, clone, commit_all, git, make_repository, publish
 
-from reprise.capture import code
 from reprise.errors import CodeError
 from reprise.projects import checkout
 
@@ -33,38 +30,15 @@ def elsewhere(origin, tmp_path):
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Capture a folder's code as a run does, and keep its bundle where it has one."""
-
-    def run(folder):
-        with code.capture(folder) as captured:
-            if not captured.carried:
-                return captured.code
-            captured.write_bundle(tmp_path / "code.bundle")
-            return captured.code.model_copy(update={"bundle": "runs:/1/code.bundle"})
-
-    return run
-
-
-@pytest.fixture
-def replayed(tmp_path):
+def replayed(bundles):
     """Check a run's code out beside a clone, and read a file of it."""
 
     def replayed(source, at_hand, name):
-        @contextlib.contextmanager
-        def bundle(_):
-            yield tmp_path / "code.bundle"
-
         with checkout.repository(at_hand) as found:
-            found.obtain(source, bundle)
+            found.obtain(source, bundles.open)
             return (found.check_out(source) / name).read_bytes()
 
     return replayed
-
-
-def clone(url, folder, *options):
-    git(folder.parent, "clone", "--quiet", *options, str(url), str(folder))
-    return folder
 
 
 def attributes(folder, text, *, pushed=True):
@@ -74,10 +48,14 @@ def attributes(folder, text, *, pushed=True):
         git(folder, "push", "--quiet")
 
 
-def text_auto(folder):
-    attributes(folder, "* text=auto\n")
-    (folder / "t.csv").write_bytes(b"a,b\r\n1,2\r\n")
+def table(folder, text, content):
+    attributes(folder, text)
+    (folder / "t.csv").write_bytes(content)
     commit_all(folder)
+
+
+def text_auto(folder):
+    table(folder, "* text=auto\n", b"a,b\r\n1,2\r\n")
 
 
 def text_auto_untracked(folder):
@@ -86,15 +64,11 @@ def text_auto_untracked(folder):
 
 
 def eol_crlf(folder):
-    attributes(folder, "*.csv eol=crlf\n")
-    (folder / "t.csv").write_bytes(b"a,b\n1,2\n")
-    commit_all(folder)
+    table(folder, "*.csv eol=crlf\n", b"a,b\n1,2\n")
 
 
 def eol_lf(folder):
-    attributes(folder, "*.csv text eol=lf\n")
-    (folder / "t.csv").write_bytes(b"a,b\r\n1,2\r\n")
-    commit_all(folder)
+    table(folder, "*.csv text eol=lf\n", b"a,b\r\n1,2\r\n")
 
 
 def ident_edited(folder):
@@ -175,11 +149,11 @@ CASES = (
 @pytest.mark.parametrize("arrange", CASES, ids=lambda case: case.__name__)
 @pytest.mark.parametrize("automatic", ["false", "true"])
 def test_the_file_that_ran_is_the_file_that_comes_back(
-    here, run, replayed, arrange, automatic, tmp_path, monkeypatch
+    here, captured, replayed, arrange, automatic, tmp_path, monkeypatch
 ):
     arrange(here)
     ran = {path.name: path.read_bytes() for path in here.glob("t*.*")}
-    source = run(here)
+    source = captured(here)
     (tmp_path / "gitconfig").write_text(f"[core]\n\tautocrlf = {automatic}\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
 
@@ -187,48 +161,48 @@ def test_the_file_that_ran_is_the_file_that_comes_back(
 
 
 def test_a_clone_with_automatic_line_ends_runs_its_commit_and_gives_crlf_back(
-    here, elsewhere, run, replayed
+    here, elsewhere, captured, replayed
 ):
     there = elsewhere("--config", "core.autocrlf=true")
     ran = (there / "train.py").read_bytes()
 
-    source = run(there)
+    source = captured(there)
 
     assert ran == b"depth = 3\r\n"
     assert (source.dirty, source.line_ends) == (False, "crlf")
     assert replayed(source, here, "train.py") == ran
-    assert replayed(run(here), there, "train.py") == b"depth = 3\n"
+    assert replayed(captured(here), there, "train.py") == b"depth = 3\n"
 
 
-def test_files_that_git_would_give_back_are_not_carried(here, run):
+def test_files_that_git_would_give_back_are_not_carried(here, captured):
     attributes(here, "*.py text eol=lf\n*.bin -text\n*.sh ident\n* text=auto\n")
 
-    source = run(here)
+    source = captured(here)
 
     assert (source.dirty, source.bundle, source.unconverted) == (False, None, ())
 
 
-def test_what_is_kept_byte_by_byte_is_looked_at_as_any_file_that_no_commit_has(here, run):
+def test_what_is_kept_byte_by_byte_is_looked_at_as_any_file_that_no_commit_has(here, captured):
     filter_that_strips(here)
     (here / "t.csv").write_text(f"input\noutput {KEY}")
 
     with pytest.raises(CodeError, match=r"t\.csv looks like a secret, by what is in it"):
-        run(here)
+        captured(here)
 
 
-def test_what_a_sparse_checkout_leaves_out_is_no_edit_and_comes_back(here, run, replayed):
+def test_what_a_sparse_checkout_leaves_out_is_no_edit_and_comes_back(here, captured, replayed):
     git(here, "sparse-checkout", "set", "--no-cone", "/train.py")
     (here / "train.py").write_text("depth = 4\n")
     (here / "sub").mkdir()
     (here / "sub" / "new.py").write_text("new\n")
 
-    source = run(here)
+    source = captured(here)
 
     assert source.changed_files == ("sub/new.py", "train.py")
     assert replayed(source, here, "score.py").startswith(b"metric")
 
 
-def test_a_monitor_that_says_nothing_has_changed_is_not_believed(here, run):
+def test_a_monitor_that_says_nothing_has_changed_is_not_believed(here, captured):
     monitor = here / ".git" / "monitor"
     monitor.write_text("#!/bin/sh\nprintf 'token\\0'\n")
     monitor.chmod(0o755)
@@ -238,14 +212,14 @@ def test_a_monitor_that_says_nothing_has_changed_is_not_believed(here, run):
     git(here, "status")
     (here / "train.py").write_text("depth = 4\n")
 
-    assert run(here).changed_files == ("train.py",)
+    assert captured(here).changed_files == ("train.py",)
 
 
-def test_a_submodule_that_was_not_checked_out_is_not_needed(here, tmp_path, run, replayed):
+def test_a_submodule_that_was_not_checked_out_is_not_needed(here, tmp_path, captured, replayed):
     library = make_repository(tmp_path / "library")
     add_submodule(here, library)
     git(here, "submodule", "--quiet", "deinit", "--force", "lib")
-    source = run(here)
+    source = captured(here)
     library.rename(tmp_path / "gone")
     (here / ".git" / "modules").rename(tmp_path / "modules")
 
@@ -268,19 +242,21 @@ class TestPartialClones:
         options = ("--filter=blob:none", "--branch=feature", "--config", "advice.x=true")
         return clone(f"file://{origin}", tmp_path / "partial", *options)
 
-    def test_the_bundle_of_a_branch_has_what_the_clone_lacks(self, partial, run, replayed, here):
-        source = run(partial)
+    def test_the_bundle_of_a_branch_has_what_the_clone_lacks(
+        self, partial, captured, replayed, here
+    ):
+        source = captured(partial)
 
         assert source.bundle is not None
         assert replayed(source, here, "note.py") == b"# 2\n"
 
-    def test_edits_upon_it_come_back(self, partial, run, replayed, here):
+    def test_edits_upon_it_come_back(self, partial, captured, replayed, here):
         (partial / "note.py").write_text("# edited\n")
 
-        assert replayed(run(partial), here, "note.py") == b"# edited\n"
+        assert replayed(captured(partial), here, "note.py") == b"# edited\n"
 
-    def test_an_old_commit_is_checked_out_in_it(self, partial, run, replayed):
-        source = run(partial)
+    def test_an_old_commit_is_checked_out_in_it(self, partial, captured, replayed):
+        source = captured(partial)
         old = git(partial, "rev-parse", "HEAD~2")
         past = source.model_copy(update={"commit": old, "tree": None, "bundle": None})
 

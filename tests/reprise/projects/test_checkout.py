@@ -1,12 +1,12 @@
 """The code of a run is found, verified and checked out beside a repository that is only read."""
 
-import contextlib
 import os
 import shutil
 
 import pytest
 from repositories import (
     add_submodule,
+    clone,
     commit_all,
     fingerprint,
     git,
@@ -14,33 +14,10 @@ from repositories import (
     publish,
 )
 
-from reprise.capture import code
 from reprise.errors import CheckoutError
 from reprise.projects import checkout, containment
 
 pytestmark = pytest.mark.usefixtures("plain_git")
-
-
-class Bundles:
-    """The bundles that runs carry, by URI."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.opened = []
-
-    def path(self, uri):
-        return self.folder / uri.replace("/", "-")
-
-    @contextlib.contextmanager
-    def open(self, uri):
-        self.opened.append(uri)
-        yield self.path(uri)
-
-
-@pytest.fixture
-def bundles(tmp_path):
-    (tmp_path / "bundles").mkdir()
-    return Bundles(tmp_path / "bundles")
 
 
 @pytest.fixture
@@ -49,21 +26,6 @@ def repository(tmp_path):
     folder = make_repository(tmp_path / "project")
     publish(folder, tmp_path / "origin.git")
     return folder
-
-
-@pytest.fixture
-def captured(bundles):
-    """Capture a folder as a run does, and keep its bundle where it needs one."""
-
-    def captured(folder):
-        with code.capture(folder) as found:
-            if not found.carried:
-                return found.code
-            uri = f"runs:/{len(list(bundles.folder.iterdir()))}/code/snapshot.bundle"
-            found.write_bundle(bundles.path(uri))
-            return found.code.model_copy(update={"bundle": uri})
-
-    return captured
 
 
 @pytest.fixture
@@ -88,11 +50,6 @@ def files(folder):
         for path in sorted(folder.rglob("*"))
         if ".git" not in path.relative_to(folder).parts and (path.is_symlink() or path.is_file())
     }
-
-
-def clone(url, folder, *options):
-    git(folder.parent, "clone", "--quiet", *options, str(url), str(folder))
-    return folder
 
 
 def edit(folder):
