@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import distribution
 import drills
+import memory
 import pytest
 from forking import new_warm_process
 from hypothesis import settings
@@ -25,6 +26,11 @@ settings.load_profile("repeatable")
 
 def pytest_addoption(parser):
     drills.add_option(parser)
+
+
+@pytest.hookimpl(tryfirst=True)  # before anything asks for a temporary folder
+def pytest_configure(config):
+    memory.use(config)
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist's own reads the groups

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from becoming import DESCRIPTORS, execute_child, receive, send
+from rehearsal import rehearse
 from stores import read_migrations_once
 
 # skops first, as it searches all modules loaded so far.
@@ -284,6 +285,7 @@ def main() -> None:
         with contextlib.suppress(ImportError):
             importlib.import_module(library)
     read_migrations_once()
+    rehearse()
     gc.collect()
     gc.freeze()  # forks share these objects; collecting them would copy their pages
     listening = socket.socket(fileno=int(os.environ.pop("FORK_SERVER")))

@@ -26,6 +26,8 @@ from deploy.server import serve
 from deploy.server.nginx import render
 from deploy.server.settings import Settings
 
+pytestmark = pytest.mark.drill("deploy/server", "deploy/dev", "tests/e2e/stacks.py")
+
 HIDDEN = b"nobody else's business"
 NAME = "note.txt"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"

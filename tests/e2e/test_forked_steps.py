@@ -34,6 +34,12 @@ CALLS = {
     "mlflow run": ("train_dt", {"data": "{load_data}", "max_depth": "it's $(x)"}),
 }
 EXIT_CODES = {"a refusal": 2, "mlflow run": 1}
+ALWAYS = ("load_data", "train_dt", "reproduce", "mlflow run")
+FORKS = ("tests/forking.py", "tests/fork_server.py", "tests/becoming.py", "tests/rehearsal.py")
+drill = pytest.mark.drill(*FORKS, "steps", "reprise/runtime", "reprise/process")
+each_call = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in ALWAYS else drill) for name in CALLS]
+)
 NAME = "both-ways"
 _ID = re.compile(r"\b[0-9a-f]{32}\b|\bm-[0-9a-f]{32}\b")
 # What MLflow or a clock makes up.
@@ -170,14 +176,14 @@ def test_the_calls_were_made_in_forks_and_in_processes(clone):
     assert clone.in_true_processes().warm is None
 
 
-@pytest.mark.parametrize("name", CALLS)
+@each_call
 def test_the_exit_code_is_the_same(ways, name):
     forked, true = ended(ways, name)
 
     assert forked.exit_code == true.exit_code == EXIT_CODES.get(name, 0), forked.stderr
 
 
-@pytest.mark.parametrize("name", CALLS)
+@each_call
 def test_what_is_printed_is_the_same(ways, name):
     forked, true = ended(ways, name)
 
@@ -189,7 +195,7 @@ def test_what_is_printed_is_the_same(ways, name):
     assert ways[0].plain(forked.stderr) == ways[1].plain(true.stderr)
 
 
-@pytest.mark.parametrize("name", CALLS)
+@each_call
 def test_the_run_and_its_record_are_the_same(ways, name):
     forked, true = ended(ways, name)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from driving import LIMIT_SECONDS, children_of, until
 
+drill = pytest.mark.drill("reprise/process", "reprise/runtime", "reprise/sweeps", "steps/main.py")
+
 
 @pytest.fixture
 def slow_experiment(slow, tmp_path):
@@ -73,6 +75,7 @@ def test_mlflow_run_interrupted_from_the_keyboard_marks_the_run_killed(experimen
     assert experiment.record(run.info.run_id)["outputs"] is None
 
 
+@drill
 def test_main_fails_when_a_run_of_its_is_killed(experiment, slow, slow_experiment):
     command, call = experiment.step_command("main", params=slow_experiment)
 
@@ -109,6 +112,7 @@ def test_main_told_to_stop_stops_its_runs_too(experiment, slow, slow_experiment)
     assert [child.info.status for child in experiment.children(run_id)] == ["KILLED"]
 
 
+@drill
 def test_the_runs_of_a_main_that_is_killed_end_with_it(experiment, slow, slow_experiment):
     command, call = experiment.step_command("main", params=slow_experiment)
 

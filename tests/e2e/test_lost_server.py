@@ -8,6 +8,10 @@ from driving import until
 from stacks import new_account
 from sweeping import gate_of
 
+pytestmark = pytest.mark.drill(
+    "deploy/server", "deploy/dev", "reprise/sweeps", "reprise/tracking", "tests/e2e/stacks.py"
+)
+
 GRID = """\
 data: iris
 params: {max_depth: [1, 2, 3, 4], min_samples_leaf: [1, 2]}

@@ -212,9 +212,10 @@ def shared(team, new_origin, environment, tmp_path_factory):
     table = folder / ODD_TABLE
     write_table(table)
 
+    commit(author, "pushed")
+    author.git("push", "--quiet", "origin", "main")
+
     def of_the_author():
-        commit(author, "pushed")
-        author.git("push", "--quiet", "origin", "main")
         yield author.step("train_lr", C=1e-4, max_iter=2, cv=2)
         edit(author, "first.py", "VALUE = 2000\n")
         yield author.step("evaluate")  # the best so far, which a replay must not choose anew
@@ -225,7 +226,7 @@ def shared(team, new_origin, environment, tmp_path_factory):
         yield author.step("train_dt", data=ODD_TABLE, max_depth="", cv=2)
 
     def of_others():
-        yield outside.mlflow_run("-P", f"params={PARAMS['digits']}", uri=origin.url)
+        yield outside.mlflow_run("-e", "train_dt", "-P", "cv=2", uri=origin.url)
         version = ("--version", visited, "-e", "train_lr", "-P", "data=wine", "-P", "cv=0")
         yield outside.mlflow_run(*version, uri=origin.url)
         words = {"source": table, "target": ODD_TARGET, "features": ",".join(ODD_FEATURES)}
@@ -268,7 +269,10 @@ def test_code_that_origin_still_serves_was_not_carried_by_the_run(shared):
 
     served = ("a clean tree of the main branch", *(way for way in WAYS if "<git uri>" in way))
     assert {way for way in WAYS if carried[way] is None} == set(served)
-    assert {shared.replays[way].verdict["code_from"] for way in served} == {"origin"}
+    # The clone keeps what an earlier replay has fetched: one commit is of two of these runs.
+    origins = [shared.replays[way].verdict["code_from"] for way in served]
+    assert set(origins) <= {"origin", "this clone"}
+    assert origins.count("origin") >= len(served) - 1
 
 
 def test_values_to_quote_are_the_same_in_the_replay(shared):

@@ -6,6 +6,9 @@ import textwrap
 import pytest
 from driving import at_once, refusal
 
+# Each starts processes for seconds; the runs of `fit.py` are in every run of the tests.
+drill = pytest.mark.drill("reprise/scripts", "reprise/capture", "reprise/replay", "reprise/process")
+
 # Reads a table that git ignores, from the folder it is started in, and two modules: one beside it,
 # one that Python finds by its path. Makes one run for each number that it is given.
 FIT = """\
@@ -145,6 +148,7 @@ def test_the_other_runs_of_a_replayed_script_are_made_below_the_run_that_asked(
     assert of_the_script == set(first)
 
 
+@drill
 def test_edits_that_are_gone_are_made_again_wherever_python_finds_them(restored):
     folder = restored.folder
     (folder / "analysis" / "beside.py").write_text("MARK = 300\n")
@@ -161,6 +165,7 @@ def test_edits_that_are_gone_are_made_again_wherever_python_finds_them(restored)
     assert restored.record(run_id)["code"]["dirty"] is True
 
 
+@drill
 def test_another_argument_is_another_run_that_is_made_again_with_it(scripts, first):
     (run_id,) = run(scripts, "fit.py", "first other", "0.01", folder="analysis")
 
@@ -184,6 +189,7 @@ def test_an_altered_input_is_refused_as_the_cause(restored, first):
     assert restored.status(made) == "FAILED"
 
 
+@drill
 def test_a_module_is_made_again_as_a_module(restored):
     words = ("-m", "small", "-1", "a b", "$(x)", "", "ü")
     done, run_id = small(restored, words=words)
@@ -195,6 +201,7 @@ def test_a_module_is_made_again_as_a_module(restored):
     assert restored.metrics(run_id) == {"arguments": 6.0}
 
 
+@drill
 def test_a_script_that_fails_is_not_made_again(restored):
     done, run_id = small(restored, "raise ValueError('too deep')")
 
@@ -206,6 +213,7 @@ def test_a_script_that_fails_is_not_made_again(restored):
     assert made == []
 
 
+@drill
 def test_a_run_without_its_code_is_not_made_again(restored):
     done, run_id = small(restored, use_git_version=False)
 
@@ -216,6 +224,7 @@ def test_a_run_without_its_code_is_not_made_again(restored):
     assert made == []
 
 
+@drill
 def test_what_was_made_interactively_is_not_made_again(restored):
     done, run_id = small(restored, words=("-c", "exec(open('small.py').read())"))
 
@@ -226,6 +235,7 @@ def test_what_was_made_interactively_is_not_made_again(restored):
     assert made == []
 
 
+@drill
 def test_a_script_that_depends_on_the_order_of_a_set_is_found_out(restored):
     body = "experiment.log_metrics({'order': hash('a') % 10**9})"
     done, run_id = small(restored, body)
@@ -236,6 +246,7 @@ def test_a_script_that_depends_on_the_order_of_a_set_is_found_out(restored):
     assert "a step that is not deterministic" in refusal(refused, "reproduce")
 
 
+@drill
 def test_a_hash_seed_of_the_shell_is_kept(restored):
     body = "experiment.log_metrics({'order': hash('a') % 10**9})"
     _, run_id = small(restored.with_variables({"PYTHONHASHSEED": "7"}), body)

@@ -11,6 +11,8 @@ from deploy.server import database
 from deploy.server.database import Lock
 from deploy.server.settings import Settings
 
+pytestmark = pytest.mark.drill("deploy/server", "deploy/dev", "tests/e2e/stacks.py")
+
 
 @pytest.fixture
 def created(stack):

@@ -19,6 +19,7 @@ from sweeping import (
 )
 
 WORKERS = 2
+drill = pytest.mark.drill("reprise/sweeps", "reprise/process", "steps/sweep.py")
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def trainings_wait(gate, sweep):
     until(lambda: gate.arrived >= WORKERS or sweep.poll() is not None, what="runs in the making")
 
 
+@drill
 def test_a_killed_run_is_one_failed_run(mine, start, gate, held_grid):
     with start() as sweep:
         trainings_wait(gate, sweep)
@@ -55,6 +57,7 @@ def test_a_killed_run_is_one_failed_run(mine, start, gate, held_grid):
     complete(mine, held_grid)
 
 
+@drill
 def test_a_killed_warm_process_costs_the_runs_that_it_was_making(mine, start, gate, held_grid):
     with start() as sweep:
         trainings_wait(gate, sweep)
@@ -70,7 +73,7 @@ def test_a_killed_warm_process_costs_the_runs_that_it_was_making(mine, start, ga
     complete(mine, held_grid)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=drill)])
 def test_a_sweep_that_is_ended_is_taken_up_again(mine, start, gate, held_grid, how):
     with start() as sweep:
         gate.let_through(1)

@@ -10,6 +10,7 @@ from clusters import certified, cluster
 from driving import Variables, refusal
 from sweeping import EIGHT, results, trainings, write_grid
 
+drill = pytest.mark.drill("reprise/sweeps", "steps/sweep.py", "tests/e2e/clusters.py")
 FOUR = "data: iris\nparams: {max_depth: [1, 2], criterion: [gini, entropy], cv: 3}\n"
 
 
@@ -275,6 +276,7 @@ class TestOnACluster:
         assert replay.exit_code == 0, replay.stdout + replay.stderr
         assert "Verdict: identical" in replay.stdout
 
+    @drill
     def test_a_single_mlflow_run_goes_there(self, user, running, tmp_path):
         there = user.within("cluster-single")
         config = tmp_path / "cluster.json"
@@ -304,6 +306,7 @@ class TestOnACluster:
 
         assert "DASK_DISTRIBUTED__COMM__TLS__CA_FILE" in refusal(done, "sweep")
 
+    @drill
     def test_a_worker_with_another_package_refuses(self, user, environment, tls, tmp_path):
         other = tmp_path / "packages"
         (other / "scikit_learn-0.1.dist-info").mkdir(parents=True)

@@ -469,7 +469,7 @@ class TestFeaturesAndLabels:
         [
             LogisticRegression(max_iter=1000),
             DecisionTreeClassifier(),
-            HistGradientBoostingClassifier(),
+            HistGradientBoostingClassifier(max_iter=5),
         ],
     )
     def test_fit_models_as_plain_arrays_do(self, model, kind):

@@ -15,11 +15,12 @@ from reprise.projects.mlproject import plain_entry_point
 
 ROOT = Path(__file__).parents[3]
 NAMES = list(yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))["entry_points"])
+DECLARED = load_project(str(ROOT))
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
 def by_mlflow(name, raw):
-    declared = load_project(str(ROOT)).get_entry_point(name)
+    declared = DECLARED.get_entry_point(name)
     known, others = declared.compute_parameters(dict(raw), None)
     return shlex.split(declared.compute_command(dict(raw), None)), {**known, **others}
 

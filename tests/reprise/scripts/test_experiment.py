@@ -689,6 +689,10 @@ class TestSession:
         assert found.project == folder
 
 
+# Each starts Python anew; what the others share is tested by those that are not drills.
+drill = pytest.mark.drill("reprise/scripts", "reprise/process", "reprise/tracking")
+
+
 @pytest.fixture
 def process(project, store):
     """Run a text as the project's script, and return how it ended and its run."""
@@ -734,7 +738,11 @@ class TestProcess:
         assert run.data.tags["reprise.error"] == "ValueError: too deep"
         assert stderr.rstrip().endswith("ValueError: too deep")
 
-    @pytest.mark.parametrize("end", ["", "    import sys; sys.exit(0)\n"], ids=["end", "exit"])
+    @pytest.mark.parametrize(
+        "end",
+        ["", pytest.param("    import sys; sys.exit(0)\n", marks=drill)],
+        ids=["end", "exit"],
+    )
     def test_that_ends_without_terminate_run_fails_its_run(self, process, end):
         code, _, _, run = process(BEGIN + end)
 
@@ -745,8 +753,8 @@ class TestProcess:
         ("number", "code", "block"),
         [
             (signal.SIGTERM, 143, False),
-            (signal.SIGTERM, 143, True),
-            (signal.SIGHUP, 129, False),
+            pytest.param(signal.SIGTERM, 143, True, marks=drill),
+            pytest.param(signal.SIGHUP, 129, False, marks=drill),
             (signal.SIGINT, -signal.SIGINT, False),
         ],
         ids=["SIGTERM", "SIGTERM in a block", "SIGHUP", "Ctrl-C"],
@@ -774,6 +782,7 @@ class TestProcess:
 
         assert (code, run.info.status) == (0, "FINISHED"), stderr
 
+    @drill
     def test_without_a_file_is_interactive(self, process):
         text = BEGIN + "    experiment.terminate_run()\n"
 
