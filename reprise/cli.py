@@ -26,7 +26,7 @@ VERBS = {
     "audit": "Check which runs of an experiment can be reproduced.",
     "sweep": "Run the sweep of the project in this folder.",
     "show": "Show what a run depended on and what it gave.",
-    "sync": "Deliver results that the tracking server did not take.",
+    "sync": "Deliver results that were kept, and close runs of dead processes.",
     "doctor": "Check the connection to the tracking server.",
 }
 MAKE_RUNS = frozenset({"reproduce", "compare", "audit"})  # of themselves, and record it

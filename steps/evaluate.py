@@ -12,6 +12,7 @@ from reprise.data import splits
 from reprise.errors import BelowMinimumError, TrackingError
 from reprise.models import registry
 from reprise.models.model_store import has_model, load_model, model_id_of, predict
+from reprise.process import scratch
 from reprise.record.schema import InputData, run_in
 from reprise.runtime import summary
 from reprise.runtime.launch import launch
@@ -171,7 +172,7 @@ def log_plots(judged: Judged, run: RunRecorder) -> None:
         "calibration": plots.calibration(y, probabilities, classes),
         **explain(judged.model),
     }
-    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
         canvas.save_all(figures, Path(folder))
         run.log_folder(Path(folder), "plots")
 

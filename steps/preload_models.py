@@ -7,8 +7,9 @@ import pandas as pd
 from sklearn.tree import DecisionTreeClassifier
 
 from reprise.models.trusted_types import TRUSTED_TYPES
+from reprise.process import scratch
 
-with tempfile.TemporaryDirectory(prefix="reprise-") as _folder:
+with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as _folder:
     mlflow.sklearn.save_model(
         DecisionTreeClassifier().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0, 1]),
         f"{_folder}/model",

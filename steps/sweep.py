@@ -24,7 +24,7 @@ def main(parameters: SweepParameters, run: "RunRecorder", *, warm: WarmExecutor 
     from reprise.data import sources
     from reprise.record.digest import sha256_file
     from reprise.record.schema import InputData
-    from reprise.sweeps import heartbeat, leaderboard, runner, sweep
+    from reprise.sweeps import leaderboard, runner, sweep
     from reprise.sweeps.progress import Clock
     from steps import sweep_report
 
@@ -36,7 +36,7 @@ def main(parameters: SweepParameters, run: "RunRecorder", *, warm: WarmExecutor 
     )
     run.log_text("grid.yaml", path.read_text(encoding="utf-8"))
     chosen = executors.chosen(warm, preload(parameters.models), scheduler=parameters.scheduler)
-    with chosen as executor, heartbeat.heartbeat(run.run_id):
+    with chosen as executor:
         runner.check_out_for(run, executor)
         loaded = load(plan.data, run, executor, allow_large=parameters.allow_large)
         clock.lap("before the first run")

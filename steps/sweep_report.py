@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reprise.process import scratch
 from reprise.sweeps import leaderboard
 from reprise.visible import cell
 from steps.canvas import MUTED, canvas, save_all, short
@@ -31,7 +32,7 @@ def log(run: "RunRecorder", outcomes: "Sequence[Outcome]", metric: str, *, ascen
     varying = leaderboard.varying_parameters(outcomes)
     shown = runs.dropna(subset=[metric]) if metric in runs else runs.iloc[:0]
     if len(shown) and varying:
-        with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+        with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
             figure = picture(shown, varying, metric, ascending=ascending)
             save_all({PICTURE: figure}, Path(folder))
             run.log_folder(Path(folder))

@@ -21,6 +21,7 @@ from reprise.capture.working_tree import WorkingTree
 from reprise.console import warn
 from reprise.errors import CodeError
 from reprise.git import git, quoted, readable, remote
+from reprise.process import scratch
 from reprise.record.schema import Code
 from reprise.urls import without_credentials
 
@@ -141,7 +142,7 @@ def capture(project: Path, *, allow_untracked: Sequence[str] = ()) -> Iterator[C
         return
     with (
         working_tree.opened(project) as tree,
-        tempfile.TemporaryDirectory(prefix="reprise-") as name,
+        tempfile.TemporaryDirectory(prefix=scratch.prefix()) as name,
     ):
         store = Path(name, "repository")
         beside(project, store)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from reprise.capture.working_tree import WorkingTree
 from reprise.git import git, quoted
+from reprise.process import scratch
 
 _CRLF = "crlf"
 _LINE_ENDS = {"": ("core.autocrlf=false", "core.eol=lf"), _CRLF: ("core.autocrlf=true",)}
@@ -131,7 +132,7 @@ class _Checkout:
         """Return the files that would not be as they are in the working tree."""
         if not entries:
             return []
-        with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+        with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as name:
             folder = Path(name)
             words = ("checkout-index", "--quiet", "-z", "--stdin")
             git(

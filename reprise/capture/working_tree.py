@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reprise.git import git
+from reprise.process import scratch
 
 # An entry of `ls-files -v`: a tag, which is in lower case for assume-unchanged, and S for
 # skip-worktree; the stage; the name.
@@ -123,7 +124,7 @@ def opened(project: Path) -> Iterator[WorkingTree]:
         yield WorkingTree(root, listing, None)
         return
     present = root / git(root, "rev-parse", "--git-path", "index").removesuffix("\n")
-    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
         copy = Path(folder, "index")
         shutil.copy2(present, copy)  # by its time git knows which files to compare
         _without_flags(root, copy, flagged)

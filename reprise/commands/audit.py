@@ -28,7 +28,10 @@ def main(parameters: AuditParameters, run: "RunRecorder") -> None:
     experiment = parameters.experiment or tracking.experiment_name(run.experiment_id)
     allowed = parameters.allow_repository
     paths = permissions.named_places(parameters.allow_path)
-    every = tracking.all_runs(tracking.experiment_id(experiment))
+    experiment_id = tracking.experiment_id(experiment)
+    for run_id in () if run.replays else tracking.close_gone([experiment_id]):
+        console.say(f"run {run_id}: closed as KILLED, {tracking.GONE}")
+    every = tracking.all_runs(experiment_id)
     runs = [other for other in every if other.info.run_id != run.run_id]
     with contextlib.ExitStack() as stack:
         on_stage = stack.enter_context(console.working())

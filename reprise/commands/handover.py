@@ -17,6 +17,7 @@ from reprise import env
 from reprise.capture import numerics
 from reprise.capture.ahead import awaited, captured
 from reprise.errors import NotBegunError, ParameterError, RunFailedError, UndeliveredError
+from reprise.process import scratch
 from reprise.process.launcher import Ended, Launcher, programs
 from reprise.process.task import StepTask, is_understood_in
 from reprise.projects import settings
@@ -59,7 +60,7 @@ def run_step(planned: ProjectRun, command: Command, folder: Path) -> str:
     RunFailedError
         If it fails.
     """
-    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as name:
         report = Path(name, "report.json")
         task = StepTask(ordered=asdict(planned), report=str(report), captured=name)
         try:

@@ -18,6 +18,7 @@ from reprise.commands import handover
 from reprise.console import announce_run
 from reprise.errors import CodeError, ParameterError, ProjectError, RepriseError
 from reprise.git import git
+from reprise.process import scratch
 from reprise.process.launcher import Ended, Launcher, programs
 from reprise.projects import address, entry_points, environments
 from reprise.projects.address import Address
@@ -149,7 +150,7 @@ def run(order: Order, how: How) -> str:
     """
     with (
         address.opened(order.address) as folder,
-        tempfile.TemporaryDirectory(prefix="reprise-") as downloads,
+        tempfile.TemporaryDirectory(prefix=scratch.prefix()) as downloads,
     ):
         command = entry_points.command(
             folder, order.entry_point, order.parameters, downloads=Path(downloads)

@@ -1,17 +1,21 @@
-"""Delivers to the tracking server what it did not take when runs had it."""
+"""Delivers to the tracking server what it did not take, and closes the runs of dead processes."""
 
 from reprise import console, tracking
 from reprise.errors import UndeliveredError
+from reprise.process import scratch
 
 
 def start() -> None:
     """Deliver what is kept for the server in use, run by run, and report what is left.
+
+    Then close the runs of that server whose process is gone.
 
     Raises
     ------
     UndeliveredError
         If something of it could not be delivered.
     """
+    tracking.limit_waiting()
     here = tracking.shown_address()
     every = tracking.kept_runs()
     mine = [kept for kept in every if kept.server == here]
@@ -36,6 +40,10 @@ def start() -> None:
             f"expected {here} to take what is kept of {_runs(left)}, found that it does "
             "not, as printed above. It stays where it is. Try again: reprise sync"
         )
+    with tracking.translating_errors():
+        for run_id in tracking.close_gone():
+            console.say(f"run {run_id}: closed as KILLED, {tracking.GONE}")
+    scratch.remove_left()
 
 
 def _runs(count: int) -> str:

@@ -19,6 +19,7 @@ from reprise import env
 from reprise.backports import file_digest
 from reprise.data import downloads
 from reprise.errors import DataError
+from reprise.process import scratch
 from reprise.trust import documents, limits, permissions
 from reprise.urls import public, split
 
@@ -151,7 +152,7 @@ def fetch(
             f"Expected a path, or an address that starts with https://, http:// or s3://, "
             f"found {scheme}://. Download the file and give its path."
         )
-    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
         path = Path(folder) / "source"
         largest = None if allow_large else limits.SOURCE_BYTES
         sha256, size = _save(downloads.bounded(chunks, uri, largest=largest), path)

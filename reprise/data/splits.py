@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reprise import tracking
 from reprise.data.tables import bounded_memory, give_memory_back, read_parquet
 from reprise.errors import DataError, DigestMismatchError
+from reprise.process import scratch
 from reprise.record.digest import canonical_json, sha256_file, sha256_json, sha256_table
 from reprise.record.schema import InputData
 
@@ -57,7 +58,7 @@ def store(
     """
     import pyarrow.parquet as pq
 
-    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as name:
         folder = Path(name)
         files: dict[str, Any] = {}
         for part, table in parts:

@@ -15,6 +15,7 @@ from reprise import tracking
 from reprise.errors import DigestMismatchError, ModelError
 from reprise.models import fitted, model_schema
 from reprise.models.trusted_types import TRUSTED_TYPES
+from reprise.process import scratch
 from reprise.record.digest import sha256_model
 from reprise.tracking import answers
 from reprise.trust import limits
@@ -72,7 +73,7 @@ def log_model(run: "RunRecorder", model: Any, example: "pd.DataFrame") -> str:
         run.log_model_digest(digest, is_logged=False)
         return digest
     refuse_unrestorable(model, digest)
-    with tempfile.TemporaryDirectory(prefix="reprise-") as folder, _requirements_are_right():
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder, _requirements_are_right():
         mlflow.sklearn.save_model(
             model,
             f"{folder}/{NAME}",
@@ -255,7 +256,7 @@ def stored_file(run_id: str) -> Iterator[Path]:
         If the file is missing.
     """
     model_id = model_id_of(run_id)
-    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
         tracking.download_model(model_id, folder)
         path = Path(folder, FILE)
         if not path.is_file():

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from reprise.capture import code, conversion
 from reprise.errors import CheckoutError, CodeError, TrackingError
 from reprise.git import contact, fetch, git, is_full_sha, remote, succeeds
-from reprise.process import transfer
+from reprise.process import scratch, transfer
 from reprise.projects import submodules
 from reprise.projects.bundles import Bundle
 from reprise.projects.containment import inside
@@ -289,7 +289,7 @@ class Repository:
 @contextmanager
 def repository(at_hand: Path, *, allowed: str | None = None) -> Iterator[Repository]:
     """Make a temporary repository beside the current one, and remove it at the end."""
-    with tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix(), ignore_cleanup_errors=True) as folder:
         yield Repository(Path(folder), at_hand, allowed=allowed)
 
 
@@ -304,7 +304,7 @@ def clone(url: str) -> Iterator[Path]:
     """
     address = RepositoryUrl.parse(url).absolute(Path.cwd())
     login = url.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    with tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix(), ignore_cleanup_errors=True) as name:
         options = ("--progress", "--no-checkout", "--no-local", "--template=")
         try:
             contact(Path(name), "clone", *options, "--", address.text, "clone")

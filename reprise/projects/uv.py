@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from reprise.capture import environment
 from reprise.errors import EnvironmentMismatchError
+from reprise.process import scratch
 from reprise.projects.requirements import Pin
 
 ALL = "true"  # of allow_build: whatever needs it
@@ -53,7 +54,7 @@ def build(
     EnvironmentMismatchError
         If uv cannot build it: no such Python, no network, a package that is gone or needs a build.
     """
-    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as name:
         empty = Path(name)
         lock = empty / "lock.txt"
         lock.write_text("".join(f"{pin.line()}\n" for pin in pins), encoding="utf-8")

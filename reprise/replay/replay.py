@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from reprise import tracking
 from reprise.capture import numerics
 from reprise.errors import RepriseError
+from reprise.process import scratch
 from reprise.process.launcher import Ended, Launcher
 from reprise.projects import checkout, environments
 from reprise.record.verdict import Cause, CauseKind, Judgement, Verdict
@@ -168,8 +169,10 @@ def _launch(attempt: _Attempt, new_run_id: str, warm: Launcher | None) -> Ended:
     workspace = attempt.workspace
     is_step = not attempt.original.unknown and not attempt.original.record.step.command
     # A step that is killed leaves its temporary files: they go with this folder.
-    with tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True) as scratch:
-        environment = {**workspace.environment, tracking.GIVEN: new_run_id, "TMPDIR": scratch}
+    with tempfile.TemporaryDirectory(
+        prefix=scratch.prefix(), ignore_cleanup_errors=True
+    ) as temporary:
+        environment = {**workspace.environment, tracking.GIVEN: new_run_id, "TMPDIR": temporary}
         if warm and warm.is_ready and is_step and workspace.is_like_this_process:
             return warm.run(workspace.words, folder=workspace.cwd, environment=environment)
         with Launcher(workspace.python, (), environment) as cold:

@@ -19,7 +19,7 @@ from reprise.errors import (
     ParameterError,
     RepriseError,
 )
-from reprise.process import interrupts, protocol
+from reprise.process import interrupts, protocol, scratch
 from reprise.process.task import StepTask
 from reprise.record.project_run import ProjectRun
 from reprise.record.schema import ALLOW_UNTRACKED, Code, Step
@@ -69,7 +69,7 @@ def launch(
                 check(model.parse(parse_argv(arguments)))
             with tracking.caching(Path(task.cache) if task.cache else None):
                 _record(model, main, arguments, task)
-            tracking.deliver_quietly()
+            _tidy(is_child=bool(task.planned))
     except RepriseError as error:
         warn(f"{model.entry_point}: {error}")
         sys.exit(error.exit_code)
@@ -79,6 +79,14 @@ def launch(
     finally:
         startup.ending()
     sys.exit(0)
+
+
+def _tidy(*, is_child: bool) -> None:
+    """Deliver, close and remove what earlier processes of this machine could not."""
+    tracking.deliver_quietly()
+    if not is_child:
+        tracking.close_gone_quietly()
+        scratch.remove_left()
 
 
 def _record(

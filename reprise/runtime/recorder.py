@@ -360,7 +360,8 @@ def finalizing_run(run: "Run", *, end: Callable[[str, str], None] = tracking.end
     """End a run as FINISHED, FAILED with its error, or KILLED, whichever it is."""
     failed = partial(tracking.end_failed, run.info.run_id, end=end)
     try:
-        yield
+        with tracking.beating(run.info.run_id):
+            yield
     except RepriseError as error:
         failed("FAILED", str(error), kind=type(error).__name__)
         raise

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reprise import tracking
 from reprise.capture import code
+from reprise.process import scratch
 from reprise.record.schema import (
     Code,
 )
@@ -25,7 +26,7 @@ def carry(run: "Run", captured: code.Captured, source: Path) -> tuple[Code, dict
         The code with its bundle's URI, and the tags that describe it.
     """
     source_code, tags = captured.code, {}
-    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as name:
         folder = Path(name)
         if source.is_file():
             shutil.copy(source, folder / source.name)

@@ -314,6 +314,7 @@ class Experiment:
         if given:
             run = tracking.get_run(str(session.given))
             tracking.refuse_ended(run)
+            tracking.hold(run.info.run_id)
             return run
         if session.parent:
             parent = tracking.get_run(session.parent)

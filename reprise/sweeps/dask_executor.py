@@ -18,7 +18,7 @@ from reprise.capture import environment
 from reprise.console import warn
 from reprise.errors import ClusterError, EnvironmentMismatchError
 from reprise.git import git
-from reprise.process import fork_server, launcher, periodic
+from reprise.process import fork_server, identity, launcher, periodic, scratch
 from reprise.process import task as step_task
 from reprise.sweeps import dask_worker, executor
 from reprise.sweeps.executor import Result, Task
@@ -70,7 +70,9 @@ class ClusterExecutor:
         files: Mapping[str, str] | None = None,
     ) -> None:
         self._client = _connect(address, files or {})
-        self._temporary = tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True)
+        self._temporary = tempfile.TemporaryDirectory(
+            prefix=scratch.prefix(), ignore_cleanup_errors=True
+        )
         self.folder = Path(self._temporary.name)
         self._setup: dict[str, Any] = {"libraries": list(libraries), "preload": list(preload)}
         self._bundle: Any = None
@@ -196,7 +198,8 @@ def _security(files: Mapping[str, str]) -> "Security":
 def _send_by_value() -> None:
     import cloudpickle
 
-    for module in (dask_worker, env, errors, executor, launcher, periodic, step_task, visible):
+    sent = (identity, launcher, periodic, scratch, step_task)
+    for module in (dask_worker, env, errors, executor, *sent, visible):
         cloudpickle.register_pickle_by_value(module)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from reprise.process import scratch
 from reprise.process.launcher import Launcher
 from reprise.process.periodic import periodic
 from reprise.process.task import StepTask
@@ -129,7 +130,7 @@ def _code(
     setup: Mapping[str, Any], bundle: bytes
 ) -> tuple["tempfile.TemporaryDirectory[str]", Path, dict[str, Any]]:
     """Check out the commit, and check that this worker's environment is the driver's."""
-    temporary = tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True)
+    temporary = tempfile.TemporaryDirectory(prefix=scratch.prefix(), ignore_cleanup_errors=True)
     folder = Path(temporary.name)
     path, root = folder / "code.bundle", folder / "repository"
     path.write_bytes(bundle)

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from reprise import env
 from reprise.backports import Self
+from reprise.process import scratch
 from reprise.process.launcher import Launcher
 from reprise.process.task import StepTask
 
@@ -122,7 +123,9 @@ class WarmExecutor:
         self._preload = preload
         self.workers = workers
         self._launcher = start(libraries)  # imports begin now, beside the caller's own
-        self._temporary = tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True)
+        self._temporary = tempfile.TemporaryDirectory(
+            prefix=scratch.prefix(), ignore_cleanup_errors=True
+        )
         self.folder = Path(self._temporary.name)
         self._code = Path.cwd()
         self._environment: Mapping[str, str] = {}

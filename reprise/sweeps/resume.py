@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from reprise import tracking
 from reprise.errors import RunFailedError
 from reprise.record.digest import sha256_json
-from reprise.sweeps import heartbeat
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -46,12 +45,11 @@ def close_dead(run: "RunRecorder", plan: str) -> int:
         If another process makes the same plan right now.
     """
     tracking.log(run.run_id, tags={PLAN: plan})
-    open_runs = f"attributes.status = 'RUNNING' AND tags.`{heartbeat.DRIVER}` LIKE '%'"
     closed = 0
-    for other in tracking.all_runs(run.experiment_id, open_runs):
+    for other in tracking.held_runs([run.experiment_id]):
         if other.info.run_id == run.run_id:
             continue
-        if not heartbeat.is_alive(other):
+        if tracking.is_gone(other):
             closed += _close(other)
         elif other.data.tags.get(PLAN) == plan and _came_first(other, run):
             raise RunFailedError(
@@ -72,6 +70,5 @@ def _close(parent: "Run") -> int:
     children = (parent.info.run_id, parent.info.experiment_id)
     while tracking.open_children(*children) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
-    closed = tracking.close_children(*children, "KILLED", "its process is gone")
-    tracking.close(parent.info.run_id, "KILLED", "its process is gone")
-    return closed + 1
+    closed = tracking.close_children(*children, "KILLED", tracking.GONE)
+    return closed + tracking.close(parent.info.run_id, "KILLED", tracking.GONE)

@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from reprise.errors import RecordError, TrackingError
+from reprise.process import scratch
 from reprise.record.schema import FILE_NAME, RunRecord, run_in
 from reprise.tracking import answers
 from reprise.tracking.search import find_runs, get_run
@@ -106,7 +107,7 @@ def artifact(run_id: str, name: str, *, allow_large: bool = False) -> Iterator[P
     if cache:
         yield _cached(cache / run_id / name, fetch)
         return
-    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
         yield fetch(folder)
 
 
@@ -121,7 +122,7 @@ def stored_in(run_id: str) -> str:
         path.write_text(holder, encoding="utf-8")
         return path
 
-    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
         path = _cached(cache / run_id / STORED_IN, ask) if cache else ask(folder)
         return answers.run_id(path.read_text(encoding="utf-8"))
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from reprise.process import scratch
 from reprise.record.schema import InputData
 from reprise.tracking.outbox import deliver
 from reprise.tracking.writes import Batch, End, Files, Inputs, ModelFiles, now
@@ -79,7 +80,7 @@ def _dataset_source(uri: str) -> dict[str, str]:
 def log_text(run_id: str, name: str, text: str) -> None:
     """Store a text as an artifact of a run, replacing an earlier one of that name."""
     folder, _, last = name.rpartition("/")
-    with tempfile.TemporaryDirectory(prefix="reprise-") as temporary:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as temporary:
         path = Path(temporary, last)
         path.write_text(text, encoding="utf-8")
         deliver(Files(run_id, str(path), name=folder or None))

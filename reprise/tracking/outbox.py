@@ -116,9 +116,7 @@ def keeping() -> Iterator[None]:
         When the block has ended, if something is kept.
     """
     spool.refuse_unusable()
-    # MLflow's own patience is 4 minutes of errors, or 16 minutes of silence.
-    os.environ.setdefault(_MLFLOW_RETRIES, str(_RETRIES))
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(round(patience() / 3) or 1))
+    limit_waiting()
     outbox = Outbox()
     token = _OUTBOX.set(outbox)
     try:
@@ -132,6 +130,15 @@ def keeping() -> Iterator[None]:
         outbox.close()
     if outbox.notice():
         raise UndeliveredError(outbox.notice())
+
+
+def limit_waiting() -> None:
+    """Let MLflow wait as `REPRISE_PATIENCE` says, unless the user has set how long it waits.
+
+    MLflow's own patience is 4 minutes of errors, or 16 minutes of silence.
+    """
+    os.environ.setdefault(_MLFLOW_RETRIES, str(_RETRIES))
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(round(patience() / 3) or 1))
 
 
 def own(run_id: str) -> None:
@@ -186,10 +193,15 @@ def deliver_kept(kept: spool.Kept) -> None:
         spool.clear(kept)
 
 
+def is_taken() -> bool:
+    """Return whether the server has taken all that this process has sent."""
+    outbox = _OUTBOX.get()
+    return outbox is None or not outbox.reason
+
+
 def deliver_quietly() -> None:
     """Deliver all that is kept for the server in use, if it has taken this process's results."""
-    outbox = _OUTBOX.get()
-    if outbox is not None and outbox.reason:
+    if not is_taken():
         return
     for kept in spool.kept_runs():
         if kept.server == shown_address():

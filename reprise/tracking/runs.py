@@ -21,6 +21,7 @@ from reprise.errors import TrackingError
 from reprise.record.project_run import ProjectRun
 from reprise.tracking import answers
 from reprise.tracking.artifacts import LOCATIONS
+from reprise.tracking.heartbeat import holding
 from reprise.tracking.log import end, log
 from reprise.tracking.outbox import own
 from reprise.tracking.search import find_runs, get_run, open_children
@@ -95,9 +96,19 @@ def open_run(
     asked = os.environ.get(GIVEN)
     if asked:
         refuse_ended(get_run(asked))
-    run = answers.run(start_run(asked), asked=asked)
+    if asked:
+        run = answers.run(start_run(asked), asked=asked)
+        hold(asked)
+        return run, Origin.GIVEN
+    run = answers.run(start_run(None, tags=holding()))
     own(run.info.run_id)
-    return run, Origin.GIVEN if asked else Origin.NEW
+    return run, Origin.NEW
+
+
+def hold(run_id: str) -> None:
+    """Take over a run that was made for this process."""
+    own(run_id)
+    log(run_id, tags=holding())
 
 
 def refuse_ended(run: Run) -> None:
@@ -116,13 +127,15 @@ def refuse_ended(run: Run) -> None:
         )
 
 
-def start_run(run_id: str | None, *, nested: bool = False) -> Run:
+def start_run(
+    run_id: str | None, *, nested: bool = False, tags: Mapping[str, str] | None = None
+) -> Run:
     """Start a run, with system metrics only if MLflow can measure them.
 
     With MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING, MLflow refuses to start a run if psutil is missing.
     """
     can_measure = None if importlib.util.find_spec("psutil") else False
-    return mlflow.start_run(run_id=run_id, nested=nested, log_system_metrics=can_measure)
+    return mlflow.start_run(run_id=run_id, nested=nested, tags=tags, log_system_metrics=can_measure)
 
 
 @dataclass(frozen=True)
@@ -174,7 +187,7 @@ def find_planned(plan: Plan, key: str) -> Run | None:
 def make(plan: Plan) -> Run:
     """Make a planned run; log its tags first and its parameters second."""
     created = answers.run(
-        client().create_run(plan.experiment_id, tags=plan.tags, run_name=plan.name)
+        client().create_run(plan.experiment_id, tags={**plan.tags, **holding()}, run_name=plan.name)
     )
     LOCATIONS[created.info.run_id] = created.info.artifact_uri
     own(created.info.run_id)
@@ -203,6 +216,7 @@ def create_project_run(experiment_id: str, planned: ProjectRun) -> str:
         GIT_REPOSITORY: planned.repository,
         PROJECT_ENVIRONMENT: planned.environment,
         PARENT: above.info.run_id if above else None,
+        **holding(),
     }
     known_tags = {name: value for name, value in tags.items() if value is not None}
     made = client().create_run(experiment_id, tags=known_tags, run_name=planned.name)
@@ -226,6 +240,7 @@ def create_script_run(experiment_id: str, entry_point: str, *, name: str, user: 
         mlflow_tags.MLFLOW_USER: user,
         mlflow_tags.MLFLOW_SOURCE_TYPE: SourceType.to_string(kind),
         **({SOURCE_NAME: entry_point, ENTRY_POINT: entry_point} if entry_point else {}),
+        **holding(),
     }
     run_name = name[:_LONGEST_NAME] or None
     return answers.run(client().create_run(experiment_id, tags=tags, run_name=run_name))
@@ -258,12 +273,14 @@ def end_failed(
         warn(f"run {run_id} could not be marked {status}: {first_line(refused)}")
 
 
-def close(run_id: str, status: str, error: str) -> None:
-    """Give a run without a process a final status, if it has none yet."""
-    if get_run(run_id).info.status in _OPEN:
-        if error:
-            log(run_id, tags={ERROR: error_tag(error)})
-        client().set_terminated(run_id, status)
+def close(run_id: str, status: str, error: str) -> bool:
+    """Give a run without a process a final status; return whether it had none yet."""
+    if get_run(run_id).info.status not in _OPEN:
+        return False
+    if error:
+        log(run_id, tags={ERROR: error_tag(error)})
+    client().set_terminated(run_id, status)
+    return True
 
 
 def close_children(run_id: str, experiment_id: str, status: str, error: str) -> int:

@@ -10,7 +10,7 @@ import pytest
 from faults import KINDS, at, proxy
 
 UNDELIVERED = 3
-_OF_THE_RUN = ("mlflow.runName",)  # tags that differ from run to run
+_OF_THE_RUN = ("mlflow.runName", "reprise.process", "reprise.seen")  # differ from run to run
 # What a training reads before it computes, and sends when it has: request, and which one of these.
 BEFORE = {
     "its source": ("PUT .*/code/", 1),

@@ -51,7 +51,7 @@ _MADE_UP = (
     (re.compile(r"/tmp\w{8}\b"), "/<temporary>"),
 )
 # Logged by the clock; of the store or the machine's moment.
-_TIMED_TAGS = {"mlflow.log-model.history", "e2e.call", "reprise.driver", "reprise.driver_seen"}
+_TIMED_TAGS = {"mlflow.log-model.history", "e2e.call", "reprise.process", "reprise.seen"}
 
 
 @dataclass

@@ -1,10 +1,13 @@
 """What earlier sweeps have finished is found, and what dead ones have left open is closed."""
 
+from dataclasses import replace
+
 import pytest
 
 from reprise import tracking
 from reprise.errors import RunFailedError
-from reprise.sweeps import heartbeat, resume
+from reprise.process import identity
+from reprise.sweeps import resume
 from steps.parameters import SweepParameters
 
 TREE = "d" * 40  # of `record_of`
@@ -37,12 +40,11 @@ def trained(store):
 def other(store, monkeypatch):
     """Make the open run of another sweep; of its process, the dead have nothing to wait for."""
     monkeypatch.setattr(resume, "_GRACE_SECONDS", 0)
-    machine, _, process = heartbeat.present().rpartition(" ")
-    pid, _, _ = process.partition(":")
-    names = {"alive": heartbeat.present(), "dead": f"{machine} {pid}:1"}
+    here = identity.current()
+    processes = {"alive": here, "dead": replace(here, started="1")}
 
     def other(state, *, plan=PLAN, start_time=1):
-        tags = {heartbeat.DRIVER: names[state], resume.PLAN: plan}
+        tags = {tracking.PROCESS: str(processes[state]), resume.PLAN: plan}
         return store.make_run(status="RUNNING", tags=tags, start_time=start_time)
 
     return other
@@ -143,8 +145,9 @@ class TestCloseDead:
         assert store.status(run_id) == "RUNNING"
 
     def test_a_sweep_does_not_take_itself_for_another(self, store, sweep):
-        with heartbeat.heartbeat(sweep.run_id):
-            assert resume.close_dead(sweep, PLAN) == 0
+        tracking.log(sweep.run_id, tags=tracking.holding())
+
+        assert resume.close_dead(sweep, PLAN) == 0
 
         assert store.status(sweep.run_id) == "RUNNING"
         assert store.tags(sweep.run_id)[resume.PLAN] == PLAN

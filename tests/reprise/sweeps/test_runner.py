@@ -1,6 +1,7 @@
 """Planned runs come back in the order of the plan, none is left open, none is made twice."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -11,13 +12,15 @@ from reprise import env, tracking
 from reprise.capture import code
 from reprise.errors import RepriseError, RunFailedError
 from reprise.models import model_store
+from reprise.process import identity
 from reprise.runtime import recorder
-from reprise.sweeps import heartbeat, resume, runner
+from reprise.sweeps import resume, runner
 from reprise.sweeps.executor import Result
 from steps import load_data, train_dt
 from steps.parameters import LoadDataParameters, TrainDecisionTreeParameters
 
 PLANNED = [TrainDecisionTreeParameters(max_depth=depth) for depth in (1, 2, 3)]
+GONE = replace(identity.current(), started="1")
 KEYS = ["a", "b", "c"]
 
 
@@ -262,14 +265,14 @@ class TestResume:
 
     def test_closes_what_a_dead_sweep_has_left_open(self, store, parent, finish, monkeypatch):
         monkeypatch.setattr(resume, "_GRACE_SECONDS", 0)
-        dead = store.make_run(status="RUNNING", tags={heartbeat.DRIVER: "another machine 1:1"})
+        dead = store.make_run(status="RUNNING", tags={tracking.PROCESS: str(GONE)})
 
         self.resume(parent, FakeExecutor(finish))
 
         assert store.status(dead) == "KILLED"
 
     def test_is_refused_while_another_makes_the_same(self, store, parent):
-        tags = {heartbeat.DRIVER: heartbeat.present(), resume.PLAN: resume.plan_digest(KEYS)}
+        tags = {**tracking.holding(), resume.PLAN: resume.plan_digest(KEYS)}
         store.make_run(status="RUNNING", tags=tags, start_time=1)
 
         with pytest.raises(RunFailedError, match="expected to be alone with this plan"):
