@@ -1,7 +1,7 @@
 """Delivers to the tracking server what it did not take, and closes the runs of dead processes."""
 
 from reprise import console, tracking
-from reprise.errors import UndeliveredError
+from reprise.errors import TrackingError, UndeliveredError
 from reprise.process import scratch
 
 
@@ -16,24 +16,27 @@ def start() -> None:
         If something of it could not be delivered.
     """
     tracking.limit_waiting()
-    here = tracking.shown_address()
+    here = tracking.kept_address()
     every = tracking.kept_runs()
     mine = [kept for kept in every if kept.server == here]
+    waiting = [kept for kept in mine if not kept.is_empty]
     left = 0
     for kept in mine:
         try:
             with tracking.translating_errors():
-                size = kept.size()
-                tracking.deliver_kept(kept)
-        except UndeliveredError as error:
+                size = "" if kept.is_empty else f" ({kept.size()})"
+                delivery = tracking.deliver_kept(kept)
+        except (UndeliveredError, TrackingError) as error:
             left += 1
-            console.warn(f"run {kept.run_id} ({size}): {error}")
+            console.warn(f"run {kept.run_id}{size}: {error}")
         else:
-            console.say(f"run {kept.run_id} ({size}): delivered")
-    for server in sorted({kept.server for kept in every} - {here}):
-        count = sum(kept.server == server for kept in every)
+            if size or delivery is tracking.Delivery.CLOSED:
+                console.say(f"run {kept.run_id}{size}: {delivery.value}")
+    elsewhere = [kept.server for kept in every if kept.server != here and not kept.is_empty]
+    for server in sorted(set(elsewhere)):
+        count = elsewhere.count(server)
         console.say(f"{_runs(count)} of {server}: set MLFLOW_TRACKING_URI to deliver them")
-    if not mine:
+    if not waiting:
         console.say(f"nothing waits for {here}")
     if left:
         raise UndeliveredError(

@@ -139,8 +139,8 @@ def sync() -> click.Command:
         callback=call,
         epilog=epilog(),
         help="Deliver to the tracking server that MLFLOW_TRACKING_URI names what it did not take "
-        "when runs had it. Each result arrives once, and the runs end as they had ended. Then close "
-        "the runs whose process is gone.",
+        "when runs had it. Each result arrives once, and the runs end as they had ended. Then "
+        "close the runs whose process is gone.",
     )
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 EXIT_CODE = 130  # of a command that was interrupted
@@ -18,6 +19,21 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # the first must not interrupt the closing of the run.
 GRACE_SECONDS = 5.0
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
+
+
+class Terminated(SystemExit):
+    """A signal asked the process to end."""
+
+
+@dataclass
+class _Deferral:
+    """How many blocks want no signal now, and the error of one that has come."""
+
+    blocks: int = 0
+    error: BaseException | None = None
+
+
+_DEFERRAL = _Deferral()  # of the main thread: only there signals are handled
 
 
 def keyboard_interrupt(_number: int) -> BaseException:
@@ -43,16 +59,19 @@ def handle(error: Callable[[int], BaseException] = keyboard_interrupt) -> dict[i
     """
     if threading.current_thread() is not threading.main_thread():
         return {}
-    process, last = os.getpid(), -GRACE_SECONDS
+    process, last, is_first = os.getpid(), -GRACE_SECONDS, True
 
     def on_signal(number: int, _frame: object) -> None:
-        nonlocal last
+        nonlocal last, is_first
         if os.getpid() != process:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
         if time.monotonic() - last >= GRACE_SECONDS:
-            last = time.monotonic()
+            last, was_first, is_first = time.monotonic(), is_first, False
+            if _DEFERRAL.blocks and was_first:
+                _DEFERRAL.error = error(number)
+                return
             raise error(number)
 
     replaced = [number for number in ENDING if signal.getsignal(number) in _DEFAULTS]
@@ -73,3 +92,29 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         restore(replaced)
+
+
+@contextmanager
+def deferred() -> Iterator[Callable[[], None]]:
+    """Let a signal interrupt this block only at its end, or where it calls what is yielded.
+
+    So that what must not be torn apart is whole: a run is made and will be ended, or is ended. A
+    second signal, after `GRACE_SECONDS`, interrupts at once, as what is done may hang.
+    """
+    _DEFERRAL.blocks += 1
+    is_over = False
+
+    def admit() -> None:
+        nonlocal is_over
+        if is_over:
+            return
+        is_over = True
+        _DEFERRAL.blocks -= 1
+        if not _DEFERRAL.blocks and _DEFERRAL.error is not None:
+            error, _DEFERRAL.error = _DEFERRAL.error, None
+            raise error
+
+    try:
+        yield admit
+    finally:
+        admit()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from reprise import tracking
 from reprise.capture import numerics
 from reprise.errors import RepriseError
-from reprise.process import scratch
+from reprise.process import interrupts, scratch
 from reprise.process.launcher import Ended, Launcher
 from reprise.projects import checkout, environments
 from reprise.record.verdict import Cause, CauseKind, Judgement, Verdict
@@ -108,12 +108,15 @@ def reproduce(
 def _run(attempt: _Attempt, warm: Launcher | None) -> Replay:
     """Make one replay, and compare it with the original."""
     original = attempt.original
-    new_run_id = _create(attempt)
-    try:
-        ended = _launch(attempt, new_run_id, warm)
-    except BaseException:
-        tracking.close(new_run_id, "KILLED", "interrupted")
-        raise
+    with interrupts.deferred() as admit:
+        new_run_id = _create(attempt)
+        try:
+            admit()
+            ended = _launch(attempt, new_run_id, warm)
+        except BaseException:
+            with interrupts.deferred():
+                tracking.close(new_run_id, "KILLED", "interrupted")
+            raise
     if ended.exit_code == 0 and original.unknown:  # a plain step leaves the end to its launcher
         tracking.close(new_run_id, "FINISHED", "")
     tracking.close(new_run_id, "FAILED", _exit_reason(ended))

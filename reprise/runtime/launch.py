@@ -24,9 +24,10 @@ from reprise.process.task import StepTask
 from reprise.record.project_run import ProjectRun
 from reprise.record.schema import ALLOW_UNTRACKED, Code, Step
 from reprise.runtime import imported, startup
+from reprise.runtime.finalizing import finalizing_run
 from reprise.runtime.outcome import Reporter
 from reprise.runtime.parameters import Parameters, asks_for_help, help_text, parse_argv
-from reprise.runtime.recorder import RunRecorder, begin_record, finalizing_run, original_record
+from reprise.runtime.recorder import RunRecorder, begin_record, original_record
 from reprise.runtime.source_artifacts import carry
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ def launch(
 
 def _tidy(*, is_child: bool) -> None:
     """Deliver, close and remove what earlier processes of this machine could not."""
-    tracking.deliver_quietly()
     if not is_child:
+        tracking.deliver_quietly()
         tracking.close_gone_quietly()
         scratch.remove_left()
 
@@ -95,7 +96,7 @@ def _record(
     arguments: Sequence[str],
     task: StepTask,
 ) -> None:
-    """Attach to the run, put code, parameters and environment on the record, and do the step."""
+    """Make the run of this process, or attach to it, do the step, and end the run."""
     reporter = Reporter(task.report)
     ordered = ProjectRun(**task.ordered) if task.ordered else None
     planned = tracking.Plan(**task.planned) if task.planned else None
@@ -107,59 +108,74 @@ def _record(
     if made is not None:
         reporter.report(run_id=made.info.run_id, metrics=made.data.metrics, made_before=True)
         return
-    run, origin = tracking.open_run(ordered=ordered, planned=planned)
-    reporter.report(run_id=run.info.run_id)
-    if ordered:
-        announce_run(model.entry_point, run.info.run_id)
-    captures = env.CODE not in os.environ
     end: Callable[[str, str], None] = tracking.end
     if planned:
         end = partial(tracking.end_planned, alone=task.key is None)
-    with finalizing_run(run, end=end):
-        raw: dict[str, str] = {}
-        parameters: P | None = None
-        wrong: RepriseError | None = None
-        try:
-            raw = parse_argv(arguments)
-            parameters = model.parse(raw)
-        except ParameterError as error:
-            wrong = error  # what was refused as an address may hold a password
-            raw = {name: value for name, value in raw.items() if name not in model.locations}
-        try:
-            source, carrying = _source_of(run, model, raw, task)
-        except CodeError as error:
-            source, carrying, wrong = code.UNKNOWN, {}, wrong or error
-        step = Step(
-            entry_point=model.entry_point,
-            raw_parameters=raw,
-            parameters=parameters.typed() if parameters else {},
-            locations=tuple(sorted(model.locations)),
-        )
-        record = begin_record(run, source, step)
-        tags = tracking.describe_source(run, record.code) | carrying
-        if origin == tracking.Origin.NEW:
-            tags |= tracking.describe_step(model.entry_point, record.code)
-            # MLflow takes the declared ones.
+    with interrupts.deferred() as admit:
+        run, origin = tracking.open_run(ordered=ordered, planned=planned)
+        with finalizing_run(run, end=end):
+            admit()
+            reporter.report(run_id=run.info.run_id)
+            if ordered:
+                announce_run(model.entry_point, run.info.run_id)
+            metrics = _do(run, origin, model, main, arguments, task)
+    reporter.report(run_id=run.info.run_id, metrics=metrics)
+
+
+def _do(
+    run: "Run",
+    origin: tracking.Origin,
+    model: type[P],
+    main: Callable[[P, RunRecorder], None],
+    arguments: Sequence[str],
+    task: StepTask,
+) -> Mapping[str, float]:
+    """Put code, parameters and environment on the record, do the step, and return its metrics."""
+    captures = env.CODE not in os.environ
+    raw: dict[str, str] = {}
+    parameters: P | None = None
+    wrong: RepriseError | None = None
+    try:
+        raw = parse_argv(arguments)
+        parameters = model.parse(raw)
+    except ParameterError as error:
+        wrong = error  # what was refused as an address may hold a password
+        raw = {name: value for name, value in raw.items() if name not in model.locations}
+    try:
+        source, carrying = _source_of(run, model, raw, task)
+    except CodeError as error:
+        source, carrying, wrong = code.UNKNOWN, {}, wrong or error
+    step = Step(
+        entry_point=model.entry_point,
+        raw_parameters=raw,
+        parameters=parameters.typed() if parameters else {},
+        locations=tuple(sorted(model.locations)),
+    )
+    record = begin_record(run, source, step)
+    tags = tracking.describe_source(run, record.code) | carrying
+    if origin == tracking.Origin.NEW:
+        tags |= tracking.describe_step(model.entry_point, record.code)
+    original, verifies = original_record(run, parameters)
+    recorded = RunRecorder(
+        run,
+        record,
+        parameters=parameters,
+        tags=tags,
+        original=original,
+        verifies=verifies,
+        keeps_models=task.keep_models,
+    )
+    # Of a planned run, the one that planned it has a record of all but the input.
+    with recorded.recorded(at_once=not task.planned):
+        if origin == tracking.Origin.NEW:  # MLflow takes the declared ones
             declared = {n: v for n, v in raw.items() if n in model.model_fields}
             tracking.log(run.info.run_id, params=parameters.raw() if parameters else declared)
-        original, verifies = original_record(run, parameters)
-        recorded = RunRecorder(
-            run,
-            record,
-            parameters=parameters,
-            tags=tags,
-            original=original,
-            verifies=verifies,
-            keeps_models=task.keep_models,
-        )
-        # Of a planned run, the one that planned it has a record of all but the input.
-        with recorded.recorded(at_once=not planned):
-            if wrong:
-                raise wrong
-            watched = imported.reporting(recorded, Path.cwd(), is_on=captures)
-            with extras.explaining_missing(), watched:
-                main(cast("P", parameters), recorded)
-    reporter.report(run_id=run.info.run_id, metrics=recorded.metrics)
+        if wrong:
+            raise wrong
+        watched = imported.reporting(recorded, Path.cwd(), is_on=captures)
+        with extras.explaining_missing(), watched:
+            main(cast("P", parameters), recorded)
+    return recorded.metrics
 
 
 def _source_of(

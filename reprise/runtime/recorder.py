@@ -5,14 +5,14 @@ failure leaves is kept.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reprise import env, tracking
 from reprise.capture import environment, numerics
-from reprise.errors import DigestMismatchError, RecordError, RepriseError
+from reprise.errors import DigestMismatchError, RecordError
+from reprise.process import interrupts
 from reprise.record.digest import sha256_array
 from reprise.record.schema import (
     FILE_NAME,
@@ -25,6 +25,7 @@ from reprise.record.schema import (
     as_text,
     run_key,
 )
+from reprise.runtime.finalizing import finalizing_run
 from reprise.runtime.parameters import Parameters
 from reprise.tracking import Plan, make, plan_run, start_run
 
@@ -70,8 +71,9 @@ class RunRecorder:
         self.record = record
         self.model_id: str | None = None
         self.metrics: dict[str, float] = {}
+        self._at = 0  # when the metrics were first sent, in milliseconds since 1970
         self._at_server: set[str] = set()  # metrics that need not be logged any more
-        self._written = False
+        self._written: RunRecord | None = None  # the record that is whole among the artifacts
         self._tags: dict[str, str] = dict(tags)
         self._digests: dict[str, Any] = {"model": None, "predictions": {}, "artifacts": {}}
 
@@ -261,28 +263,33 @@ class RunRecorder:
     @contextlib.contextmanager
     def nested(self, parameters: Parameters) -> Iterator["RunRecorder"]:
         """Make, record and end a child run in this process."""
-        raw = parameters.raw()
-        run = open_nested_run(self._run, parameters)
-        with finalizing_run(run):
-            step = Step(
-                entry_point=parameters.entry_point,
-                raw_parameters=raw,
-                parameters=parameters.typed(),
-                locations=tuple(sorted(parameters.locations)),
-            )
-            record = RunRecord(
-                code=self.record.code,
-                step=step,
-                environment=self.record.environment,
-                numerics=self.record.numerics,
-                seeds=seeds(step.parameters),
-            )
-            tags = tracking.describe_source(run, record.code)
-            child = RunRecorder(
-                run, record, parameters=parameters, tags=tags, keeps_models=self.keeps_models
-            )
-            with child.recorded():
-                yield child
+        with interrupts.deferred() as admit:
+            run = open_nested_run(self._run, parameters)
+            with finalizing_run(run):
+                admit()
+                child = self._child(run, parameters)
+                with child.recorded():
+                    yield child
+
+    def _child(self, run: "Run", parameters: Parameters) -> "RunRecorder":
+        """Return the recorder of a child run of the same code, in this process."""
+        step = Step(
+            entry_point=parameters.entry_point,
+            raw_parameters=parameters.raw(),
+            parameters=parameters.typed(),
+            locations=tuple(sorted(parameters.locations)),
+        )
+        record = RunRecord(
+            code=self.record.code,
+            step=step,
+            environment=self.record.environment,
+            numerics=self.record.numerics,
+            seeds=seeds(step.parameters),
+        )
+        tags = tracking.describe_source(run, record.code)
+        return RunRecorder(
+            run, record, parameters=parameters, tags=tags, keeps_models=self.keeps_models
+        )
 
     @contextlib.contextmanager
     def recorded(self, *, at_once: bool = True) -> Iterator[None]:
@@ -293,15 +300,20 @@ class RunRecorder:
         at_once : bool
             False: with the first input, which is before anything is computed.
         """
-        if at_once:
-            self.write_record()
         try:
-            yield
-        except BaseException:
-            self._flush()
-            if not self._written:
+            if at_once:
                 self.write_record()
+            yield
+            self._complete()
+        except BaseException:
+            with interrupts.deferred():
+                self._flush()
+                if self._written is not self.record:
+                    self.write_record()
             raise
+
+    def _complete(self) -> None:
+        """Put what the run has given on its record."""
         self._update(outputs=Outputs(metrics=dict(sorted(self.metrics.items())), **self._digests))
         key = self.key(self._parameters, self.record.inputs) if self._parameters else None
         if key:
@@ -311,12 +323,17 @@ class RunRecorder:
 
     def write_record(self) -> None:
         """Store the record as it is so far."""
-        self._written = True
+        self._written = None
         tracking.log_text(self.run_id, FILE_NAME, self.record.to_json())
+        self._written = self.record
 
     def _flush(self) -> None:
+        """Send metrics and tags; MLflow keeps a point once that is sent twice with one time."""
+        self._at = self._at or tracking.now()
         metrics = {n: v for n, v in self.metrics.items() if n not in self._at_server}
-        tracking.log(self.run_id, metrics=metrics, tags=self._tags, model_id=self.model_id)
+        tracking.log(
+            self.run_id, metrics=metrics, tags=self._tags, model_id=self.model_id, at=self._at
+        )
 
     def _update(self, **changes: Any) -> None:
         self.record = self.record.model_copy(update=changes)
@@ -353,26 +370,6 @@ def original_record(run: "Run", parameters: Parameters | None) -> tuple[RunRecor
     old |= {n: v for n, v in record.step.raw_parameters.items() if n in old}
     kept = all(current[name] == value for name, value in old.items())
     return (record, True) if kept else (None, False)
-
-
-@contextlib.contextmanager
-def finalizing_run(run: "Run", *, end: Callable[[str, str], None] = tracking.end) -> Iterator[None]:
-    """End a run as FINISHED, FAILED with its error, or KILLED, whichever it is."""
-    failed = partial(tracking.end_failed, run.info.run_id, end=end)
-    try:
-        with tracking.beating(run.info.run_id):
-            yield
-    except RepriseError as error:
-        failed("FAILED", str(error), kind=type(error).__name__)
-        raise
-    except KeyboardInterrupt:
-        failed("KILLED", "interrupted", kind="KeyboardInterrupt")
-        raise
-    except BaseException as error:
-        kind = type(error).__name__
-        failed("FAILED", f"{kind}: {error}", kind=kind)
-        raise
-    end(run.info.run_id, "FINISHED")
 
 
 def seeds(typed: Mapping[str, Any]) -> dict[str, int]:

@@ -9,10 +9,7 @@ from typing import Any
 
 from reprise.errors import RunFailedError
 from reprise.process import interrupts
-
-
-class Terminated(SystemExit):
-    """A signal asked the process to end."""
+from reprise.process.interrupts import Terminated
 
 
 class ExitHandler:

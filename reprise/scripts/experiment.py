@@ -21,11 +21,13 @@ from reprise.backports import Self
 from reprise.capture import code, numerics, untracked
 from reprise.data import sources
 from reprise.errors import ParameterError
+from reprise.process import interrupts
 from reprise.record.schema import InputData, RunRecord
 from reprise.runtime import imported, recorder
+from reprise.runtime.finalizing import finalizing_run
 from reprise.runtime.recorder import RunRecorder
 from reprise.scripts.config import checked, numbers, refuse_no_text
-from reprise.scripts.exit_handler import ExitHandler, Terminated
+from reprise.scripts.exit_handler import ExitHandler
 from reprise.scripts.script import Carry, current
 from reprise.urls import holds_credentials
 
@@ -136,8 +138,12 @@ class Experiment:
             )
         with self._talking(), self._carrying() as carry, contextlib.ExitStack() as stack:
             given = self._process.next()
+            self._exit_handler.start()
+            stack.callback(self._exit_handler.stop)
+            admit = stack.enter_context(interrupts.deferred())
             run = self._make(name, given=given)
-            stack.enter_context(recorder.finalizing_run(run))
+            stack.enter_context(finalizing_run(run))
+            admit()
             found, tags = carry(run)
             step = script.step(self._process.made)
             record = recorder.begin_record(run, found, step, project=script.project)
@@ -149,8 +155,8 @@ class Experiment:
                 original=_original(run),
             )
             stack.enter_context(recorded.recorded())
-            self._exit_handler.start()
-            self._run, self._open = recorded, stack.pop_all()
+            with interrupts.deferred():
+                self._run, self._open = recorded, stack.pop_all()
         self._steps, self._params = {}, dict(run.data.params)
         return self
 
@@ -347,14 +353,14 @@ class Experiment:
 
     def _leave(self, error: BaseException | None) -> None:
         """End the open run, with an error or without one."""
-        stack, self._open, self._run = self._open, contextlib.ExitStack(), None
-        self._exit_handler.stop()
-        with self._talking():
-            if error is None:
-                stack.close()
-                return
-            reason = KeyboardInterrupt() if isinstance(error, Terminated) else error
-            stack.__exit__(type(reason), reason, reason.__traceback__)
+        try:
+            with self._talking():
+                if error is None:
+                    self._open.close()
+                else:
+                    self._open.__exit__(type(error), error, error.__traceback__)
+        finally:
+            self._open, self._run = contextlib.ExitStack(), None
 
 
 def _refuse_credentials(texts: Iterable[str], where: str) -> None:

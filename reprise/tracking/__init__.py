@@ -11,6 +11,7 @@ from reprise.tracking.artifacts import (
     read_record,
     stored_in,
 )
+from reprise.tracking.delivery import Delivery, deliver_kept, deliver_quietly
 from reprise.tracking.gone import GONE, close_gone, close_gone_quietly, held_runs
 from reprise.tracking.heartbeat import beating, holding, is_gone
 from reprise.tracking.log import (
@@ -24,7 +25,7 @@ from reprise.tracking.log import (
     log_points,
     log_text,
 )
-from reprise.tracking.outbox import deliver_kept, deliver_quietly, keeping, limit_waiting
+from reprise.tracking.outbox import keeping, limit_waiting
 from reprise.tracking.runs import (
     GIVEN,
     Origin,
@@ -64,6 +65,7 @@ from reprise.tracking.server import (
     experiment_id,
     experiment_name,
     first_line,
+    kept_address,
     shown_address,
     translating_errors,
     using_server,
@@ -102,7 +104,7 @@ from reprise.tracking.tags import (
     describe_source,
     describe_step,
 )
-from reprise.tracking.writes import OWN_MODEL
+from reprise.tracking.writes import OWN_MODEL, now
 
 __all__ = [
     "BACKEND",
@@ -137,6 +139,7 @@ __all__ = [
     "TREE",
     "TWEAK_OF",
     "VERDICT",
+    "Delivery",
     "Origin",
     "Plan",
     "absolute",
@@ -181,6 +184,7 @@ __all__ = [
     "is_gone",
     "is_run_given",
     "keeping",
+    "kept_address",
     "kept_runs",
     "limit_waiting",
     "log",
@@ -193,6 +197,7 @@ __all__ = [
     "log_text",
     "logged_model",
     "make",
+    "now",
     "open_children",
     "open_run",
     "plan_run",

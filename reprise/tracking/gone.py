@@ -48,8 +48,14 @@ def held_runs(experiment_ids: Sequence[str] | None = None, *, is_here: bool = Fa
 
 def close_gone(experiment_ids: Sequence[str] | None = None, *, is_here: bool = False) -> list[str]:
     """Close the open runs whose process is gone as KILLED; return their ids. See `held_runs`."""
-    gone = [run for run in held_runs(experiment_ids, is_here=is_here) if is_gone(run)]
-    return [run.info.run_id for run in gone if close(run.info.run_id, "KILLED", GONE)]
+    runs = held_runs(experiment_ids, is_here=is_here)
+    return [run.info.run_id for run in runs if close_if_gone(run)]
+
+
+def close_if_gone(run: "Run") -> bool:
+    """Close a run as KILLED if it is open and its process is gone; return whether it was."""
+    is_open = run.info.status == "RUNNING" and is_gone(run)
+    return is_open and close(run.info.run_id, "KILLED", GONE)
 
 
 def close_gone_quietly() -> None:

@@ -23,16 +23,18 @@ def log(
     metrics: Mapping[str, float] | None = None,
     tags: Mapping[str, str] | None = None,
     model_id: str | None = None,
+    at: int = 0,
 ) -> None:
     """Log parameters, metrics and tags of a run: in one call, unless there are many metrics.
 
-    The metrics are also those of a logged model, if its id is given, or `OWN_MODEL`.
+    The metrics are also those of a logged model, if its id is given, or `OWN_MODEL`. They are of
+    now, or of a time in milliseconds since 1970.
     """
     points = [(name, 0, value) for name, value in (metrics or {}).items()]
     if len(points) > _MOST_METRICS:
-        log_points(run_id, points, model_id=model_id)
+        log_points(run_id, points, model_id=model_id, at=at)
         points = []
-    at = now()
+    at = at or now()
     dated = [(name, step, value, at) for name, step, value in points]
     deliver(Batch(run_id, params=params, points=dated, tags=tags, model_id=model_id))
 
@@ -45,10 +47,14 @@ def log_params(run_id: str, params: Mapping[str, str]) -> None:
 
 
 def log_points(
-    run_id: str, points: Sequence[tuple[str, int, float]], *, model_id: str | None = None
+    run_id: str,
+    points: Sequence[tuple[str, int, float]],
+    *,
+    model_id: str | None = None,
+    at: int = 0,
 ) -> None:
-    """Log points of metrics, each a name, a step and a value."""
-    at = now()
+    """Log points of metrics, each a name, a step and a value; of now, or of a time."""
+    at = at or now()
     every = [(name, step, value, at) for name, step, value in points]
     for start in range(0, len(every), _MOST_METRICS):
         deliver(Batch(run_id, points=every[start : start + _MOST_METRICS], model_id=model_id))

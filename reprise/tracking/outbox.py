@@ -9,15 +9,17 @@ import os
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
+from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 
 from reprise import env
 from reprise.console import warn
-from reprise.errors import SpoolError, UndeliveredError
+from reprise.errors import UndeliveredError
+from reprise.process import interrupts
 from reprise.tracking import spool
-from reprise.tracking.server import first_line, shown_address
-from reprise.tracking.writes import Write
+from reprise.tracking.server import first_line, kept_address, shown_address
+from reprise.tracking.writes import End, Write
 
 _PATIENCE_SECONDS = 60.0
 _LONGEST_PAUSE = 8.0
@@ -27,6 +29,7 @@ _REFUSING = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})  # a login that 
 _UNAUTHORIZED = (401, 403)
 _TOO_MANY, _BROKEN = 429, 500  # statuses of HTTP: from the last on, the server's fault
 _MLFLOW_RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+_STOPPED = (KeyboardInterrupt, interrupts.Terminated)
 _STORES = ("boto3", "botocore", "urllib3")  # their errors have no base of their own
 
 
@@ -37,67 +40,137 @@ class Outbox:
     ----------
     reason : str
         Why the server does not take any more; "" while it does.
+    own : set of str
+        Ids of the runs that this process has made or was given.
     """
 
     def __init__(self) -> None:
         self.reason = ""
-        self.own: set[str] = set()  # ids of the runs that this process has made or was given
-        self._kept: list[str] = []  # ids of runs
-        self._locks = contextlib.ExitStack()  # until this process has ended its runs
+        self.own: set[str] = set()
+        self._locks: dict[str, contextlib.ExitStack] = {}  # by id, until the run has ended
+        self._interrupted: list[Path] = []  # what was kept, and a signal kept from being sent
+        self._is_waiting = False
 
     def deliver(self, write: Write) -> None:
-        """Send what a run has to say; keep it where the server does not take it."""
-        if not self.reason:
-            try:
-                self._send(write)
-            except Exception as error:
-                is_foreign = write.run_id not in self.own  # to which one may have no access
-                if not _is_servers(error) or (is_foreign and not _may_come_back(error)):
-                    raise
-                self.reason = first_line(error)
-            except KeyboardInterrupt:
-                self.reason = "interrupted while it was waited for."
-                self._keep(write)
-                raise
-            else:
+        """Send what a run has to say; keep it where the server does not take it.
+
+        Of an own run, it is kept before it is sent, so that a kill does not lose it.
+        """
+        kept: Path | None = None
+        try:
+            with interrupts.deferred():
+                kept = self._keep(write) if self.reason else self._keep_ahead(write)
+            if self.reason:
                 return
-        self._keep(write)
+            self._send_interrupted()
+            self._send(write)
+        except _STOPPED:
+            with interrupts.deferred():
+                self._interrupted.append(kept or self._keep(write))
+                if self._is_waiting:
+                    self._give_up("interrupted while it was waited for.")
+            raise
+        except Exception as error:
+            is_foreign = write.run_id not in self.own  # to which one may have no access
+            if not is_servers(error) or (is_foreign and not _may_come_back(error)):
+                if kept:
+                    spool.drop(kept)
+                raise
+            kept = kept or self._keep(write)
+            self._give_up(first_line(error))
+        else:
+            with interrupts.deferred():
+                self._confirm(write, kept)
 
     def _send(self, write: Write) -> None:
         """Send it, and try again while the server is away, for as long as patience lasts."""
-        until, pause, again = None, 0.5, False
+        until, pause, self._is_waiting = None, 0.5, False
         while True:
             try:
                 with _trying_once():
-                    write.send(again=again)
+                    write.send(again=self._is_waiting)
             except Exception as error:
                 until = until or time.monotonic() + patience()
                 if not _may_come_back(error) or time.monotonic() + pause > until:
                     raise
             else:
+                self._is_waiting = False
                 return
+            self._is_waiting = True
             time.sleep(pause)
-            pause, again = min(2 * pause, _LONGEST_PAUSE), True
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _keep(self, write: Write) -> None:
-        if write.run_id not in self._kept:
-            self._kept.append(write.run_id)
-            self._locks.enter_context(spool.locked(write.run_id))
-        spool.keep(write, shown_address())
+    def _send_interrupted(self) -> None:
+        """Send first what a signal has kept from being sent, so that all is sent in its order."""
+        while self._interrupted:
+            path = self._interrupted[0]
+            try:
+                with _trying_once():
+                    spool.read(path).send(again=True)
+            except MlflowException as error:
+                if is_servers(error):
+                    raise  # else it would never be taken
+            spool.drop(path)
+            del self._interrupted[0]
+
+    def _confirm(self, write: Write, kept: Path | None) -> None:
+        if kept:
+            spool.drop(kept)
+        if isinstance(write, End):
+            self.discard(write.run_id)
+
+    def _give_up(self, reason: str) -> None:
+        self.reason = reason
+        for run_id in self._locks:
+            spool.flush(run_id)
+
+    def _keep_ahead(self, write: Write) -> Path | None:
+        """Keep what an own run is about to send, unless that costs much or cannot be."""
+        if write.run_id in self.own:
+            with contextlib.suppress(OSError):  # a disk that is full now must not end the work
+                self._lock(write.run_id)
+                if spool.is_cheap(write):
+                    return spool.keep(write, kept_address())
+        return None
+
+    def _keep(self, write: Write) -> Path:
+        try:
+            self._lock(write.run_id)
+            kept = spool.keep(write, kept_address())
+            if self.reason:
+                spool.flush(write.run_id)
+        except OSError as error:
+            raise spool.unusable(error) from None
+        return kept
+
+    def _lock(self, run_id: str) -> None:
+        if run_id not in self._locks:
+            self._locks[run_id] = contextlib.ExitStack()
+            self._locks[run_id].enter_context(spool.locked(run_id))
+
+    def discard(self, run_id: str) -> None:
+        """Remove the folder of a run that has ended, if nothing of it waits to be sent."""
+        if run_id in self._locks and spool.kept(run_id, "").is_empty:
+            spool.clear(run_id)
+            self._locks.pop(run_id).close()
 
     def close(self) -> None:
         """Let other processes deliver what is kept."""
-        self._locks.close()
+        for lock in self._locks.values():
+            lock.close()
 
     def notice(self) -> str:
         """Return what to report of results that the server did not take; "" if it took all."""
-        if not self._kept:
+        if not self.reason and not self._interrupted:
             return ""
-        runs = f"run{'s' * (len(self._kept) > 1)} {', '.join(self._kept)}"
+        kept = [run_id for run_id in self._locks if not spool.kept(run_id, "").is_empty]
+        if not kept:
+            return ""
+        runs = f"run{'s' * (len(kept) > 1)} {', '.join(kept)}"
+        reason = self.reason or "interrupted before it could."
         return (
             f"expected the tracking server at {shown_address()} to take the results of {runs}, "
-            f"found: {self.reason} They are safe in {spool.location()}. When it is back: "
-            "reprise sync"
+            f"found: {reason} They are safe in {spool.location()}. When it is back: reprise sync"
         )
 
 
@@ -171,42 +244,17 @@ def deliver(write: Write) -> None:
         outbox.deliver(write)
 
 
-def deliver_kept(kept: spool.Kept) -> None:
-    """Deliver what is kept of a run, in its order; what the server has confirmed is removed.
-
-    Raises
-    ------
-    UndeliveredError
-        If the server does not take it, or another process of this machine holds it.
-    """
-    with spool.locked(kept.run_id) as is_mine:
-        if not is_mine:
-            raise UndeliveredError("another process delivers it, or still runs. Wait for it.")
-        try:
-            for path, write in kept.writes():
-                write.send(again=True)
-                kept.drop(path)
-        except Exception as error:
-            if not isinstance(error, MlflowException) and not _is_servers(error):
-                raise
-            raise UndeliveredError(first_line(error)) from None
-        spool.clear(kept)
+def discard(run_id: str) -> None:
+    """Remove what is kept of a run that has ended, if it is nothing."""
+    outbox = _OUTBOX.get()
+    if outbox is not None:
+        outbox.discard(run_id)
 
 
 def is_taken() -> bool:
     """Return whether the server has taken all that this process has sent."""
     outbox = _OUTBOX.get()
     return outbox is None or not outbox.reason
-
-
-def deliver_quietly() -> None:
-    """Deliver all that is kept for the server in use, if it has taken this process's results."""
-    if not is_taken():
-        return
-    for kept in spool.kept_runs():
-        if kept.server == shown_address():
-            with contextlib.suppress(UndeliveredError, SpoolError):  # `reprise sync` says why
-                deliver_kept(kept)
 
 
 def patience() -> float:
@@ -216,7 +264,7 @@ def patience() -> float:
     return _PATIENCE_SECONDS
 
 
-def _is_servers(error: Exception) -> bool:
+def is_servers(error: Exception) -> bool:
     """Return whether an error says that the server, or its store, does not take things now."""
     if isinstance(error, MlflowException) and error.error_code in _REFUSING:
         return True

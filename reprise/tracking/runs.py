@@ -23,7 +23,7 @@ from reprise.tracking import answers
 from reprise.tracking.artifacts import LOCATIONS
 from reprise.tracking.heartbeat import holding
 from reprise.tracking.log import end, log
-from reprise.tracking.outbox import own
+from reprise.tracking.outbox import discard, own
 from reprise.tracking.search import find_runs, get_run, open_children
 from reprise.tracking.server import (
     client,
@@ -275,12 +275,13 @@ def end_failed(
 
 def close(run_id: str, status: str, error: str) -> bool:
     """Give a run without a process a final status; return whether it had none yet."""
-    if get_run(run_id).info.status not in _OPEN:
-        return False
-    if error:
-        log(run_id, tags={ERROR: error_tag(error)})
-    client().set_terminated(run_id, status)
-    return True
+    is_open = get_run(run_id).info.status in _OPEN
+    if is_open:
+        if error:
+            log(run_id, tags={ERROR: error_tag(error)})
+        client().set_terminated(run_id, status)
+    discard(run_id)
+    return is_open
 
 
 def close_children(run_id: str, experiment_id: str, status: str, error: str) -> int:

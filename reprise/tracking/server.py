@@ -77,6 +77,11 @@ def shown_address() -> str:
     return without_login(str(_SERVER.get() or mlflow.get_tracking_uri()))
 
 
+def kept_address() -> str:
+    """Return the server's address without credentials, the same from any folder."""
+    return without_login(absolute(str(_SERVER.get() or mlflow.get_tracking_uri())))
+
+
 @contextlib.contextmanager
 def translating_errors() -> Iterator[None]:
     """Turn a server's refusal or absence into a `TrackingError`; other errors pass through."""

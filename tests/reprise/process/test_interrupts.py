@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from reprise.process import fork_server, interrupts
-from reprise.process.interrupts import ENDING, handle, interruptible, restore
+from reprise.process.interrupts import ENDING, deferred, handle, interruptible, restore
 
 ALL = pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
 
@@ -126,3 +126,55 @@ def test_a_fork_ends_by_the_signal(number):
 
 def test_the_fork_server_which_cannot_import_it_has_the_same_set():
     assert fork_server.ENDING == ENDING
+
+
+@ALL
+def test_a_signal_waits_for_the_end_of_a_block_that_defers_it(number):
+    done = []
+
+    def work():
+        with interruptible(), deferred():
+            with deferred():
+                signal.raise_signal(number)
+                done.append("inner")
+            done.append("outer")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+
+    assert done == ["inner", "outer"]
+
+
+def test_a_signal_that_waits_is_let_in_where_the_block_says_so():
+    done = []
+
+    with interruptible(), deferred() as admit:
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            admit()
+        done.append("admitted")
+
+    assert done == ["admitted"]
+
+
+def test_a_signal_after_a_block_has_let_signals_in_does_not_wait():
+    with interruptible(), deferred() as admit:
+        admit()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_second_signal_does_not_wait(monkeypatch):
+    clock = iter((0.0, 0.0, 60.0, 60.0))
+    monkeypatch.setattr(interrupts.time, "monotonic", lambda: next(clock))
+
+    with interruptible():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        with deferred(), pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_without_a_signal_nothing_is_raised_and_errors_pass():
+    with pytest.raises(ValueError, match="own"), interruptible(), deferred():
+        raise ValueError("own")
