@@ -67,6 +67,7 @@ def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
             metric=parameters.metric,
             greater_is_better=metrics.GREATER_IS_BETTER[parameters.metric],
             test_digest=test_digest,
+            by=run.run_id,
         )
     again = f"reprise run -e evaluate {option('run_id', trained)} -P register_as=NAME"
     commands = {again: "register the model", "make ui": "see its plots"}

@@ -145,6 +145,8 @@ class RunRecorder:
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         """Log metrics; they must be equal in a replay."""
         self.metrics |= metrics
+        self._at = self._at or tracking.now()
+        tracking.note_metrics(self.run_id, self.metrics, at=self._at)
 
     def log_histories(self, points: Sequence[tuple[str, int, float]]) -> None:
         """Log points of metrics (name, step, value); a replay must have the same last ones."""
@@ -334,6 +336,7 @@ class RunRecorder:
         tracking.log(
             self.run_id, metrics=metrics, tags=self._tags, model_id=self.model_id, at=self._at
         )
+        tracking.drop_note(self.run_id)
 
     def _update(self, **changes: Any) -> None:
         self.record = self.record.model_copy(update=changes)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reprise.errors import ParameterError
 from reprise.runtime.parameters import brief
+from reprise.urls import holds_credentials
 from reprise.visible import is_text
 
 
@@ -72,6 +73,22 @@ def refuse_no_text(where: str, texts: Iterable[str]) -> None:
             raise ParameterError(
                 f"expected text in UTF-8 without NUL bytes as {where}, found {brief(text)}. "
                 "Correct it."
+            )
+
+
+def refuse_credentials(texts: Iterable[str], where: str) -> None:
+    """Refuse addresses with a password or a signature.
+
+    Raises
+    ------
+    ParameterError
+        If a text is or holds one.
+    """
+    for text in texts:
+        if any(holds_credentials(part) for part in (text, text.partition("=")[2])):
+            raise ParameterError(
+                f"expected no password or signature in {where}, found an address with one, which "
+                "would be recorded. Pass it in an environment variable."
             )
 
 

@@ -11,12 +11,12 @@ import getpass
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from reprise import extras, tracking
+from reprise import console, extras, tracking
 from reprise.backports import Self
 from reprise.capture import code, numerics, untracked
 from reprise.data import sources
@@ -26,10 +26,9 @@ from reprise.record.schema import InputData, RunRecord
 from reprise.runtime import imported, recorder
 from reprise.runtime.finalizing import finalizing_run
 from reprise.runtime.recorder import RunRecorder
-from reprise.scripts.config import checked, numbers, refuse_no_text
+from reprise.scripts.config import checked, numbers, refuse_credentials, refuse_no_text
 from reprise.scripts.exit_handler import ExitHandler
 from reprise.scripts.script import Carry, current
-from reprise.urls import holds_credentials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +69,7 @@ class Experiment:
         self._server = tracking.address(None if placed else self._settings.tracking_uri)
         self._run: RunRecorder | None = None
         self._open = contextlib.ExitStack()
+        self._outbox = tracking.Outbox()
         self._exit_handler = ExitHandler(
             self._leave, interactive=self._process.script.source is None
         )
@@ -129,13 +129,15 @@ class Experiment:
             )
         refuse_no_text("the name of a run", [name])
         script = self._process.script
-        _refuse_credentials(script.arguments, "the command line")
+        refuse_credentials(script.arguments, "the command line")
         if numerics.NUMPY_PRELOADED:
             warnings.warn(
                 "reprise was imported after NumPy, which keeps its own threads and kernels: "
                 "another CPU may give other bits. Put `import reprise` first.",
                 stacklevel=2,
             )
+        tracking.refuse_unusable()
+        self._outbox = tracking.Outbox()  # a server that was away may be back
         with self._talking(), self._carrying() as carry, contextlib.ExitStack() as stack:
             given = self._process.next()
             self._exit_handler.start()
@@ -163,9 +165,10 @@ class Experiment:
     def terminate_run(self) -> None:
         """End the run as FINISHED, and complete its record."""
         run = self._opened()
-        with self._talking():
-            data = tracking.get_run(run.run_id).data  # includes the logs of other calls
-            logged = {n: v for n, v in data.metrics.items() if n not in run.metrics}
+        with self._talking():  # the server has the logs of other calls, too
+            found = self._outbox.ask(lambda: tracking.get_run(run.run_id))
+            metrics = found.data.metrics if found else {}
+            logged = {n: v for n, v in metrics.items() if n not in run.metrics}
             run.add_logged_metrics(
                 {n: v for n, v in logged.items() if not n.startswith(tracking.SYSTEM_METRICS)}
             )
@@ -184,7 +187,7 @@ class Experiment:
         run = self._opened()
         texts = {str(name): str(value) for name, value in params.items()}
         refuse_no_text("a parameter", (*texts, *texts.values()))
-        _refuse_credentials(texts.values(), "the parameters")
+        refuse_credentials(texts.values(), "the parameters")
         for name, text in texts.items():
             if self._params.get(name, text) != text:
                 raise ParameterError(
@@ -258,7 +261,7 @@ class Experiment:
         uri = text
         if "://" not in text:
             text, uri = self._within(Path(text))
-        _refuse_credentials([text], "the address of an input")
+        refuse_credentials([text], "the address of an input")
         with contextlib.ExitStack() as stack, self._talking():
             source = stack.enter_context(sources.fetch(text))
             shown = name or Path(source.uri.partition("?")[0]).name
@@ -310,6 +313,7 @@ class Experiment:
         with (
             tracking.using_server(self._server),
             tracking.translating_errors(),
+            self._outbox.used(),
             extras.explaining_missing(),
         ):
             yield
@@ -357,19 +361,14 @@ class Experiment:
             with self._talking():
                 if error is None:
                     self._open.close()
+                    tracking.deliver_quietly()
                 else:
                     self._open.__exit__(type(error), error, error.__traceback__)
         finally:
             self._open, self._run = contextlib.ExitStack(), None
-
-
-def _refuse_credentials(texts: Iterable[str], where: str) -> None:
-    for text in texts:
-        if any(holds_credentials(part) for part in (text, text.partition("=")[2])):
-            raise ParameterError(
-                f"expected no password or signature in {where}, found an address with one, which "
-                "would be recorded. Pass it in an environment variable."
-            )
+            if notice := self._outbox.notice():
+                console.warn(notice)
+            self._outbox.close()
 
 
 def _as_it_was_read(record: RunRecord) -> RunRecord:

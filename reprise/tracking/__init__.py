@@ -24,8 +24,10 @@ from reprise.tracking.log import (
     log_params,
     log_points,
     log_text,
+    note_metrics,
 )
-from reprise.tracking.outbox import keeping, limit_waiting
+from reprise.tracking.outbox import Outbox, deliver, is_taken, keeping, limit_waiting
+from reprise.tracking.registration import Registration
 from reprise.tracking.runs import (
     GIVEN,
     Origin,
@@ -70,7 +72,7 @@ from reprise.tracking.server import (
     translating_errors,
     using_server,
 )
-from reprise.tracking.spool import kept_runs
+from reprise.tracking.spool import drop_note, kept_runs, refuse_unusable
 from reprise.tracking.tags import (
     BACKEND,
     BUNDLE,
@@ -141,7 +143,9 @@ __all__ = [
     "VERDICT",
     "Delivery",
     "Origin",
+    "Outbox",
     "Plan",
+    "Registration",
     "absolute",
     "address",
     "all_runs",
@@ -160,11 +164,13 @@ __all__ = [
     "create_script_run",
     "current_experiment_id",
     "delete_open_children",
+    "deliver",
     "deliver_kept",
     "deliver_quietly",
     "describe_source",
     "describe_step",
     "download_model",
+    "drop_note",
     "end",
     "end_failed",
     "end_planned",
@@ -183,6 +189,7 @@ __all__ = [
     "holding",
     "is_gone",
     "is_run_given",
+    "is_taken",
     "keeping",
     "kept_address",
     "kept_runs",
@@ -197,12 +204,14 @@ __all__ = [
     "log_text",
     "logged_model",
     "make",
+    "note_metrics",
     "now",
     "open_children",
     "open_run",
     "plan_run",
     "read_record",
     "refuse_ended",
+    "refuse_unusable",
     "replays_of",
     "shown_address",
     "start_run",

@@ -7,8 +7,9 @@ from mlflow.exceptions import MlflowException
 
 from reprise.errors import SpoolError, TrackingError, UndeliveredError
 from reprise.tracking import spool
+from reprise.tracking.failures import is_servers
 from reprise.tracking.gone import GONE, close_if_gone
-from reprise.tracking.outbox import is_servers, is_taken
+from reprise.tracking.outbox import is_taken
 from reprise.tracking.search import get_run
 from reprise.tracking.server import first_line, kept_address
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reprise.process import scratch
 from reprise.record.schema import InputData
-from reprise.tracking.outbox import deliver
+from reprise.tracking.outbox import deliver, note
 from reprise.tracking.writes import Batch, End, Files, Inputs, ModelFiles, now
 
 _MOST_METRICS = 900  # in a request, which may have 1,000 metrics, parameters and tags
@@ -37,6 +37,11 @@ def log(
     at = at or now()
     dated = [(name, step, value, at) for name, step, value in points]
     deliver(Batch(run_id, params=params, points=dated, tags=tags, model_id=model_id))
+
+
+def note_metrics(run_id: str, metrics: Mapping[str, float], *, at: int) -> None:
+    """Keep metrics on this machine that are logged later, lest the process is killed before."""
+    note(Batch(run_id, points=[(name, 0, value, at) for name, value in metrics.items()]))
 
 
 def log_params(run_id: str, params: Mapping[str, str]) -> None:

@@ -7,9 +7,10 @@ A server that is away for a moment is waited for. When it has been away for as l
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TypeVar
 
 from mlflow.exceptions import MlflowException
 
@@ -18,19 +19,17 @@ from reprise.console import warn
 from reprise.errors import UndeliveredError
 from reprise.process import interrupts
 from reprise.tracking import spool
+from reprise.tracking.failures import is_servers, may_come_back
 from reprise.tracking.server import first_line, kept_address, shown_address
 from reprise.tracking.writes import End, Write
 
+T = TypeVar("T")
 _PATIENCE_SECONDS = 60.0
 _LONGEST_PAUSE = 8.0
 _RETRIES = 2  # of MLflow, for one request: three tries of a third of the patience each
-_AWAY = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
-_REFUSING = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})  # a login that has ended
-_UNAUTHORIZED = (401, 403)
-_TOO_MANY, _BROKEN = 429, 500  # statuses of HTTP: from the last on, the server's fault
 _MLFLOW_RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+_MLFLOW_TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 _STOPPED = (KeyboardInterrupt, interrupts.Terminated)
-_STORES = ("boto3", "botocore", "urllib3")  # their errors have no base of their own
 
 
 class Outbox:
@@ -72,7 +71,7 @@ class Outbox:
             raise
         except Exception as error:
             is_foreign = write.run_id not in self.own  # to which one may have no access
-            if not is_servers(error) or (is_foreign and not _may_come_back(error)):
+            if not is_servers(error) or (is_foreign and not may_come_back(error)):
                 if kept:
                     spool.drop(kept)
                 raise
@@ -82,20 +81,42 @@ class Outbox:
             with interrupts.deferred():
                 self._confirm(write, kept)
 
+    def note(self, write: Write) -> None:
+        """Keep what an own run sends later, in place of what was noted before."""
+        if write.run_id in self.own:
+            with contextlib.suppress(OSError), interrupts.deferred():
+                self._lock(write.run_id)
+                spool.note(write, kept_address())
+
+    def ask(self, question: Callable[[], T]) -> T | None:
+        """Return what the server answers; None if it is away."""
+        if self.reason:
+            return None
+        try:
+            return self._patiently(lambda _: question())
+        except Exception as error:
+            if not is_servers(error):
+                raise
+            self._give_up(first_line(error))
+            return None
+
     def _send(self, write: Write) -> None:
-        """Send it, and try again while the server is away, for as long as patience lasts."""
+        self._patiently(lambda again: write.send(again=again))
+
+    def _patiently(self, call: Callable[[bool], T]) -> T:
+        """Call it, and again while the server is away, for as long as patience lasts."""
         until, pause, self._is_waiting = None, 0.5, False
         while True:
             try:
                 with _trying_once():
-                    write.send(again=self._is_waiting)
+                    answer = call(self._is_waiting)
             except Exception as error:
                 until = until or time.monotonic() + patience()
-                if not _may_come_back(error) or time.monotonic() + pause > until:
+                if not may_come_back(error) or time.monotonic() + pause > until:
                     raise
             else:
                 self._is_waiting = False
-                return
+                return answer
             self._is_waiting = True
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -154,6 +175,15 @@ class Outbox:
             spool.clear(run_id)
             self._locks.pop(run_id).close()
 
+    @contextlib.contextmanager
+    def used(self) -> Iterator[None]:
+        """Send through this outbox what is sent within the block."""
+        token = _OUTBOX.set(self)
+        try:
+            yield
+        finally:
+            _OUTBOX.reset(token)
+
     def close(self) -> None:
         """Let other processes deliver what is kept."""
         for lock in self._locks.values():
@@ -191,15 +221,14 @@ def keeping() -> Iterator[None]:
     spool.refuse_unusable()
     limit_waiting()
     outbox = Outbox()
-    token = _OUTBOX.set(outbox)
     try:
-        yield
+        with outbox.used():
+            yield
     except BaseException:  # that is reported by who called; what was kept is, here
         if outbox.notice():
             warn(outbox.notice())
         raise
     finally:
-        _OUTBOX.reset(token)
         outbox.close()
     if outbox.notice():
         raise UndeliveredError(outbox.notice())
@@ -211,7 +240,11 @@ def limit_waiting() -> None:
     MLflow's own patience is 4 minutes of errors, or 16 minutes of silence.
     """
     os.environ.setdefault(_MLFLOW_RETRIES, str(_RETRIES))
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(round(patience() / 3) or 1))
+    os.environ.setdefault(_MLFLOW_TIMEOUT, _timeout())
+
+
+def _timeout() -> str:
+    return str(round(patience() / 3) or 1)
 
 
 def own(run_id: str) -> None:
@@ -224,15 +257,15 @@ def own(run_id: str) -> None:
 @contextlib.contextmanager
 def _trying_once() -> Iterator[None]:
     """Keep MLflow from sending a request again whose answer was lost, as if it were another one."""
-    before = os.environ.get(_MLFLOW_RETRIES)
-    os.environ[_MLFLOW_RETRIES] = "0"
+    names = (_MLFLOW_RETRIES, _MLFLOW_TIMEOUT)
+    before = {name: os.environ[name] for name in names if name in os.environ}
+    os.environ |= {_MLFLOW_TIMEOUT: _timeout()} | before | {_MLFLOW_RETRIES: "0"}
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[_MLFLOW_RETRIES]
-        else:
-            os.environ[_MLFLOW_RETRIES] = before
+        for name in names:
+            os.environ.pop(name, None)
+        os.environ |= before
 
 
 def deliver(write: Write) -> None:
@@ -242,6 +275,13 @@ def deliver(write: Write) -> None:
         write.send()
     else:
         outbox.deliver(write)
+
+
+def note(write: Write) -> None:
+    """Within `keeping`, keep what a run sends later, in place of what was noted before."""
+    outbox = _OUTBOX.get()
+    if outbox is not None:
+        outbox.note(write)
 
 
 def discard(run_id: str) -> None:
@@ -262,28 +302,3 @@ def patience() -> float:
     with contextlib.suppress(ValueError):
         return max(0.0, float(os.environ.get(env.PATIENCE, _PATIENCE_SECONDS)))
     return _PATIENCE_SECONDS
-
-
-def is_servers(error: Exception) -> bool:
-    """Return whether an error says that the server, or its store, does not take things now."""
-    if isinstance(error, MlflowException) and error.error_code in _REFUSING:
-        return True
-    return _status(error) in _UNAUTHORIZED or _may_come_back(error)
-
-
-def _may_come_back(error: Exception) -> bool:
-    """Return whether an error may be over in a moment."""
-    if isinstance(error, MlflowException):
-        return error.error_code in _AWAY
-    if type(error).__module__.partition(".")[0] in _STORES:
-        return True
-    status = _status(error)
-    if status is not None:
-        return status == _TOO_MANY or status >= _BROKEN
-    return isinstance(error, OSError)  # of requests, too
-
-
-def _status(error: Exception) -> int | None:
-    """Return the status of HTTP that an error of requests has."""
-    response = getattr(error, "response", None)
-    return getattr(response, "status_code", None)

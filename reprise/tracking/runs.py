@@ -19,7 +19,7 @@ from reprise.backports import StrEnum
 from reprise.console import warn
 from reprise.errors import TrackingError
 from reprise.record.project_run import ProjectRun
-from reprise.tracking import answers
+from reprise.tracking import answers, spool
 from reprise.tracking.artifacts import LOCATIONS
 from reprise.tracking.heartbeat import holding
 from reprise.tracking.log import end, log
@@ -274,8 +274,11 @@ def end_failed(
 
 
 def close(run_id: str, status: str, error: str) -> bool:
-    """Give a run without a process a final status; return whether it had none yet."""
-    is_open = get_run(run_id).info.status in _OPEN
+    """Give a run without a process a final status; return whether it had none yet.
+
+    A run whose end waits in the spool of this machine is left to `reprise sync`.
+    """
+    is_open = get_run(run_id).info.status in _OPEN and not spool.kept(run_id, "").ends
     if is_open:
         if error:
             log(run_id, tags={ERROR: error_tag(error)})

@@ -23,6 +23,7 @@ from reprise.tracking.writes import Write
 from reprise.trust.documents import size_text
 
 _SERVER = "server"
+_NOTE = "noted.json"  # after all numbers
 _LEAST_FREE = 64 << 20  # bytes, for a model and a record
 _MOST_COPIED = 64 << 20  # bytes of content that is copied before it is sent
 
@@ -80,9 +81,7 @@ def keep(write: Write, server: str) -> Path:
     It is safe from a kill when this returns; see `flush`. Content on the same disk is shared, not
     copied, until then.
     """
-    folder = _folder(write.run_id)
-    if not (folder / _SERVER).exists():
-        _write(folder / _SERVER, server)
+    folder = _begun(write.run_id, server)
     numbers = [int(path.stem) for path in folder.glob("[0-9]*.json")]
     number = f"{max(numbers, default=-1) + 1:06}"
     if write.path:
@@ -95,6 +94,16 @@ def keep(write: Write, server: str) -> Path:
     kept = folder / f"{number}.json"
     _write(kept, write.to_json())
     return kept
+
+
+def note(write: Write, server: str) -> None:
+    """Keep what is to be sent later, in place of an earlier note; it is the last that is sent."""
+    _write(_begun(write.run_id, server) / _NOTE, write.to_json())
+
+
+def drop_note(run_id: str) -> None:
+    """Remove a note, of which all was kept or sent."""
+    (location() / run_id / _NOTE).unlink(missing_ok=True)
 
 
 def is_cheap(write: Write) -> bool:
@@ -122,6 +131,14 @@ def _folder(run_id: str) -> Path:
     """Return the folder of a run, which is made where there is none."""
     folder = location() / run_id
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _begun(run_id: str, server: str) -> Path:
+    """Return the folder of a run, with the address of its server."""
+    folder = _folder(run_id)
+    if not (folder / _SERVER).exists():
+        _write(folder / _SERVER, server)
     return folder
 
 
@@ -202,6 +219,11 @@ class Kept:
     def is_empty(self) -> bool:
         """Whether nothing of it waits to be sent."""
         return next(self.folder.glob("*.json"), None) is None
+
+    @property
+    def ends(self) -> bool:
+        """Whether the end of the run waits to be sent."""
+        return any(isinstance(write, writes.End) for _, write in self.writes())
 
     def size(self) -> str:
         """Return how much is kept, for a person."""

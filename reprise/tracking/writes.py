@@ -180,11 +180,6 @@ class End(Write):
             client().set_terminated(self.run_id, self.status, end_time=self.at)
 
 
-_KINDS: Mapping[str, type[Write]] = {
-    kind.__name__: kind for kind in (Batch, Inputs, Files, ModelFiles, End)
-}
-
-
 def from_json(text: str) -> Write:
     """Read what `Write.to_json` has written.
 
@@ -194,7 +189,8 @@ def from_json(text: str) -> Write:
         If it is something else.
     """
     fields = json.loads(text)
-    return _KINDS[fields.pop("kind")](**fields)
+    kinds = {kind.__name__: kind for kind in Write.__subclasses__()}
+    return kinds[fields.pop("kind")](**fields)
 
 
 def now() -> int:

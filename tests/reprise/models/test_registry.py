@@ -1,19 +1,24 @@
 """A new version is the candidate, and the champion only where it beats the champion fairly."""
 
+import mlflow
 import pytest
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.exceptions import MlflowException
 
-from reprise.errors import ModelError
+from reprise import tracking
+from reprise.commands import sync
+from reprise.errors import ModelError, UndeliveredError
 from reprise.models import registry
+from reprise.tracking import registration, spool
 
 
 @pytest.fixture
 def train(store):
     """Make a run with a logged model, as a training step does, but for its files."""
 
-    def train():
-        run_id = store.make_run(status="RUNNING")
+    def train(digest=None):
+        tags = {tracking.MODEL_DIGEST: digest} if digest else None
+        run_id = store.make_run(status="RUNNING", tags=tags)
         logged = store.client.create_logged_model(
             store.experiment_id, name="model", source_run_id=run_id
         )
@@ -157,7 +162,115 @@ def test_a_registry_that_does_not_answer_makes_no_champion(monkeypatch):
         def get_model_version_by_alias(self, *_):
             raise MlflowException("database is locked")
 
-    monkeypatch.setattr(registry.tracking, "client", Refusing)
+    monkeypatch.setattr(registration, "client", Refusing)
 
     with pytest.raises(MlflowException, match="locked"):
-        registry._champion("iris")
+        registration.champion("iris")
+
+
+def versions(store):
+    return sorted(int(each.version) for each in store.client.search_model_versions("name='iris'"))
+
+
+@pytest.mark.parametrize("digest", ["d" * 64, None], ids=["by its digest", "by its run"])
+def test_content_that_is_registered_already_makes_no_second_version(
+    store, train, register, aliases, capsys, digest
+):
+    run_id = train(digest)
+    again = train(digest) if digest else run_id  # another run may train the same model
+    register(0.5, run_id=run_id)
+
+    assert register(0.5, run_id=again) is True
+
+    assert versions(store) == [1]
+    assert aliases() == {"candidate": 1, "champion": 1}
+    assert "Registered iris version 1 as candidate; it is champion already" in (
+        capsys.readouterr().out
+    )
+
+
+def test_content_that_is_no_champion_is_compared_as_it_is_judged_now(store, train, register):
+    stump = train("d" * 64)
+    register(0.5)
+    register(0.25, run_id=stump)
+
+    assert register(0.75, run_id=stump) is True
+
+    assert versions(store) == [1, 2]
+    assert store.client.get_model_version("iris", "2").tags["reprise.score"] == "0.75"
+
+
+def test_the_same_content_under_another_name_is_another_version(store, train):
+    run_id = train("d" * 64)
+    judged = {"score": 0.5, "metric": "accuracy", "greater_is_better": True, "test_digest": "t1"}
+
+    for name in ("iris", "flowers"):
+        registry.register(name, run_id, **judged)
+
+    assert versions(store) == [1]
+    assert len(store.client.search_model_versions("name='flowers'")) == 1
+
+
+def test_a_version_that_two_processes_make_at_once_is_one(store, train, register, monkeypatch):
+    first, second = train("d" * 64), train("d" * 64)
+    register(0.5, run_id=first)
+    monkeypatch.setattr(registration.Registration, "_found", lambda _: None)  # not yet
+
+    register(0.5, run_id=second)
+
+    assert versions(store) == [1]
+
+
+@pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "refused"])
+def test_a_registration_that_the_server_does_not_take_is_delivered_once(
+    store, train, register, aliases, monkeypatch, tmp_path, is_lost
+):
+    monkeypatch.setenv("REPRISE_SPOOL", str(tmp_path / "spool"))
+    monkeypatch.setenv("REPRISE_PATIENCE", "0")
+    run_id = train("d" * 64)
+    original = mlflow.MlflowClient.create_model_version
+
+    def create(*args, **kwargs):
+        if is_lost:
+            original(*args, **kwargs)
+        raise MlflowException("503", error_code=14)  # TEMPORARILY_UNAVAILABLE
+
+    def step():
+        with tracking.keeping():
+            assert register(0.5, run_id=run_id) is False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, "create_model_version", create)
+        with pytest.raises(UndeliveredError):
+            step()
+
+    sync.start()
+
+    assert versions(store) == [1]
+    assert aliases() == {"candidate": 1, "champion": 1}
+    assert spool.kept_runs() == []
+
+
+def test_an_answer_that_is_lost_once_makes_no_second_version(
+    store, train, register, aliases, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("REPRISE_SPOOL", str(tmp_path / "spool"))
+    monkeypatch.setattr("reprise.tracking.outbox.time.sleep", lambda _: None)
+    run_id = train("d" * 64)
+    original, asked = mlflow.MlflowClient.create_model_version, []
+
+    def create(*args, **kwargs):
+        made = original(*args, **kwargs)
+        asked.append(made)
+        if len(asked) == 1:
+            raise MlflowException("503", error_code=14)
+        return made
+
+    monkeypatch.setattr(mlflow.MlflowClient, "create_model_version", create)
+
+    with tracking.keeping():
+        assert register(0.5, run_id=run_id) is True
+
+    assert len(asked) == 1
+    assert versions(store) == [1]
+    assert aliases() == {"candidate": 1, "champion": 1}

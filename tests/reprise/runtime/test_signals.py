@@ -188,6 +188,8 @@ def test_the_run_of_a_step_that_is_killed_is_closed_by_sync_with_all_that_it_had
         if stages.index(name) > stages.index("the run is made"):
             assert record(store, run.info.run_id)["step"]["entry_point"] == "load_data"
         if stages.index(name) > stages.index("its record with the input"):
+            assert run.data.metrics == {"rows": 150}
+            assert len(store.client.get_metric_history(run.info.run_id, "rows")) == 1
             assert "note.txt" in store.files(run.info.run_id)
     assert spool.kept_runs() == []
     assert run_step(load) == 0

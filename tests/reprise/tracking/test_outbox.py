@@ -221,3 +221,15 @@ def test_a_relative_address_of_a_store_is_that_of_the_folder(store, monkeypatch,
     monkeypatch.chdir(tmp_path)
 
     assert tracking.kept_address() == f"sqlite:///{Path(os.getcwd(), 'runs.db')}"  # noqa: PTH109
+
+
+def test_whoever_has_started_a_step_does_not_close_a_run_whose_end_is_kept(store, run_id, away):
+    keep_of(run_id, ends=True)
+    away()
+
+    assert tracking.close(run_id, "FAILED", "exit code 3") is False
+    assert store.status(run_id) == "RUNNING"
+    sync.start()
+
+    assert store.status(run_id) == "FINISHED"
+    assert tracking.ERROR not in store.tags(run_id)

@@ -1,0 +1,131 @@
+"""The registration of a model: a version is found again by its content, not made twice."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from reprise.console import say
+from reprise.tracking.search import get_run
+from reprise.tracking.server import client
+from reprise.tracking.tags import MODEL_DIGEST, TEST_DIGEST
+from reprise.tracking.writes import Write
+
+CANDIDATE = "candidate"
+CHAMPION = "champion"
+_SCORE = "reprise.score"
+_METRIC = "reprise.metric"
+
+
+@dataclass(frozen=True)
+class Registration(Write):
+    """A version of a registered model: `candidate`, and `champion` if it wins.
+
+    Attributes
+    ----------
+    name : str
+        Of the registered model.
+    trained, model_id : str
+        Ids of the run that trained the model, and of its logged model.
+    score, metric, greater_is_better, test_digest
+        How it was judged, and on which data.
+    """
+
+    name: str = ""
+    trained: str = ""
+    model_id: str = ""
+    score: float = 0.0
+    metric: str = ""
+    greater_is_better: bool = True
+    test_digest: str = ""
+
+    def send(self, *, again: bool = False) -> None:
+        """Register it, compare it with the champion, and report."""
+        del again  # it is always looked for
+        version = self._found() or self._made()
+        client().set_registered_model_alias(self.name, CANDIDATE, version.version)
+        wins, why = self._compare(champion(self.name), version)
+        if wins:
+            client().set_registered_model_alias(self.name, CHAMPION, version.version)
+        say(f"Registered {self.name} version {version.version} as {CANDIDATE}; {why}.")
+
+    def is_champion(self) -> bool:
+        """Return whether the champion has this content."""
+        best = champion(self.name)
+        return best is not None and best.version in {each.version for each in self._versions()}
+
+    def _found(self) -> ModelVersion | None:
+        """Return the first version of the same content, judged as it is now, or None."""
+        first = min(self._versions(), key=lambda each: int(each.version), default=None)
+        if first is None:
+            return None
+        latest = champion(self.name)
+        if latest is None or latest.version != first.version:  # that stays as it was judged
+            for name, value in self._tags().items():
+                client().set_model_version_tag(self.name, first.version, name, value)
+        return first
+
+    def _versions(self) -> Iterator[ModelVersion]:
+        digest = self._digest()
+        filters = [f"run_id = '{self.trained}'"]
+        filters += [f"tags.`{MODEL_DIGEST}` = '{digest}'"] if digest else []
+        for each in filters:
+            for version in client().search_model_versions(each):
+                if version.name == self.name:
+                    yield version
+
+    def _made(self) -> ModelVersion:
+        """Make a version; of several that processes make at once, the first one stays."""
+        try:
+            client().create_registered_model(self.name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        own = client().create_model_version(
+            self.name,
+            source=f"models:/{self.model_id}",
+            run_id=self.trained,
+            model_id=self.model_id,
+            tags=self._tags(),
+        )
+        first = min(self._versions(), key=lambda each: int(each.version), default=own)
+        if first.version != own.version:
+            client().delete_model_version(self.name, own.version)
+        return first
+
+    def _tags(self) -> dict[str, str]:
+        judged = {_METRIC: self.metric, _SCORE: repr(self.score), TEST_DIGEST: self.test_digest}
+        digest = self._digest()
+        return judged | ({MODEL_DIGEST: digest} if digest else {})
+
+    def _digest(self) -> str:
+        digest: str = get_run(self.trained).data.tags.get(MODEL_DIGEST, "")
+        return digest if digest.isalnum() else ""  # it is part of a query
+
+    def _compare(self, best: ModelVersion | None, own: ModelVersion) -> tuple[bool, str]:
+        """Return whether this version is the champion from now on, and why."""
+        if best is None:
+            return True, f"it is the first {CHAMPION}"
+        if best.version == own.version:
+            return False, f"it is {CHAMPION} already"
+        stays = f"version {best.version} stays {CHAMPION}"
+        if best.tags.get(TEST_DIGEST) != self.test_digest:
+            return False, f"{stays}: it was tested on other data"
+        if best.tags.get(_METRIC) != self.metric:
+            return False, f"{stays}: it was judged by {best.tags.get(_METRIC)}"
+        old = float(best.tags[_SCORE])
+        figures = f"{self.metric} {self.score:.6g} against {old:.6g} of version {best.version}"
+        if self.score > old if self.greater_is_better else self.score < old:
+            return True, f"it is {CHAMPION} now: {figures}"
+        return False, f"{stays}: {figures}"
+
+
+def champion(name: str) -> ModelVersion | None:
+    """Return the version of a registered model that is its champion, or None."""
+    try:
+        return client().get_model_version_by_alias(name, CHAMPION)
+    except MlflowException as error:
+        if "alias" in str(error).lower() and "not found" in str(error).lower():
+            return None
+        raise
