@@ -50,12 +50,13 @@ def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
     run.log_metrics(test_scores)
     run.log_predictions(judged.labels, judged.probabilities)
     run.set_tags({tracking.TEST_DIGEST: test_digest})
+    model_id = "" if run.replays else model_id_of(trained)
     if not run.replays:
         tracking.log(
             trained,
             metrics=test_scores,
             tags={tracking.TEST_DIGEST: test_digest},
-            model_id=model_id_of(trained),
+            model_id=model_id,
         )
     log_plots(judged, run)
     check_minimum(scores, parameters, trained)
@@ -67,7 +68,7 @@ def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
             metric=parameters.metric,
             greater_is_better=metrics.GREATER_IS_BETTER[parameters.metric],
             test_digest=test_digest,
-            by=run.run_id,
+            model_id=model_id,
         )
     again = f"reprise run -e evaluate {option('run_id', trained)} -P register_as=NAME"
     commands = {again: "register the model", "make ui": "see its plots"}

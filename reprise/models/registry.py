@@ -12,7 +12,7 @@ def register(
     metric: str,
     greater_is_better: bool,
     test_digest: str,
-    by: str = "",
+    model_id: str = "",
 ) -> bool:
     """Register a run's model as `candidate`, and as `champion` if it wins.
 
@@ -27,9 +27,8 @@ def register(
         Of the run that trained the model.
     score, metric, greater_is_better, test_digest
         How the model was judged, and on which data.
-    by : str, optional
-        Id of the run that registers it, with whose results the registration is kept if the server
-        does not take it.
+    model_id : str, optional
+        Of the model, where it is known already.
 
     Returns
     -------
@@ -37,10 +36,10 @@ def register(
         Whether the model is the champion now.
     """
     registration = tracking.Registration(
-        by or run_id,
+        run_id,
         name=name,
         trained=run_id,
-        model_id=model_id_of(run_id),
+        model_id=model_id or model_id_of(run_id),
         score=score,
         metric=metric,
         greater_is_better=greater_is_better,

@@ -278,7 +278,7 @@ def close(run_id: str, status: str, error: str) -> bool:
 
     A run whose end waits in the spool of this machine is left to `reprise sync`.
     """
-    is_open = get_run(run_id).info.status in _OPEN and not spool.kept(run_id, "").ends
+    is_open = get_run(run_id).info.status in _OPEN and not _is_left_to_sync(run_id)
     if is_open:
         if error:
             log(run_id, tags={ERROR: error_tag(error)})
@@ -299,7 +299,13 @@ def delete_open_children(run_id: str, experiment_id: str) -> None:
     """Delete the open child runs of a run, after every process has reported its own run.
 
     If a server dies after it made a run and before it answers, the request is repeated, and makes
-    a second run that no process reports.
+    a second run that no process reports. A run whose end waits in the spool is not one of these.
     """
     for run in open_children(run_id, experiment_id):
-        client().delete_run(run.info.run_id)
+        if not _is_left_to_sync(run.info.run_id):
+            client().delete_run(run.info.run_id)
+
+
+def _is_left_to_sync(run_id: str) -> bool:
+    """Return whether the end of a run waits in the spool of this machine."""
+    return spool.kept(run_id, "").ends

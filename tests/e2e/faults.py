@@ -6,7 +6,8 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ _CODES = {
     "403": "PERMISSION_DENIED",
 }
 KINDS = ("gone", "lost", "cut", *_STATUSES)
+_OF_THE_RUN = ("mlflow.runName", "reprise.process", "reprise.seen")  # differ from run to run
 
 
 @dataclass
@@ -119,3 +121,80 @@ def at(pattern: str, kind: str, *, nth: int = 1, is_once: bool = False) -> Fault
         return kind if is_this or (seen >= nth and not is_once) else None
 
     return fault
+
+
+def of_the_store(kind: str) -> Fault:
+    """Return a fault of the artifact store alone, from the first model or record on."""
+    return lambda request: kind if re.search("PUT .*(/models/|provenance)", request) else None
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """A project whose runs go through a proxy, and a step that is disturbed."""
+
+    project: Any
+    proxy: Proxy
+    spool: Path
+    words: tuple[str, ...] = ()
+
+    def doing(self, step: str, **parameters: Any) -> "Disturbed":
+        """Return the same with a step."""
+        words = [word for name, value in parameters.items() for word in (f"--{name}", str(value))]
+        return replace(self, words=(f"steps.{step}", *words))
+
+    def run(self, fault: Fault, **variables: str) -> tuple[Any, list[str]]:
+        """Run the step while the server has a fault; return how it ended, and its runs."""
+        before = self._ids()
+        self.proxy.begin(fault)
+        command = ["python", "-m", *self.words]
+        ended = self.project.execute(command, environment=variables)
+        self.proxy.heal()
+        return ended, [run_id for run_id in self._ids() if run_id not in before]
+
+    def sync(self) -> Any:
+        """Deliver what is kept, and return how that ended."""
+        return self.project.execute(["python", "-m", "reprise", "sync"])
+
+    def _ids(self) -> list[str]:
+        runs = self.project.client.search_runs([self.project.experiment_id])
+        return [run.info.run_id for run in runs]
+
+    def kept(self) -> list[Path]:
+        """Return the files in the spool."""
+        return [path for path in self.spool.rglob("*") if path.is_file()]
+
+    def holds(self, run_id: str) -> dict[str, Any]:
+        """Return what the server holds of a run, but for its ids and times."""
+        client = self.project.client
+        run = client.get_run(run_id)
+        models = client.search_logged_models(
+            [run.info.experiment_id], filter_string=f"source_run_id = '{run_id}'"
+        )
+        points = {n: client.get_metric_history(run_id, n) for n in run.data.metrics}
+        return {
+            "status": run.info.status,
+            "params": run.data.params,
+            "metrics": {name: [each.value for each in points[name]] for name in points},
+            "tags": {n: v for n, v in run.data.tags.items() if n not in _OF_THE_RUN},
+            "inputs": [each.dataset.digest for each in run.inputs.dataset_inputs],
+            "artifacts": sorted(_names(client.list_artifacts, run_id)),
+            "models": [
+                (
+                    each.name,
+                    str(each.status),
+                    each.params,
+                    sorted((metric.key, metric.value) for metric in each.metrics),
+                    sorted(_names(client.list_logged_model_artifacts, each.model_id)),
+                )
+                for each in models
+            ],
+            "outputs": len(run.outputs.model_outputs),
+        }
+
+
+def _names(listed: Callable[..., Any], holder: str, folder: str | None = None) -> Iterator[str]:
+    for item in listed(holder, folder):
+        if item.is_dir:
+            yield from _names(listed, holder, item.path)
+        else:
+            yield item.path

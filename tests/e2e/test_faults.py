@@ -4,13 +4,12 @@ Each thing that a training run sends or reads is a point at which the server may
 or once. After `reprise sync` the server holds what an undisturbed run holds, once.
 """
 
-from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from faults import KINDS, at, proxy
+from faults import KINDS, Disturbed, at, of_the_store, proxy
 
 UNDELIVERED = 3
-_OF_THE_RUN = ("mlflow.runName", "reprise.process", "reprise.seen")  # differ from run to run
 # What a training reads before it computes, and sends when it has: request, and which one of these.
 BEFORE = {
     "its source": ("PUT .*/code/", 1),
@@ -29,8 +28,27 @@ AFTER = {
     "its record": ("PUT .*provenance.json", 3),
     "its end": ("POST .*/runs/update", 1),
 }
+OF_AN_EVALUATION = {
+    "its plots": ("PUT .*/plots/", 1),
+    "the registered model": ("POST .*/registered-models/create", 1),
+    "the version of the model": ("POST .*/model-versions/create", 1),
+    "the name of the candidate": ("POST .*/registered-models/alias", 1),
+    "the name of the champion": ("POST .*/registered-models/alias", 2),
+    "its scores": ("POST .*/runs/log-batch", 3),
+    "the end of an evaluation": ("POST .*/runs/update", 1),
+}
+AWAY = [kind for kind in KINDS if kind not in ("401", "403")]  # these forbid a registration
 ONCE = ("lost", "gone", "cut", "500", "429")
-SHOWN_FIRST = "its metrics"  # the point at which `make test` tries every kind of fault
+# The points at which `make test` tries every kind of fault.
+SHOWN_FIRST = ("its metrics", "the version of the model")
+READING = ("gone", "500", "401", "lost")  # kinds of fault before the data is read
+LIVES = (  # step, points, faults from then on, faults once
+    ("a training", BEFORE, READING, ONCE),
+    ("a training", AFTER, KINDS, ONCE),
+    ("a training", ("the artifact store alone",), KINDS, ()),
+    ("an evaluation", OF_AN_EVALUATION, AWAY, ()),
+)
+DOCUMENT = Path(__file__).parents[2] / "docs/reliability.md"
 DRILL = pytest.mark.drill("reprise/tracking", "reprise/runtime", "tests/e2e/faults.py")
 
 
@@ -40,7 +58,7 @@ def cases(points, kinds):
         pytest.param(
             point,
             kind,
-            marks=() if kind == kinds[0] or point == SHOWN_FIRST else DRILL,
+            marks=() if kind == kinds[0] or point in SHOWN_FIRST else DRILL,
             id=f"{point}-{kind}",
         )
         for point in points
@@ -48,70 +66,24 @@ def cases(points, kinds):
     ]
 
 
-@dataclass(frozen=True)
-class Training:
-    """A project whose runs go through a proxy, and the command that is disturbed."""
-
-    project: object
-    proxy: object
-    data: str
-    spool: object
-
-    def run(self, fault, **variables):
-        """Run it to its end while the server has a fault; return how it ended, and its run."""
-        before = self._ids()
-        self.proxy.begin(fault)
-        command = ["python", "-m", "steps.train_dt", "--data", self.data, "--max_depth", "3"]
-        ended = self.project.execute(command, environment=variables)
-        self.proxy.heal()
-        return ended, [run_id for run_id in self._ids() if run_id not in before]
-
-    def sync(self):
-        return self.project.execute(["python", "-m", "reprise", "sync"])
-
-    def _ids(self):
-        runs = self.project.client.search_runs([self.project.experiment_id])
-        return [run.info.run_id for run in runs]
-
-    def holds(self, run_id):
-        """Return what the server holds of a run, but for its ids and times."""
-        client = self.project.client
-        run = client.get_run(run_id)
-        models = client.search_logged_models(
-            [run.info.experiment_id], filter_string=f"source_run_id = '{run_id}'"
-        )
-        points = {n: client.get_metric_history(run_id, n) for n in run.data.metrics}
-        return {
-            "status": run.info.status,
-            "params": run.data.params,
-            "metrics": {name: [each.value for each in points[name]] for name in points},
-            "tags": {n: v for n, v in run.data.tags.items() if n not in _OF_THE_RUN},
-            "inputs": [each.dataset.digest for each in run.inputs.dataset_inputs],
-            "artifacts": sorted(_names(client.list_artifacts, run_id)),
-            "models": [
-                (
-                    each.name,
-                    str(each.status),
-                    each.params,
-                    sorted((metric.key, metric.value) for metric in each.metrics),
-                    sorted(_names(client.list_logged_model_artifacts, each.model_id)),
-                )
-                for each in models
-            ],
-            "outputs": len(run.outputs.model_outputs),
-        }
+def matrix():
+    """Return the lines of the document that say what is tried."""
+    count = sum(len(points) * (len(kinds) + len(once)) for _, points, kinds, once in LIVES)
+    rows = [
+        f"| {step} | {point} | {', '.join(kinds)} | {', '.join(once)} |"
+        for step, points, kinds, once in LIVES
+        for point in points
+    ]
+    title = [f"| {count} cases | fails at | from then on | once |", "|---|---|---|---|"]
+    return "\n".join([*title, *rows])
 
 
-def _names(listed, holder, folder=None):
-    for item in listed(holder, folder):
-        if item.is_dir:
-            yield from _names(listed, holder, item.path)
-        else:
-            yield item.path
+def test_the_document_says_what_is_tried():
+    assert f"<!-- faults -->\n{matrix()}\n" in DOCUMENT.read_text(encoding="utf-8"), matrix()
 
 
 @pytest.fixture(scope="module")
-def training(served, tracking_server, tmp_path_factory):
+def disturbed(served, tracking_server, tmp_path_factory):
     url, _ = tracking_server
     with proxy(url) as standing:
         spool = tmp_path_factory.mktemp("spool")
@@ -122,11 +94,15 @@ def training(served, tracking_server, tmp_path_factory):
             "REPRISE_SPOOL": str(spool),
             "REPRISE_PATIENCE": "0",
         }
-        project = served.within("faults").with_variables(variables)
-        loaded = project.execute(["python", "-m", "steps.load_data", "--source", "iris"])
-        assert loaded.exit_code == 0, loaded.stderr
-        (run,) = project.client.search_runs([project.experiment_id])
-        yield Training(project, standing, f"runs:/{run.info.run_id}", spool)
+        yield Disturbed(served.within("faults").with_variables(variables), standing, spool)
+
+
+@pytest.fixture(scope="module")
+def training(disturbed):
+    """A training on data that is stored."""
+    ended, (run_id,) = disturbed.doing("load_data", source="iris").run(lambda _: None)
+    assert ended.exit_code == 0, ended.stderr
+    return disturbed.doing("train_dt", data=f"runs:/{run_id}", max_depth=3)
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +113,42 @@ def undisturbed(training):
     return training.holds(run_id)
 
 
-def kept(training):
-    return [path for path in training.spool.rglob("*") if path.is_file()]
+@pytest.fixture(scope="module")
+def trained(training):
+    """The id of a run that has trained a model."""
+    ended, (run_id,) = training.run(lambda _: None)
+    assert ended.exit_code == 0, ended.stderr
+    return run_id
+
+
+@pytest.fixture
+def evaluation(disturbed, trained, request):
+    """An evaluation that registers its model, under a name of the test's own."""
+    name = f"model of {abs(hash(request.node.name))}"
+    return disturbed.doing("evaluate", run_id=trained, register_as=name), name
+
+
+@pytest.fixture(scope="module")
+def evaluated(disturbed, trained):
+    """What the server holds of an evaluation that nothing disturbs."""
+    step = disturbed.doing("evaluate", run_id=trained, register_as="undisturbed")
+    ended, (run_id,) = step.run(lambda _: None)
+    assert ended.exit_code == 0, ended.stderr
+    return holds_of_evaluation(step, run_id, "undisturbed")
+
+
+def holds_of_evaluation(step, run_id, name):
+    """Return what the server holds of an evaluation, and of the model that it registers."""
+    client, holds = step.project.client, step.holds(run_id)
+    assert holds["params"].pop("register_as") == name
+    assert holds["tags"].pop("reprise.key")  # of the parameters, too
+    versions = client.search_model_versions(f"name='{name}'")
+    aliases = client.get_registered_model(name).aliases
+    return {
+        **holds,
+        "versions": [(each.version, each.run_id, each.tags) for each in versions],
+        "aliases": {alias: str(version) for alias, version in aliases.items()},
+    }
 
 
 @pytest.mark.parametrize(("point", "kind"), cases(AFTER, KINDS))
@@ -154,10 +164,10 @@ def test_what_is_computed_is_kept_when_the_server_fails_at(point, kind, training
     synced = training.sync()
     assert synced.exit_code == 0, synced.stderr
     assert training.holds(run_id) == undisturbed
-    assert kept(training) == []
+    assert training.kept() == []
 
 
-@pytest.mark.parametrize(("point", "kind"), cases(BEFORE, ("gone", "500", "401", "lost")))
+@pytest.mark.parametrize(("point", "kind"), cases(BEFORE, READING))
 def test_a_run_that_could_not_read_its_data_is_closed(point, kind, training):
     pattern, nth = BEFORE[point]
 
@@ -168,7 +178,7 @@ def test_a_run_that_could_not_read_its_data_is_closed(point, kind, training):
     synced = training.sync()
     assert synced.exit_code == 0, synced.stderr
     assert training.holds(run_id)["status"] == "FAILED"
-    assert kept(training) == []
+    assert training.kept() == []
 
 
 @pytest.mark.parametrize(("point", "kind"), cases({**BEFORE, **AFTER}, ONCE))
@@ -183,7 +193,63 @@ def test_a_fault_that_is_over_in_a_moment_is_not_noticed(point, kind, training, 
 
     assert ended.exit_code == 0, ended.stderr
     assert training.holds(run_id) == undisturbed
-    assert kept(training) == []
+    assert training.kept() == []
+
+
+@pytest.mark.parametrize(("point", "kind"), cases(OF_AN_EVALUATION, AWAY))
+def test_a_model_is_registered_once_when_the_server_fails_at(point, kind, evaluation, evaluated):
+    step, name = evaluation
+    pattern, nth = OF_AN_EVALUATION[point]
+
+    ended, (run_id,) = step.run(at(pattern, kind, nth=nth))
+
+    assert ended.exit_code == UNDELIVERED, ended.stderr
+    assert "Traceback" not in ended.stderr
+    synced = step.sync()
+    assert synced.exit_code == 0, synced.stderr
+    assert holds_of_evaluation(step, run_id, name) == evaluated
+    assert step.kept() == []
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind == "500" else DRILL) for kind in KINDS]
+)
+def test_what_is_computed_is_kept_when_only_the_artifact_store_fails(kind, training, undisturbed):
+    ended, (run_id,) = training.run(of_the_store(kind))
+
+    assert ended.exit_code == UNDELIVERED, ended.stderr
+    assert "Traceback" not in ended.stderr
+    synced = training.sync()
+    assert synced.exit_code == 0, synced.stderr
+    assert training.holds(run_id) == undisturbed
+    assert training.kept() == []
+
+
+@DRILL
+def test_a_sweep_whose_server_goes_away_is_completed_by_running_it_again(training, tmp_path):
+    """Its child runs are kept like other steps; those that had finished are not made twice."""
+    data = training.words[training.words.index("--data") + 1]
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(f"data: {data}\nparams: {{max_depth: [5, 6]}}\nmetric: cv_accuracy_mean\n")
+    sweep = training.doing("sweep", step="train_dt", grid=grid, models="all")
+
+    ended, runs = sweep.run(at("POST .*/logged-models$", "gone"))
+
+    assert ended.exit_code != 0
+    assert "Traceback" not in ended.stderr
+    synced = sweep.sync()
+    assert synced.exit_code == 0, synced.stderr
+    assert "RUNNING" not in [sweep.holds(run_id)["status"] for run_id in runs]
+    assert sweep.kept() == []
+    again, more = sweep.run(lambda _: None)
+    assert again.exit_code == 0, again.stderr
+    held = [sweep.holds(run_id) for run_id in (*runs, *more)]
+    finished = [
+        run["params"]["max_depth"]
+        for run in held
+        if run["status"] == "FINISHED" and "max_depth" in run["params"]
+    ]
+    assert sorted(finished) == ["5", "6"]
 
 
 def test_the_next_run_delivers_what_the_last_one_kept(training, undisturbed):
@@ -194,7 +260,7 @@ def test_the_next_run_delivers_what_the_last_one_kept(training, undisturbed):
 
     assert ended.exit_code == 0, ended.stderr
     assert training.holds(first) == training.holds(second) == undisturbed
-    assert kept(training) == []
+    assert training.kept() == []
 
 
 def test_sync_reports_a_server_that_is_still_away(training, undisturbed):

@@ -7,6 +7,7 @@ before the server has done it, and after. No stage depends on time: the process 
 import json
 import os
 import signal
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -39,12 +40,28 @@ FAILING = {
     "the error of a failure": (writes.Batch, "send", 3),
     "the end of a failure": (writes.End, "send", 1),
 }
+DOCUMENT = Path(__file__).parents[3] / "docs/reliability.md"
 BEFORE, AFTER = "before", "after"
 SHOWN = ("the run is made", "an artifact", "its record", "its end")  # of which `make test` kills
 DRILL = pytest.mark.drill("reprise/tracking", "reprise/runtime", "reprise/process/interrupts.py")
 
 
-@pytest.fixture(autouse=True)
+def matrix():
+    """Return the lines of the document that say what is tried."""
+    signals = ", ".join(number.name for number in ENDING)
+    fates = {"its end": "KILLED; after SIGKILL as it had ended"}
+    rows = [f"| {stage} | {signals}, SIGKILL | {fates.get(stage, 'KILLED')} |" for stage in STAGES]
+    rows += [f"| {stage} | SIGTERM | FAILED or KILLED |" for stage in FAILING]
+    count = 2 * (len(STAGES) * (len(ENDING) + 1) + len(FAILING))
+    title = [f"| {count} cases: before and after | signals | the run |", "|---|---|---|"]
+    return "\n".join([*title, *rows])
+
+
+def test_the_document_says_what_is_tried():
+    assert f"<!-- signals -->\n{matrix()}\n" in DOCUMENT.read_text(encoding="utf-8"), matrix()
+
+
+@pytest.fixture
 def step(store, monkeypatch, record_of, tmp_path):
     """What a process inherits that is to do a step of recorded code."""
     folder = tmp_path / "project"
@@ -70,7 +87,7 @@ def fail(_, run):
 
 
 @pytest.fixture
-def signalled(monkeypatch):
+def signalled(step, monkeypatch):
     """Let this process get a signal before or after one call of a function."""
 
     def signalled(stage, when, number):

@@ -233,3 +233,17 @@ def test_whoever_has_started_a_step_does_not_close_a_run_whose_end_is_kept(store
 
     assert store.status(run_id) == "FINISHED"
     assert tracking.ERROR not in store.tags(run_id)
+
+
+def test_a_sweep_does_not_delete_a_child_run_whose_end_is_kept(store, away):
+    parent = store.client.create_run(store.experiment_id).info.run_id
+    tags = {tracking.PARENT: parent, **tracking.holding()}
+    child = store.client.create_run(store.experiment_id, tags=tags).info.run_id
+    keep_of(child, ends=True)
+    away()
+
+    tracking.delete_open_children(parent, store.experiment_id)
+    sync.start()
+
+    assert {run.info.run_id for run in store.runs()} == {child, parent}
+    assert store.status(child) == "FINISHED"
