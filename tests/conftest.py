@@ -119,6 +119,7 @@ def store(migrated, tmp_path, monkeypatch):
     uri = copy_store(migrated, tmp_path)
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("REPRISE_SPOOL", str(tmp_path / "spool"))
     mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient()
     folder = tmp_path / "artifacts"

@@ -121,8 +121,11 @@ def flush(run_id: str) -> None:
     for path in folder.rglob("*"):
         if path.is_file() and path.stat().st_nlink > 1:
             own = path.with_name(f"{path.name}.own")
-            shutil.copyfile(path, own)
-            own.replace(path)
+            try:
+                shutil.copyfile(path, own)
+                own.replace(path)
+            except OSError:  # a full disk: it stays shared
+                own.unlink(missing_ok=True)
     for path in (*folder.rglob("*"), folder):
         _flush(path)
 

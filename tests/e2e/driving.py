@@ -238,6 +238,7 @@ def base_environment(temporary: Path) -> Variables:
     added = {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "TMPDIR": str(temporary),
+        "REPRISE_SPOOL": str(temporary / "spool"),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "NO_PROXY": HOST,
         "no_proxy": HOST,
