@@ -25,5 +25,5 @@ PERMISSIONS = "REPRISE_PERMISSIONS"  # what may be read outside the checkout, as
 TASK = "REPRISE_TASK"
 
 # Set by a user, read by `tracking`.
-SPOOL = "REPRISE_SPOOL"  # folder for results that the tracking server did not accept
+SPOOL = "REPRISE_SPOOL"  # folder for results that the tracking server has not accepted
 PATIENCE = "REPRISE_PATIENCE"  # for how many seconds a step waits for a tracking server; 60

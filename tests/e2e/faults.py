@@ -137,7 +137,7 @@ class Disturbed:
     spool: Path
     words: tuple[str, ...] = ()
 
-    def doing(self, step: str, **parameters: Any) -> "Disturbed":
+    def doing(self, step: str, /, **parameters: Any) -> "Disturbed":
         """Return the same with a step."""
         words = [word for name, value in parameters.items() for word in (f"--{name}", str(value))]
         return replace(self, words=(f"steps.{step}", *words))
