@@ -13,6 +13,7 @@ from reprise.git import git, readable, repository_root
 def sources(root: Path) -> list[Path]:
     """Return the files below a folder that this process has imported modules from."""
     folder = str(root.resolve())
+    inner = _environments_in(folder)
 
     @functools.cache  # thousands of modules lie in hundreds of folders
     def resolved(path: str) -> str:
@@ -23,7 +24,21 @@ def sources(root: Path) -> list[Path]:
 
     files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
     named = {file for file in files if isinstance(file, str)}
-    return sorted(Path(file) for file in named if bytecode.is_source(resolved(file), folder))
+    return sorted(
+        Path(file)
+        for file in named
+        if bytecode.is_source(resolved(file), folder) and not resolved(file).startswith(inner)
+    )
+
+
+def _environments_in(folder: str) -> tuple[str, ...]:
+    """Return this process's environments that lie in a folder, whose library is not its source."""
+    prefixes = {os.path.realpath(prefix) for prefix in (sys.prefix, sys.base_prefix)}
+    return tuple(
+        os.path.join(prefix, "")  # noqa: PTH118 - a beginning of texts
+        for prefix in prefixes
+        if prefix != folder and bytecode.is_source(prefix, folder)
+    )
 
 
 def ignored(project: Path) -> tuple[str, ...]:
@@ -44,6 +59,45 @@ def ignored(project: Path) -> tuple[str, ...]:
     except CodeError:  # none is, or this is no repository
         return ()
     return tuple(readable(name) for name in listed.split("\0") if name)
+
+
+def refuse_of_clone(project: Path, clone: Path) -> None:
+    """Refuse modules of a replay that are the user's clone's, and not the checkout's.
+
+    Parameters
+    ----------
+    project : Path
+        A folder in the checkout.
+    clone : Path
+        A folder of the user's clone, which need not exist.
+
+    Raises
+    ------
+    CodeError
+        With their names.
+    """
+    there = next((folder for folder in (clone, *clone.parents) if folder.is_dir()), clone)
+    here, root = (repository_root(folder).resolve() for folder in (project, there))
+    if here == root or not root.joinpath(".git").exists():
+        return
+    found = [path for path in sources(root) if not path.resolve().is_relative_to(here)]
+    names = [str(path) for path in found if _is_of(path, root)]
+    if names:
+        raise CodeError(
+            f"expected the project's modules of the run's commit, found that it imported "
+            f"{readable(', '.join(names))}, which is today's. Take the path to {root} out of what "
+            "the project is imported by, then replay again."
+        )
+
+
+def _is_of(path: Path, root: Path) -> bool:
+    """Return whether a file is of a repository, or of a submodule of it."""
+    for folder in path.resolve().parents:
+        if folder == root or (folder / ".git").is_file():
+            return True
+        if (folder / ".git").exists():
+            return False
+    return False
 
 
 def refuse_stale(project: Path) -> None:

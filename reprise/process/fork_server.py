@@ -204,7 +204,8 @@ def _enter(place: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(place["environment"])
     os.chdir(place["folder"])
-    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as -m does
+    searched = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    sys.path[:0] = [os.getcwd(), *searched]  # noqa: PTH109 - as -m does
     tempfile.tempdir = None  # a library may have asked for it before
 
 

@@ -150,7 +150,7 @@ def prepare(
         **parent.tracking_environment(),
         **_protocol(original, request, permitted, parent.run_id),
         **numerics.recorded(original.record.numerics.variables),
-        **_search_path(folder, python, step, None if request.current_code else (at_hand, checkout)),
+        **search_path.variables(python, at_hand, checkout, *([folder] if step.command else [])),
         "PATH": programs(python),
     }
     return Workspace(folder, cwd, python, words, environment)
@@ -213,22 +213,6 @@ def _protocol(
     if step.command:
         variables |= {env.RUN_NUMBER: str(step.number), env.BELOW: parent_id}
     return variables
-
-
-def _search_path(
-    folder: Path, python: Path, step: Step, moved: tuple[Path, Path] | None
-) -> dict[str, str]:
-    """Let what is imported of the project be of the code to run, wherever its own is installed.
-
-    That code may be in another repository than the current one: `moved` is from which to which.
-    """
-    folders = [str(folder.absolute())] if step.command else []
-    if moved:
-        folders += search_path.moved(search_path.entries(python), *moved)
-    if not folders:
-        return {}
-    inherited = os.environ.get("PYTHONPATH")
-    return {"PYTHONPATH": os.pathsep.join([*folders, *([inherited] if inherited else [])])}
 
 
 def _code(code: Code) -> str:

@@ -1,4 +1,4 @@
-"""Says which modules of a run no replay will have: those of the project that git ignores."""
+"""Says which modules of a run no replay will have, and refuses those that none may have."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +11,36 @@ from reprise.runtime.recorder import RunRecorder
 
 
 @contextmanager
-def reporting(recorded: RunRecorder, project: Path, *, is_on: bool) -> Iterator[None]:
-    """Report ignored modules before a step computes, and those that it imports meanwhile."""
-    if not is_on:
-        yield
-        return
-    reported = report(recorded, project)
+def checking(recorded: RunRecorder, project: Path, *, clone: Path | None) -> Iterator[None]:
+    """Look at what a step has imported, before and after it computes.
+
+    Parameters
+    ----------
+    recorded : RunRecorder
+    project : Path
+        A folder in the repository that the step runs in.
+    clone : Path or None
+        A folder in the repository that it was checked out from, whose modules it must not have;
+        None: it runs in the user's own, and what git ignores there is reported.
+
+    Raises
+    ------
+    CodeError
+        If it has imported modules of that repository.
+    """
+    reported = () if clone else report(recorded, project)
     yield
-    report(recorded, project, reported)
+    check(recorded, project, reported, clone=clone)
+
+
+def check(
+    recorded: RunRecorder, project: Path, reported: tuple[str, ...] = (), *, clone: Path | None
+) -> None:
+    """Look at what a process has imported, at the end of its run; see `checking`."""
+    if clone:
+        imports.refuse_of_clone(project, clone)
+    else:
+        report(recorded, project, reported)
 
 
 def report(recorded: RunRecorder, project: Path, reported: tuple[str, ...] = ()) -> tuple[str, ...]:

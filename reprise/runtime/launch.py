@@ -131,7 +131,7 @@ def _do(
     task: StepTask,
 ) -> Mapping[str, float]:
     """Put code, parameters and environment on the record, do the step, and return its metrics."""
-    captures = env.CODE not in os.environ
+    clone = os.environ.get(env.DATA_FOLDER) if env.CODE in os.environ else None
     raw: dict[str, str] = {}
     parameters: P | None = None
     wrong: RepriseError | None = None
@@ -172,8 +172,8 @@ def _do(
             tracking.log(run.info.run_id, params=parameters.raw() if parameters else declared)
         if wrong:
             raise wrong
-        watched = imported.reporting(recorded, Path.cwd(), is_on=captures)
-        with extras.explaining_missing(), watched:
+        checked = imported.checking(recorded, Path.cwd(), clone=Path(clone) if clone else None)
+        with extras.explaining_missing(), checked:
             main(cast("P", parameters), recorded)
     return recorded.metrics
 

@@ -20,7 +20,7 @@ from reprise import console, extras, tracking
 from reprise.backports import Self
 from reprise.capture import code, numerics, untracked
 from reprise.data import sources
-from reprise.errors import ParameterError
+from reprise.errors import CodeError, ParameterError
 from reprise.process import interrupts
 from reprise.record.schema import InputData, RunRecord
 from reprise.runtime import imported, recorder
@@ -172,8 +172,12 @@ class Experiment:
             run.add_logged_metrics(
                 {n: v for n, v in logged.items() if not n.startswith(tracking.SYSTEM_METRICS)}
             )
-            if self._process.given is None and self._settings.use_git_version:
-                imported.report(run, self._process.script.project)
+            if self._settings.use_git_version:
+                try:
+                    imported.check(run, self._process.script.project, clone=self._process.clone)
+                except CodeError as error:
+                    self._leave(error)
+                    raise
         self._leave(None)
 
     def log_params(self, params: Mapping[str, Any]) -> None:

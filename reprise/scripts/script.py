@@ -86,6 +86,8 @@ class ScriptProcess:
         Id of the parent of all its other runs, if this is a replay.
     carried : (Code, dict of str to str) or None
         The code of all its runs, once it is captured, and the tags that describe it.
+    clone : Path or None
+        A folder in the repository that the code is checked out from, if this is a replay.
     text : str
         Text of the script at its first run.
     """
@@ -100,6 +102,8 @@ class ScriptProcess:
         self.carried: tuple[Code, dict[str, str]] | None = (
             (Code.model_validate_json(given), {}) if given else None
         )
+        folder = environment.get(env.DATA_FOLDER) if given else None
+        self.clone = Path(folder) if folder else None
         self.text = ""
         self.made = 0
 

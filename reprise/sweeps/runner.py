@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from reprise.errors import RunFailedError
 from reprise.git import repository_root
 from reprise.models import model_store
 from reprise.process.task import StepTask
-from reprise.projects import checkout, settings
+from reprise.projects import checkout, search_path, settings
 from reprise.record.schema import Code
 from reprise.replay import original_run, verdicts
 from reprise.runtime.parameters import Parameters
@@ -72,6 +73,7 @@ def check_out(executor: Executor, code: Code, project: Path, variables: Mapping[
         env.PROTOCOL: env.VERSION,
         env.DATA_FOLDER: os.environ.get(env.DATA_FOLDER) or str(Path.cwd()),
         **permissions.elsewhere(root),
+        **search_path.variables(Path(sys.executable), repository_root(project), root),
     }
     executor.open(folder, {**variables, **_SILENT, **common})
 

@@ -98,6 +98,16 @@ class TestModule:
 
         assert run("python", "-m", "reprise.process.launcher").last_lines == "an earlier one"
 
+    def test_takes_modules_from_where_its_own_variable_says(self, run, folder):
+        (folder / "src").mkdir()
+        (folder / "src" / "mylib.py").write_text("VALUE = 'of the checkout'\n")
+        (folder / "prints.py").write_text("import mylib\nprint(mylib.VALUE)\n")
+        environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
+
+        ended = run("python", "-m", "prints", environment=environment)
+
+        assert ended.last_lines == "of the checkout"
+
     @pytest.mark.parametrize("code", [0, 1, 2, 130])
     def test_ends_with_its_exit_code(self, run, folder, code):
         (folder / "ends.py").write_text(f"import sys\nsys.exit({code})\n")

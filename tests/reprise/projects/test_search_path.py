@@ -2,6 +2,7 @@
 
 import sys
 import types
+import venv
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,42 @@ def test_an_editable_install_that_maps_names_is_known(folders, monkeypatch):
     assert str(folders / "clone" / "src") in search_path.entries(Path(sys.executable))
 
 
-def test_of_another_python_the_variable_is_known(monkeypatch):
+@pytest.fixture
+def another_python(tmp_path):
+    """Make an interpreter of another environment, with a `.pth` file in it."""
+    venv.create(tmp_path / "venv", symlinks=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    (site,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+
+    def another_python(text):
+        (site / "mylib.pth").write_text(text)
+        return python
+
+    return another_python
+
+
+def test_another_python_is_asked(another_python, folders, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/a")
+    python = another_python(f"{folders}/clone/src\n")
+
+    found = search_path.entries(python)
+
+    assert found[0] == "/a"
+    assert f"{folders}/clone/src" in found
+
+
+def test_of_a_python_that_fails_the_variable_is_known(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/a:/b")
 
-    assert search_path.entries(Path("/another/python")) == ["/a", "/b"]
+    assert search_path.entries(Path("/bin/false")) == ["/a", "/b"]
+
+
+def test_the_variable_leads_into_the_checkout_first(folders, another_python, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/a")
+    python = another_python(f"{folders}/clone/src\n")
+    clone, checkout = folders / "clone", folders / "checkout"
+
+    assert search_path.variables(python, clone, checkout, folders / "elsewhere") == {
+        "PYTHONPATH": f"{folders}/elsewhere:{checkout}/src:/a"
+    }
+    assert search_path.variables(python, clone, clone) == {}

@@ -1,8 +1,13 @@
 """A run says which modules of the project no replay will have."""
 
+import sys
+import types
+
 import pytest
+from repositories import clone, make_repository
 
 from reprise import tracking
+from reprise.errors import CodeError
 from reprise.runtime import imported
 
 
@@ -63,11 +68,74 @@ def test_without_any_nothing_is_said(found, tmp_path, capsys):
     assert (run.tags, capsys.readouterr().err) == ({}, "")
 
 
-@pytest.mark.parametrize(("is_on", "lines"), [(True, 2), (False, 0)])
-def test_a_step_is_watched_before_and_while_it_computes(found, tmp_path, capsys, is_on, lines):
+def test_a_step_is_watched_before_and_while_it_computes(found, tmp_path, capsys):
     found.append("a.py")
 
-    with imported.reporting(Recorded(), tmp_path, is_on=is_on):
+    with imported.checking(Recorded(), tmp_path, clone=None):
         found.append("b.py")
 
-    assert capsys.readouterr().err.count("files that git ignores") == lines
+    assert capsys.readouterr().err.count("files that git ignores") == 2
+
+
+class TestReplays:
+    @pytest.fixture
+    def checkout(self, plain_git, tmp_path):
+        make_repository(tmp_path / "clone")
+        clone(tmp_path / "clone", tmp_path / "checkout")
+        return tmp_path / "checkout"
+
+    @pytest.fixture
+    def importing(self, monkeypatch):
+        """Have this process import a file as a module."""
+
+        def importing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            module = types.ModuleType("mylib")
+            module.__file__ = str(path)
+            monkeypatch.setitem(sys.modules, "mylib", module)
+
+        return importing
+
+    def test_may_not_import_what_the_users_clone_has_today(self, checkout, importing, tmp_path):
+        importing(tmp_path / "clone" / "src" / "mylib" / "__init__.py")
+
+        with (
+            pytest.raises(CodeError, match=r"clone/src/mylib/__init__\.py, which is today's"),
+            imported.checking(Recorded(), checkout, clone=tmp_path / "clone" / "no folder"),
+        ):
+            pass
+
+    def test_may_not_import_a_submodule_of_the_users_clone(self, checkout, importing, tmp_path):
+        importing(tmp_path / "clone" / "lib" / "mylib.py")
+        (tmp_path / "clone" / "lib" / ".git").write_text("gitdir: ../.git/modules/lib\n")
+
+        with pytest.raises(CodeError, match=r"clone/lib/mylib\.py"):
+            imported.check(Recorded(), checkout, clone=tmp_path / "clone")
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "checkout/src/mylib.py",
+            "clone/.venv/lib/site-packages/mylib.py",
+            "clone/another/mylib.py",  # a repository of its own
+            "clone/environment/lib/mylib.py",  # conda's, with Python's own library
+            "elsewhere/mylib.py",
+        ],
+    )
+    def test_may_import_anything_else(self, checkout, importing, tmp_path, monkeypatch, path):
+        importing(tmp_path / path)
+        (tmp_path / "clone" / "another" / ".git").mkdir(parents=True)
+        monkeypatch.setattr(sys, "prefix", str(tmp_path / "clone" / "environment"))
+
+        imported.check(Recorded(), checkout, clone=tmp_path / "clone")
+
+        assert sys.modules["mylib"].__file__ == str(tmp_path / path)
+
+    def test_in_a_checkout_within_the_clone_have_its_modules(self, checkout, importing, tmp_path):
+        inner = clone(checkout, tmp_path / "clone" / "tmp-checkout")
+        importing(inner / "mylib.py")
+
+        imported.check(Recorded(), inner, clone=tmp_path / "clone")
+
+        assert sys.modules["mylib"].__file__.startswith(str(tmp_path / "clone"))
