@@ -3,11 +3,14 @@
 import functools
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from reprise.capture import bytecode
 from reprise.errors import CodeError
 from reprise.git import git, readable, repository_root
+
+_SOURCES = ("*.py", *(f":(exclude,glob)**/{n}-packages/**" for n in ("site", "dist")))
 
 
 def sources(root: Path) -> list[Path]:
@@ -108,9 +111,34 @@ def refuse_stale(project: Path) -> None:
     CodeError
         With their names.
     """
+    _refuse_stale(sources(repository_root(project)))
+
+
+def refuse_stale_files(project: Path) -> None:
+    """Refuse a project of which Python would load bytecode of an earlier source.
+
+    Parameters
+    ----------
+    project : Path
+        A folder in the repository; one that is in none has no code on the record.
+
+    Raises
+    ------
+    CodeError
+        With the names of the sources.
+    """
     root = repository_root(project)
-    python = (path for path in sources(root) if path.suffix == ".py")
-    found = bytecode.stale(python)
+    try:
+        listed = git(root, "ls-files", "-z", "--cached", "--others", "--", *_SOURCES)
+    except CodeError:
+        return
+    inner = _environments_in(str(root.resolve()))
+    files = (root.resolve() / name for name in listed.split("\0") if name)
+    _refuse_stale(file for file in files if not str(file).startswith(inner))
+
+
+def _refuse_stale(files: Iterable[Path]) -> None:
+    found = bytecode.stale(path for path in files if path.suffix == ".py")
     if found:
         names = ", ".join(readable(path.name) for path in found)
         raise CodeError(

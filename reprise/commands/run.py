@@ -20,7 +20,7 @@ from reprise.errors import CodeError, ParameterError, ProjectError, RepriseError
 from reprise.git import git
 from reprise.process import scratch
 from reprise.process.launcher import Ended, Launcher, programs
-from reprise.projects import address, entry_points, environments
+from reprise.projects import address, entry_points, environments, settings
 from reprise.projects.address import Address
 from reprise.projects.mlproject import Command
 from reprise.record.project_run import ProjectRun
@@ -177,9 +177,11 @@ def _run_step(
 ) -> tuple[str, Ended]:
     """Make a run, and do its step, which may be any command."""
     from reprise import tracking
-    from reprise.capture import code
+    from reprise.capture import code, imports
 
     experiment_id = how.experiment_id or tracking.current_experiment_id()
+    if not settings.of(folder).is_step(command.words):  # which trusts no bytecode
+        imports.refuse_stale_files(folder)
     source = code.describe(folder)
     if source.commit is None:
         code.warn_unknown(folder)

@@ -554,6 +554,18 @@ def test_a_parameter_that_mlflow_refuses_fails_the_run_with_one_line(store, run,
     assert [each.info.status for each in store.runs()] == ["FAILED"]
 
 
+def test_bytecode_of_an_earlier_edit_is_refused_before_a_run_is_made(
+    store, run, repository, monkeypatch
+):
+    (repository / "train.py").write_text("x = 1\n")
+    monkeypatch.setattr("reprise.capture.bytecode._is_stale", lambda source: True)
+
+    with pytest.raises(ExecutionException, match=r"bytecode of an earlier edit: .*train\.py"):
+        run(repository, "here")
+
+    assert store.runs() == []
+
+
 def test_a_project_in_a_container_is_refused(store, run, tmp_path):
     (tmp_path / "MLproject").write_text(
         "docker_env: {image: x}\nentry_points: {main: {command: x}}"

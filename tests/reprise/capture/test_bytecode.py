@@ -148,3 +148,40 @@ class TestImports:
 
     def test_outside_any_repository_are_nobodys_business(self, tmp_path):
         assert imports.ignored(tmp_path) == ()
+
+
+class TestProjects:
+    @pytest.fixture
+    def project(self, edited):
+        (edited.parent / ".gitignore").write_text("__pycache__/\nlocal.py\n")
+        git(edited.parent, "init", "--quiet")
+        commit_all(edited.parent)
+        return edited.parent
+
+    def test_with_bytecode_of_an_earlier_edit_is_refused(self, project):
+        with pytest.raises(CodeError, match=r"bytecode of an earlier edit: depth\.py\."):
+            imports.refuse_stale_files(project)
+
+    def test_with_bytecode_of_an_earlier_edit_of_an_ignored_file_is_refused(self, project):
+        (project / "depth.py").rename(project / "local.py")
+        pycache = Path(cache_from_source(str(project / "depth.py")))
+        pycache.rename(cache_from_source(str(project / "local.py")))
+
+        with pytest.raises(CodeError, match=r"local\.py"):
+            imports.refuse_stale_files(project)
+
+    def test_with_its_own_bytecode_passes(self, project):
+        py_compile.compile(str(project / "depth.py"))
+
+        assert imports.refuse_stale_files(project) is None
+
+    def test_with_other_bytecode_in_an_installed_package_passes(self, project):
+        site = project / ".venv" / "lib" / "site-packages"
+        site.mkdir(parents=True)
+        (project / "depth.py").rename(site / "depth.py")
+        (project / "__pycache__").rename(site / "__pycache__")
+
+        assert imports.refuse_stale_files(project) is None
+
+    def test_that_is_in_no_repository_passes(self, edited):
+        assert imports.refuse_stale_files(edited.parent) is None
