@@ -234,8 +234,13 @@ def _located(path: Path) -> Path:
     A link from elsewhere to a project's script is that script.
     """
     found = path.parent.resolve() / path.name
-    within = found.resolve().is_relative_to(project_of(found.parent))
-    return found if within else found.resolve()
+    file = found.resolve()
+    same = _repository_of(file.parent) == _repository_of(found.parent)
+    return found if same and file.is_relative_to(project_of(found.parent)) else file
+
+
+def _repository_of(folder: Path) -> Path | None:
+    return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
 
 
 def _is_installed(path: Path) -> bool:

@@ -644,13 +644,19 @@ class TestSession:
 
         assert (step.command, step.folder) == (("sub/fit.py",), "sub")
 
-    @pytest.mark.parametrize("way", ["other", "home/bin/tool.py"])
-    def test_a_link_from_elsewhere_is_the_script_that_it_leads_to(self, folder, tmp_path, way):
-        project = tmp_path / "project"
+    @pytest.mark.parametrize("is_repository", [False, True])
+    @pytest.mark.parametrize("way", ["other", "home/bin/tool.py", "above/tool.py"])
+    def test_a_link_from_elsewhere_is_the_script_that_it_leads_to(
+        self, tmp_path, way, is_repository
+    ):
+        above = tmp_path.with_name(f"{tmp_path.name} links") / "above"
+        project = above / "project"
         (project / ".git").mkdir(parents=True)
         (project / "fit.py").write_text("x = 1\n")
-        link = tmp_path.with_name(f"{tmp_path.name} links") / way
-        link.parent.mkdir(parents=True)
+        link = above.parent / way
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if is_repository:
+            (link.parent / ".git").mkdir()
         link.symlink_to(project / "fit.py")
 
         found = self.of(link, link.parent)
