@@ -94,7 +94,12 @@ def git(
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
-def contact(folder: Path, *arguments: str, seconds: float | None = None) -> str:
+def contact(
+    folder: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    seconds: float | None = None,
+) -> str:
     """Run a git that may talk to a server, within limits of time; return what it prints.
 
     Parameters
@@ -102,6 +107,8 @@ def contact(folder: Path, *arguments: str, seconds: float | None = None) -> str:
     folder : Path
     *arguments : str
         A command that takes `--progress`: a transfer that shows none has stopped.
+    environment : mapping of str to str, optional
+        More variables.
     seconds : float, optional
         All its time; else what `transfer` gives.
 
@@ -110,46 +117,17 @@ def contact(folder: Path, *arguments: str, seconds: float | None = None) -> str:
     CodeError
         As of `git`, or if the server is silent, or slow beyond measure.
     """
-    environment = variables()
-    ssh = environment.get("GIT_SSH_COMMAND") or setting(folder, *arguments, name="core.sshCommand")
-    if "GIT_SSH" not in environment or "GIT_SSH_COMMAND" in environment:
-        environment["GIT_SSH_COMMAND"] = transfer.ssh_command(ssh or "ssh")
+    every = {**variables(), **(environment or {})}
+    ssh = every.get("GIT_SSH_COMMAND") or setting(folder, "core.sshCommand", environment)
+    if "GIT_SSH" not in every or "GIT_SSH_COMMAND" in every:
+        every["GIT_SSH_COMMAND"] = transfer.ssh_command(ssh or "ssh")
     try:
-        done = transfer.run(command(*arguments), folder, environment, idle=seconds, total=seconds)
+        done = transfer.run(command(*arguments), folder, every, idle=seconds, total=seconds)
     except FileNotFoundError:
         raise _not_installed() from None
     if done.exit_code != 0:
         _refused(folder, arguments, done.exit_code, done.said)
     return done.output
-
-
-def fetch(store: Path, place: str, commit: str, *settings: str) -> None:
-    """Fetch a commit alone; where a server gives none by its id, with all branches and tags.
-
-    Parameters
-    ----------
-    store : Path
-        The repository to fetch into, which gets no reference to the commit alone.
-    place : str
-        An address, or the name of a remote.
-    commit : str
-        Its full id.
-    *settings : str
-        `-c` options for git.
-
-    Raises
-    ------
-    CodeError
-        If the repository does not have it, or cannot be read.
-    """
-    words = (*settings, "fetch", "--progress", "--no-recurse-submodules", "--no-write-fetch-head")
-    try:
-        contact(store, *words, "--depth=1", "--no-tags", "--", place, commit)
-    except CodeError as error:
-        if "unadvertised object" not in error.said:
-            raise
-        every = (f"+refs/{kind}/*:refs/fetched/{kind}/*" for kind in ("heads", "tags"))
-        contact(store, *words, "--no-tags", "--", place, *every)
 
 
 def command(*arguments: str) -> list[str]:
@@ -175,18 +153,18 @@ def variables() -> dict[str, str]:
     return {**inherited, **_QUIET, "GIT_ALLOW_PROTOCOL": ":".join(allowed)}
 
 
-def setting(folder: Path, *before: str, name: str) -> str:
+def setting(folder: Path, name: str, environment: Mapping[str, str] | None = None) -> str:
     """Return a setting of git; "": it is not set.
 
     Parameters
     ----------
     folder : Path
-    *before : str
-        Words of a command line, whose leading `-c` options count.
     name : str
+    environment : mapping of str to str, optional
+        More variables.
     """
     try:
-        return git(folder, *_leading_options(before), "config", "--get", name).strip()
+        return git(folder, "config", "--get", name, environment=environment).strip()
     except CodeError:
         return ""
 

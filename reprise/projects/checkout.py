@@ -8,18 +8,19 @@ what is neither of the current repository nor of a named one is refused.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
 from reprise.capture import code, conversion
 from reprise.errors import CheckoutError, CodeError, TrackingError
-from reprise.git import contact, fetch, git, is_full_sha, remote, succeeds
+from reprise.git import contact, git, is_full_sha, readable, remote, succeeds
 from reprise.process import scratch, transfer
 from reprise.projects import submodules
 from reprise.projects.bundles import Bundle
 from reprise.projects.containment import inside
+from reprise.projects.fetching import fetch
 from reprise.record.schema import Code
 from reprise.urls import RepositoryUrl, same_repository, without_credentials
 from reprise.visible import option
@@ -48,7 +49,9 @@ class Repository:
         self._from_allowed = False
         self._reasons: dict[str, str] = {}  # why a place did not give a commit
         self.missing_submodules: tuple[str, ...] = ()
-        if succeeds(at_hand, "rev-parse", "--git-dir"):
+        is_repository = succeeds(at_hand, "rev-parse", "--git-dir")
+        self._clone = at_hand if is_repository else None
+        if is_repository:
             code.beside(at_hand, self._store)
             self._remote = remote(at_hand)
         else:
@@ -127,13 +130,22 @@ class Repository:
             The project's folder.
         """
         (self._store / ".git" / "info").mkdir(exist_ok=True)
-        text = conversion.attributes(code.unconverted)
-        (self._store / ".git" / "info" / "attributes").write_text(text, encoding="utf-8")
+        text = conversion.attributes(self._spelled(code, code.unconverted))
+        content = text.encode("utf-8", "surrogateescape")
+        (self._store / ".git" / "info" / "attributes").write_bytes(content)
         filters = conversion.filters_of(self._at_hand)
         conversion.check_out(self._store, str(code.commit), code.line_ends, filters)
         self._check_out_submodules(code, may_contact=may_contact)
         self._check_lfs()
-        return inside(self._store, code.project)
+        return inside(self._store, *self._spelled(code, [code.project]))
+
+    def _spelled(self, code: Code, recorded: Sequence[str]) -> Sequence[str]:
+        """Return recorded names as the commit has them: a record has only UTF-8."""
+        if not any("\\x" in name for name in recorded):
+            return recorded
+        words = ("ls-tree", "-r", "-t", "-z", "--name-only", str(code.commit))
+        names = {readable(name): name for name in git(self._store, *words).split("\0")}
+        return [names.get(name, name) for name in recorded]
 
     def diff(self, old: str, new: str) -> str:
         """Return the patch from one commit to another."""
@@ -178,19 +190,17 @@ class Repository:
         if not addresses or self._remote is None:
             self._reasons[str(self._remote)] = "its URL is none that is contacted"
             return False
-        common = git(self._at_hand, "rev-parse", "--git-common-dir").removesuffix("\n")
-        path = (self._at_hand.absolute() / common / "config").resolve()
         # A remote's path may be relative to the clone, which git reads it from no longer.
         place = addresses[0].text if addresses[0].is_local else self._remote
-        return self._fetched(place, commit, "-c", f"include.path={path}")
+        return self._fetched(place, commit, is_remote=True)
 
-    def _fetched(self, place: str, commit: str, *settings: str) -> bool:
+    def _fetched(self, place: str, commit: str, *, is_remote: bool = False) -> bool:
         """Fetch a commit alone, or note why that cannot be done; a place is asked once in vain."""
         shown = without_credentials(place)
         if transfer.SILENT in self._reasons.get(shown, ""):
             return False
         try:
-            fetch(self._store, place, commit, *settings)
+            fetch(self._store, place, commit, clone=self._clone, is_remote=is_remote)
         except CodeError as error:
             self._reasons[shown] = error.said
             return False

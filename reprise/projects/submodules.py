@@ -5,13 +5,15 @@ from the server that the repository itself is on, or if the user's own clone nam
 """
 
 import contextlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reprise.capture import code, conversion
 from reprise.errors import CheckoutError, CodeError
-from reprise.git import fetch, git, readable, remote, succeeds
+from reprise.git import git, quoted, readable, remote, succeeds
+from reprise.projects.fetching import fetch
 from reprise.record.schema import Code
 from reprise.urls import RepositoryUrl
 
@@ -85,12 +87,13 @@ def check_out(
             raise _refusal(f"one without an address in {_MODULES}, {name!r}")
         address = None
         _make(folder, here, commit)
-        if not succeeds(folder, "cat-file", "-e", f"{commit}^{{tree}}"):
+        if here is None:
+            _borrow(folder, places.at_hand, addresses[name].name)
+        if not _has(folder, commit):
             if not places.may_contact:
                 missing.append(name)
                 continue
-            address = _permitted(name, addresses[name], places)
-            _fetch(folder, name, address, commit)
+            address = _fetched(folder, name, addresses[name], places, commit)
         filters = conversion.filters_of(here or folder)
         conversion.check_out(folder, commit, source.line_ends, filters)
         own = [address] if address else remote_of(here)
@@ -104,7 +107,15 @@ def _listed(store: Path) -> list[str]:
     return list(filter(None, git(store, "ls-files", "--stage", "-z").split("\0")))
 
 
-def _addresses(store: Path, entries: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+@dataclass(frozen=True)
+class _Address:
+    """The address of a submodule, as its repository has it, and the name that it goes by there."""
+
+    name: str
+    url: str
+
+
+def _addresses(store: Path, entries: Sequence[tuple[str, str, str]]) -> dict[str, _Address]:
     """Return the address of each submodule, by its path, as the commit's own file has it."""
     for fields, _, name in entries:
         mode, blob, _ = fields.split()
@@ -113,7 +124,7 @@ def _addresses(store: Path, entries: Sequence[tuple[str, str, str]]) -> dict[str
     return {}
 
 
-def _read(folder: Path, *source: str) -> dict[str, str]:
+def _read(folder: Path, *source: str) -> dict[str, _Address]:
     """Return the addresses in a `.gitmodules`, or in a clone's settings, by path, else by name."""
     pattern = r"^submodule\..*\.(path|url)$"
     try:
@@ -126,7 +137,9 @@ def _read(folder: Path, *source: str) -> dict[str, str]:
         name, _, field = key.removeprefix("submodule.").rpartition(".")
         found.setdefault(name, {})[field] = value
     return {
-        fields.get("path", name): fields["url"] for name, fields in found.items() if "url" in fields
+        fields.get("path", name): _Address(name, fields["url"])
+        for name, fields in found.items()
+        if "url" in fields
     }
 
 
@@ -153,6 +166,44 @@ def _make(folder: Path, here: Path | None, commit: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     hashed = "sha1" if len(commit) == _SHA1_DIGITS else "sha256"
     git(folder, "init", "--quiet", "--template=", f"--object-format={hashed}")
+
+
+def _borrow(folder: Path, root: Path | None, name: str) -> None:
+    """Borrow the objects that the user's clone still has of a submodule: its files are gone."""
+    if root is None:
+        return
+    common = git(root, "rev-parse", "--git-common-dir").removesuffix("\n")
+    modules = (root / common / "modules").resolve()
+    objects = (modules / name / "objects").resolve()
+    if objects.is_dir() and objects.is_relative_to(modules):
+        information = folder / ".git" / "objects" / "info"
+        information.mkdir(exist_ok=True)
+        (information / "alternates").write_bytes(os.fsencode(quoted(str(objects))) + b"\n")
+
+
+def _has(folder: Path, commit: str) -> bool:
+    return succeeds(folder, "cat-file", "-e", f"{commit}^{{tree}}")
+
+
+def _fetched(
+    folder: Path, path: str, address: _Address, places: Places, commit: str
+) -> RepositoryUrl:
+    """Fetch the commit of a submodule; return where it was: where the user's clone says, or else.
+
+    Raises
+    ------
+    CheckoutError
+        If it cannot be had, or only from elsewhere.
+    """
+    users = _read(places.at_hand).get(address.name) if places.at_hand else None
+    if users and users.url != address.url:
+        with contextlib.suppress(CheckoutError):
+            own = RepositoryUrl.parse(users.url).absolute(places.at_hand or Path())
+            _fetch(folder, path, own, commit, places.at_hand)
+            return own
+    permitted = _permitted(path, address.url, places)
+    _fetch(folder, path, permitted, commit, places.at_hand)
+    return permitted
 
 
 def _permitted(name: str, text: str, places: Places) -> RepositoryUrl:
@@ -185,9 +236,10 @@ def _named_by_the_user(places: Places) -> set[str]:
         texts += _read(root, "--file", _MODULES).values()
     bases = remote_of(root)
     found = set()
-    for text in texts:
+    for each in texts:
         with contextlib.suppress(CheckoutError):
-            found.add((bases[0].joined(text) if bases else RepositoryUrl.parse(text)).text)
+            parsed = bases[0].joined(each.url) if bases else RepositoryUrl.parse(each.url)
+            found.add(parsed.text)
     return found
 
 
@@ -205,12 +257,14 @@ def remote_of(folder: Path | None) -> list[RepositoryUrl]:
     return [address.absolute(Path(root))]
 
 
-def _fetch(folder: Path, name: str, address: RepositoryUrl, commit: str) -> None:
+def _fetch(
+    folder: Path, name: str, address: RepositoryUrl, commit: str, clone: Path | None
+) -> None:
     try:
-        fetch(folder, address.text, commit)
+        fetch(folder, address.text, commit, clone=clone)
     except CodeError as error:
         raise _refusal(f"that {name!r} cannot be had from {address.shown}: {error.said}") from None
-    if not succeeds(folder, "cat-file", "-e", f"{commit}^{{tree}}"):
+    if not _has(folder, commit):
         raise _refusal(f"no commit {commit} of {name!r} at {address.shown}")
 
 

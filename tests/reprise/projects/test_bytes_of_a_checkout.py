@@ -1,5 +1,7 @@
 """A checkout gives back the bytes that ran, whatever git was set to where they ran and here."""
 
+import os
+
 import pytest
 from repositories import add_submodule, clone, commit_all, git, make_repository, publish
 
@@ -158,6 +160,19 @@ def test_the_file_that_ran_is_the_file_that_comes_back(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
 
     assert {name: replayed(source, here, name) for name in ran} == ran
+
+
+def test_names_that_are_no_utf_8_are_found_again(here, captured, replayed):
+    folder = here / os.fsdecode(b"d\xe4")
+    folder.mkdir()
+    attributes(here, "*.csv eol=crlf\n")
+    (folder / os.fsdecode(b"t\xe4.csv")).write_bytes(b"1\n")
+    commit_all(here)
+
+    source = captured(folder)
+
+    assert (source.project, source.unconverted) == ("d\\xe4", ("d\\xe4/t\\xe4.csv",))
+    assert replayed(source, here, os.fsdecode(b"t\xe4.csv")) == b"1\n"
 
 
 def test_a_clone_with_automatic_line_ends_runs_its_commit_and_gives_crlf_back(

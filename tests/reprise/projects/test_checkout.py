@@ -528,6 +528,43 @@ class TestSubmodules:
 
         assert found == expected
 
+    def test_come_from_where_the_users_clone_has_them_of(
+        self, repository, library, captured, bring_back, tmp_path
+    ):
+        source, expected = captured_with_submodule(repository, library, captured)
+        git(repository, "push", "--quiet")
+        library.rename(tmp_path / "moved")
+        other = clone(tmp_path / "origin.git", tmp_path / "other")
+        git(other, "submodule", "--quiet", "init")
+        git(other, "config", "submodule.lib.url", str(tmp_path / "moved"))
+
+        _, found = bring_back(source, other)
+
+        assert found == expected
+
+    def test_come_from_their_own_address_where_the_users_has_not_the_commit(
+        self, repository, library, captured, bring_back, tmp_path
+    ):
+        source, expected = captured_with_submodule(repository, library, captured)
+        git(repository, "push", "--quiet")
+        other = clone(tmp_path / "origin.git", tmp_path / "other")
+        git(other, "config", "submodule.lib.url", str(make_repository(tmp_path / "unrelated")))
+
+        _, found = bring_back(source, other)
+
+        assert found == expected
+
+    def test_are_in_the_users_clone_although_their_files_are_gone(
+        self, repository, library, captured, bring_back
+    ):
+        source, expected = captured_with_submodule(repository, library, captured)
+        git(repository, "submodule", "--quiet", "deinit", "--force", "--all")
+        shutil.rmtree(library)
+
+        _, found = bring_back(source, repository)
+
+        assert found == expected
+
     def test_may_have_moved_since_they_were_added(self, repository, library, captured, bring_back):
         add_submodule(repository, library)
         git(repository, "mv", "lib", "moved")
