@@ -20,7 +20,7 @@ from reprise.capture.index import Index
 from reprise.capture.working_tree import WorkingTree
 from reprise.console import warn
 from reprise.errors import CodeError
-from reprise.git import git, quoted, readable, remote
+from reprise.git import git, quoted, readable, remote, succeeds
 from reprise.process import scratch
 from reprise.record.schema import Code
 from reprise.urls import without_credentials
@@ -217,6 +217,8 @@ def _head(project: Path) -> Code:
             raise
         refuse_unreadable(project)
         return UNKNOWN
+    if prefix != "\n":
+        _refuse_ignored(project, prefix.removesuffix("/\n"))
     return Code(
         repository=_origin(project),
         project=readable(prefix.removesuffix("\n").removesuffix("/")),
@@ -225,6 +227,16 @@ def _head(project: Path) -> Code:
         base_commit=head,
         dirty=False,
     )
+
+
+def _refuse_ignored(project: Path, folder: str) -> None:
+    """Refuse a project in a folder that git ignores: no commit would have it."""
+    if succeeds(project, "check-ignore", "--quiet", ".") and not git(project, "ls-files", "-z"):
+        raise CodeError(
+            f"expected a project that a commit can have, found {readable(folder)}, which git "
+            "ignores. Take it out of .gitignore, or make it a repository of its own: git init, "
+            "then commit."
+        )
 
 
 def _refuse_damaged_head(project: Path) -> None:

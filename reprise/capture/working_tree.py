@@ -1,7 +1,8 @@
 """What differs between a working tree and HEAD, whatever the index has been made to believe.
 
-A user's index may hide edits: by a flag on a file (assume-unchanged, skip-worktree), or by a
-monitor or cache that is wrong. git is asked with a copy of the index that has no such flag.
+A user's index may hide edits: by a flag on a file (assume-unchanged, skip-worktree), by a monitor
+or cache that is wrong, or by an object that another replaces (git replace). git is asked with a
+copy of the index that has no such flag, and compares the files of replaced objects.
 """
 
 import os
@@ -20,6 +21,7 @@ from reprise.process import scratch
 # skip-worktree; the stage; the name.
 _FLAGGED = re.compile(r"(?:^|(?<=\0))([a-zS]) [^\0\t]*\t([^\0]*)\0")
 _LINKED = re.compile(r"(?:^|(?<=\0))[A-Za-z] 160000 [^\0\t]*\t([^\0]*)\0")
+_REPLACED = "refs/replace"
 # Where MLflow keeps runs if nobody says otherwise: it grows with every run, and is no source.
 _STORE = r"(?:.*/)?(?:(?:mlruns|mlartifacts)/.*|mlflow\.db(?:-\w+)?)"
 
@@ -120,7 +122,8 @@ def opened(project: Path) -> Iterator[WorkingTree]:
     root = Path(git(project, "rev-parse", "--show-toplevel").removesuffix("\n"))
     listing = _listed(root)
     flagged = [match.groups() for match in _FLAGGED.finditer(listing)]
-    if not flagged:
+    replaced = _replaced(root)
+    if not flagged and not replaced:
         yield WorkingTree(root, listing, None)
         return
     present = root / git(root, "rev-parse", "--git-path", "index").removesuffix("\n")
@@ -128,6 +131,7 @@ def opened(project: Path) -> Iterator[WorkingTree]:
         copy = Path(folder, "index")
         shutil.copy2(present, copy)  # by its time git knows which files to compare
         _without_flags(root, copy, flagged)
+        _without_times(root, copy, replaced)
         yield WorkingTree(root, listing, copy)
 
 
@@ -147,6 +151,26 @@ def _without_flags(root: Path, index: Path, flagged: list[tuple[str, ...]]) -> N
             text = "".join(f"{name}\0" for name in names)
             words = ("update-index", option, "-z", "--stdin")
             git(root, *words, environment={"GIT_INDEX_FILE": str(index)}, text=text)
+
+
+def _replaced(root: Path) -> frozenset[str]:
+    """Return the ids of the objects in whose place the user's git reads others."""
+    packed = root / ".git" / "packed-refs"
+    names = packed.read_bytes() if packed.is_file() else b""
+    may_be_some = (root / ".git" / _REPLACED).is_dir() or _REPLACED.encode() in names
+    if not may_be_some and (root / ".git").is_dir():  # a process less, nearly always
+        return frozenset()
+    return frozenset(git(root, "for-each-ref", "--format=%(refname:lstrip=2)", _REPLACED).split())
+
+
+def _without_times(root: Path, index: Path, blobs: frozenset[str]) -> None:
+    """Take the times of files off an index: git then compares their content."""
+    if not blobs:
+        return
+    environment = {"GIT_INDEX_FILE": str(index)}
+    entries = git(root, "ls-files", "--stage", "-z", environment=environment).split("\0")
+    text = "".join(f"{entry}\0" for entry in entries if entry[7:].partition(" ")[0] in blobs)
+    git(root, "update-index", "-z", "--index-info", environment=environment, text=text)
 
 
 def _no_source(root: Path) -> re.Pattern[str]:

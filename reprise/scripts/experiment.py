@@ -129,6 +129,7 @@ class Experiment:
             )
         refuse_no_text("the name of a run", [name])
         script = self._process.script
+        refuse_no_text("the command line", (script.entry_point, *script.arguments))
         refuse_credentials(script.arguments, "the command line")
         if numerics.NUMPY_PRELOADED:
             warnings.warn(

@@ -406,6 +406,41 @@ def test_above_a_ceiling_nobody_looks_for_a_repository(tmp_path, monkeypatch):
     assert capture(project) == code.UNKNOWN
 
 
+def test_a_project_in_a_folder_that_git_ignores_is_refused(repository):
+    (repository / "work" / "inner").mkdir(parents=True)
+    (repository / "work" / "inner" / "train.py").touch()
+    (repository / ".gitignore").write_text("work/\n")
+
+    with pytest.raises(CodeError, match="expected a project that a commit can have, found work/i"):
+        capture(repository / "work" / "inner")
+
+    git(repository, "add", "--force", "work/inner/train.py")
+    assert capture(repository / "work" / "inner").project == "work/inner"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_content_that_the_users_git_reads_in_place_of_a_commits_is_an_edit(
+    repository, monkeypatch, packed
+):
+    path = repository / "train.py"
+    (repository / "note.txt").write_text("x = 3\n")
+    other = git(repository, "hash-object", "-w", "note.txt")
+    (repository / "note.txt").unlink()
+    git(repository, "replace", git(repository, "rev-parse", "HEAD:train.py"), other)
+    if packed:
+        git(repository, "pack-refs", "--all")
+    path.unlink()
+    git(repository, "checkout", "--quiet", "train.py")
+    index = repository / ".git" / "index"
+    later = path.stat().st_mtime_ns + 10**10  # a large tree takes seconds to check out
+    os.utime(index, ns=(later, later))
+
+    found = capture(repository)
+
+    assert path.read_text() == "x = 3\n"
+    assert found.changed_files == ("train.py",)
+
+
 def test_an_empty_folder_named_git_is_no_repository(tmp_path):
     (tmp_path / "project" / ".git").mkdir(parents=True)
 
