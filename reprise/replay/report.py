@@ -47,7 +47,7 @@ def show(replay: Replay, request: Request) -> None:
         if each.judgement.reason and each is not replay:  # its own is how the command ends
             console.say(f"  reason: {each.judgement.reason}")
         if each.judgement.unknown:
-            console.say(f"  not recorded, so not compared: {', '.join(each.judgement.unknown)}")
+            console.say(f"  not compared: {', '.join(each.judgement.unknown)}")
     console.say(_conclusion(replay, request))
     if new and replay.verdict is not Verdict.NOT_REPLAYABLE:
         commands = {settings.of(Path.cwd()).ui: "both runs in a browser"}

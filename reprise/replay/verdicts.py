@@ -1,5 +1,6 @@
 """A replay beside its original: what was compared, the verdict, and the same for their children."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,7 @@ from reprise import console, tracking
 from reprise.errors import DifferentError, RepriseError
 from reprise.models import model_store
 from reprise.record.digest import canonical_json
+from reprise.record.schema import RunRecord, run_in
 from reprise.record.verdict import Cause, CauseKind, Judgement, Verdict, judge, worst
 from reprise.replay import original_run
 from reprise.replay.original_run import OriginalRun
@@ -80,37 +82,99 @@ class Replay:
 
 def compare(old: OriginalRun, new: OriginalRun, *, tolerance: float | None = None) -> Replay:
     """Compare two finished runs, and their child runs that belong together."""
-    judgement = judge(old.record, new.record, tolerance=tolerance)
+    judgement = judge(_measured(old), _measured(new), tolerance=tolerance)
     if old.unknown:
         judgement = judgement.model_copy(update={"unknown": old.unknown, "causes": ()})
     ignored = old.run.data.tags.get(tracking.IGNORED, "")
     if judgement.differences and ignored and tracking.IGNORED not in new.run.data.tags:
         cause = Cause(kind="code", name=ignored, recorded="imported, ignored by git", found="")
         judgement = judgement.model_copy(update={"causes": (*judgement.causes, cause)})
-    children = tuple(_pairs(old, new, tolerance))
-    if judgement.compared == 0 and not children:
+    family = _Family.of(old, new)
+    children = tuple(family.replays(tolerance))
+    judgement = judgement.model_copy(update={"unknown": (*judgement.unknown, *family.unknown())})
+    if not children and family.made_nothing:
+        reason = f"all of its {family.taken} runs were made by earlier runs. Reproduce those"
+        judgement = not_replayable("", reason)
+    elif not children and judgement.compared == 0:
         judgement = not_replayable("", "neither run has anything that could be compared")
     return Replay(old.name, old.run_id, new.run_id, judgement, children)
 
 
-def _pairs(old: OriginalRun, new: OriginalRun, tolerance: float | None) -> "list[Replay]":
-    """Compare each child of one run with the child of the other that replays it."""
-    replayed = {_origin(run): run for run in tracking.children(new.run)}
-    if not any(tracking.REPLAY_OF in run.data.tags for run in replayed.values()):
-        return []
-    replays = []
-    for child in tracking.children(old.run):
-        origin, name = _origin(child), str(child.info.run_name)
-        if origin in replayed:
-            replays.append(
-                compare(
-                    original_run.of(child), original_run.of(replayed[origin]), tolerance=tolerance
-                )
-            )
-        else:
-            missing = not_replayable("", "the replay made no such run")
-            replays.append(Replay(name, child.info.run_id, None, missing))
-    return replays
+def _measured(run: OriginalRun) -> RunRecord:
+    """Return a run's record with the metrics that were logged past it while the run went on."""
+    outputs = run.record.outputs
+    if outputs is None:
+        return run.record
+    metrics = {**tracking.metrics_of(run.run), **outputs.metrics}
+    return run.record.model_copy(
+        update={"outputs": outputs.model_copy(update={"metrics": dict(sorted(metrics.items()))})}
+    )
+
+
+@dataclass(frozen=True)
+class _Family:
+    """The child runs of an original run, and of its replay.
+
+    Attributes
+    ----------
+    old, new : list of Run
+        Those of the original that a replay has to make, and those that the replay made.
+    are_named : bool
+        Whether the replay's say which runs they reproduce.
+    taken : int
+        Of how many runs the replay only read what earlier runs had found.
+    """
+
+    old: "list[Run]"
+    new: "list[Run]"
+    are_named: bool
+    taken: int
+
+    @classmethod
+    def of(cls, old: OriginalRun, new: OriginalRun) -> "_Family":
+        """Read them; a child run whose output its parent has read is not reproduced with it."""
+        made = tracking.children(new.run)
+        is_replay = new.run.data.tags.get(tracking.REPLAY_OF) == _origin(old.run)
+        are_named = any(tracking.REPLAY_OF in run.data.tags for run in made)
+        read = {run_in(item.uri) for item in old.record.inputs}
+        return cls(
+            [child for child in tracking.children(old.run) if child.info.run_id not in read],
+            made,
+            are_named or (is_replay and not old.unknown),
+            _number(new.run.data.tags.get(tracking.MADE_BEFORE, "")),
+        )
+
+    @property
+    def made_nothing(self) -> bool:
+        """Whether the replay has made none of the runs that its results are of."""
+        return self.taken > 0 and not self.new
+
+    def replays(self, tolerance: float | None) -> "Iterator[Replay]":
+        """Compare each child of the original with the child of the replay that reproduces it."""
+        replayed = {_origin(run): run for run in self.new}
+        for child in self.old if self.are_named else []:
+            origin, name = _origin(child), str(child.info.run_name)
+            if origin in replayed:
+                pair = (original_run.of(child), original_run.of(replayed[origin]))
+                yield compare(*pair, tolerance=tolerance)
+            elif origin == child.info.run_id:  # else it was a replay itself, and has its verdict
+                missing = not_replayable("", "the replay made no such run")
+                yield Replay(name, child.info.run_id, None, missing)
+
+    def unknown(self) -> "Iterator[str]":
+        """Say which child runs are not compared."""
+        known = {_origin(run) for run in self.old}
+        if not self.are_named and self.old:
+            yield f"{len(self.old)} child runs"
+        added = [run for run in self.new if self.are_named and _origin(run) not in known]
+        if added:
+            yield f"{len(added)} child runs that only the replay made"
+        if self.taken:
+            yield f"{self.taken} runs that earlier runs had made"
+
+
+def _number(text: str) -> int:
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
 
 
 def _origin(run: "Run") -> str:

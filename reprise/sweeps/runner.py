@@ -151,6 +151,8 @@ def run_missing(
         else:
             once = key if executor.retries and not is_replay else None
             tasks[position] = _task(parameters, plan, key=once, keep_models=keep_models)
+    if outcomes:
+        parent.set_tags({tracking.MADE_BEFORE: str(len(outcomes))})
     made = _run(parent, executor, [planned[i] for i in tasks], list(tasks.values()), on_end)
     outcomes |= dict(zip(tasks, made, strict=True))
     return [outcomes[position] for position in sorted(outcomes)]

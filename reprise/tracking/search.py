@@ -12,7 +12,7 @@ from reprise.errors import TrackingError
 from reprise.record.schema import run_in
 from reprise.tracking import answers
 from reprise.tracking.server import all_pages, client, shown_address
-from reprise.tracking.tags import PARENT, REPLAY_OF
+from reprise.tracking.tags import PARENT, REPLAY_OF, SYSTEM_METRICS
 
 
 def get_run(run_id: str) -> Run:
@@ -34,6 +34,16 @@ def get_run(run_id: str) -> Run:
             f"found {run_id}, which does not exist. Copy the id from the MLflow UI, or set "
             "MLFLOW_TRACKING_URI to the server that has it."
         ) from None
+
+
+def metrics_of(run: Run) -> dict[str, float]:
+    """Return what a run has measured: not of the machine, and nothing that came after its end."""
+    end = run.info.end_time
+    return {
+        metric.key: metric.value
+        for metric in run.data._metric_objs  # noqa: SLF001 - MLflow's client has no other way
+        if not metric.key.startswith(SYSTEM_METRICS) and (end is None or metric.timestamp <= end)
+    }
 
 
 def logged_model(run_id: str) -> str | None:

@@ -28,6 +28,7 @@ MODEL_DIGEST = "reprise.model_digest"
 TEST_DIGEST = "reprise.test_digest"
 BUNDLE = "reprise.bundle"
 IGNORED = "reprise.ignored_modules"  # that were imported, and that no commit has
+MADE_BEFORE = "reprise.made_before"  # runs of a sweep whose results are those of earlier runs
 VERDICT = "reprise.verdict"
 REPLAY_OF = "reprise.replay_of"  # the original run, of a replay
 PROJECT_FOLDER = "reprise.project_folder"  # in the repository

@@ -346,7 +346,7 @@ def test_of_a_plain_project_it_says_what_is_unknown(team, made, ways):
     replay = ways.replays["a plain MLflow project"]
 
     assert {"data", "environment", "uncommitted edits"} <= set(replay.verdict["unknown"])
-    assert "not recorded, so not compared: uncommitted edits, data" in replay.done.stdout
+    assert "not compared: uncommitted edits, data" in replay.done.stdout
     assert team.metrics(replay.verdict["replayed_by"])["length"] == len(TEXT)
 
 

@@ -13,6 +13,7 @@ from reprise.errors import ProjectError
 from reprise.record.schema import InputData, Outputs
 from reprise.record.verdict import Difference, Judgement, Verdict
 from reprise.replay import original_run, prepare, replay, verdicts
+from reprise.replay.original_run import OriginalRun
 from reprise.replay.prepare import Request
 from reprise.replay.replay import reproduce
 from reprise.replay.verdicts import Replay
@@ -314,8 +315,10 @@ class TestChildren:
     def family(self, store, recording):
         """Make a run with runs below it, as (metric, run that it makes again) pairs."""
 
-        def family(*children):
+        def family(*children, metrics=None, tags=None):
             with recording(AskingParameters()) as run:
+                run.log_metrics(metrics or {})
+                run.set_tags(tags or {})
                 ids = []
                 for value, origin in children:
                     with run.nested(AskingParameters()) as below:
@@ -358,11 +361,117 @@ class TestChildren:
 
         assert [c.verdict for c in found.children] == [Verdict.IDENTICAL]
 
+    def test_that_a_replay_made_none_of_are_told(self, family):
+        old, (first,) = family((1.0, None))
+        new, _ = family(tags={tracking.REPLAY_OF: old.run_id})
+
+        (child,) = verdicts.compare(old, new).children
+
+        assert (child.run_id, child.verdict) == (first, Verdict.NOT_REPLAYABLE)
+
+    def test_whose_output_their_parent_has_read_need_not_be_made_again(self, family, store):
+        old, (first,) = family((1.0, None))
+        read = InputData(name="train", uri=f"runs:/{first}/data/train.parquet", sha256="a" * 64)
+        record = old.record.model_copy(
+            update={"inputs": (read,), "outputs": Outputs(metrics={"m": 1.0})}
+        )
+        old = OriginalRun(old.run, record)
+        new, _ = family(tags={tracking.REPLAY_OF: old.run_id}, metrics={"m": 1.0})
+
+        found = verdicts.compare(old, new)
+
+        assert (found.verdict, found.children, found.judgement.unknown) == (
+            Verdict.IDENTICAL,
+            (),
+            (),
+        )
+
+    def test_that_only_the_replay_made_are_told(self, family):
+        old, (first,) = family((1.0, None))
+        new, _ = family((1.0, first), (2.0, None))
+
+        found = verdicts.compare(old, new)
+
+        assert found.verdict is Verdict.IDENTICAL
+        assert found.judgement.unknown == ("1 child runs that only the replay made",)
+
+    def test_of_a_plain_run_are_told_as_not_compared(self, family):
+        old, _ = family((1.0, None), (2.0, None), metrics={"m": 1.0})
+        new, _ = family((3.0, None), tags={tracking.REPLAY_OF: old.run_id}, metrics={"m": 1.0})
+
+        found = verdicts.compare(OriginalRun(old.run, old.record, unknown=("data",)), new)
+
+        assert found.judgement.unknown == ("data", "2 child runs")
+
+    def test_that_earlier_runs_made_are_told_as_not_compared(self, family):
+        old, (first,) = family((1.0, None), metrics={"runs": 3.0})
+        tags = {tracking.REPLAY_OF: old.run_id, tracking.MADE_BEFORE: "2"}
+        new, _ = family((1.0, first), metrics={"runs": 3.0}, tags=tags)
+
+        found = verdicts.compare(old, new)
+
+        assert found.verdict is Verdict.IDENTICAL
+        assert found.judgement.unknown == ("2 runs that earlier runs had made",)
+
+    def test_that_earlier_runs_made_all_of_leave_nothing_to_be_identical(self, family):
+        old, _ = family(metrics={"runs": 3.0})
+        tags = {tracking.REPLAY_OF: old.run_id, tracking.MADE_BEFORE: "3"}
+        new, _ = family(metrics={"runs": 3.0}, tags=tags)
+
+        found = verdicts.compare(old, new)
+
+        assert found.verdict is Verdict.NOT_REPLAYABLE
+        assert "all of its 3 runs were made by earlier runs" in found.judgement.reason
+
+    @pytest.mark.parametrize("tag", ["many", "-1", "9" * 5000, "\u00b2"])
+    def test_are_not_counted_by_a_tag_that_is_no_number(self, family, tag):
+        old, _ = family(metrics={"m": 1.0})
+        tags = {tracking.REPLAY_OF: old.run_id, tracking.MADE_BEFORE: tag}
+        new, _ = family(metrics={"m": 1.0}, tags=tags)
+
+        assert verdicts.compare(old, new).verdict is Verdict.IDENTICAL
+
     def test_of_runs_that_have_nothing_to_do_with_each_other_are_not_compared(self, family):
         one, _ = family((1.0, None))
         two, _ = family((2.0, None))
 
         assert verdicts.compare(one, two).children == ()
+
+
+class TestMetricsPastTheRecorder:
+    """Metrics that a step has logged by MLflow itself are compared, too."""
+
+    @pytest.fixture
+    def measured(self, store, recording):
+        def measured(logged, later=None):
+            with recording(AskingParameters()) as run:
+                run.log_metrics({"a": 1.0})
+                for name, value in logged.items():
+                    store.client.log_metric(run.run_id, name, value)
+            end = store.run(run.run_id).info.end_time
+            for name, value in (later or {}).items():
+                store.client.log_metric(run.run_id, name, value, timestamp=end + 1)
+            return original_run.read(run.run_id)
+
+        return measured
+
+    def test_that_differ_are_a_difference(self, measured):
+        found = verdicts.compare(measured({"loss": 0.5}), measured({"loss": 0.25}))
+
+        assert found.verdict is Verdict.DIFFERENT
+        assert [(d.name, d.recorded, d.found) for d in found.judgement.differences] == [
+            ("loss", 0.5, 0.25)
+        ]
+
+    def test_that_only_one_run_has_are_a_difference(self, measured):
+        assert verdicts.compare(measured({"b": 1.0}), measured({})).verdict is Verdict.DIFFERENT
+
+    def test_that_came_after_the_end_or_are_of_the_machine_are_none_of_its_results(self, measured):
+        old = measured({"system/cpu": 0.5}, later={"test_accuracy": 1.0})
+
+        found = verdicts.compare(old, measured({"system/cpu": 0.25}))
+
+        assert (found.verdict, found.judgement.compared) == (Verdict.IDENTICAL, 1)
 
 
 class TestExplanation:

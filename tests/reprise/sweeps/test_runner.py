@@ -238,6 +238,7 @@ class TestResume:
         assert [outcome.metrics["depth"] for outcome in outcomes] == [1, 9, 3]
         assert outcomes[1].run_id == before
         assert sorted(seen, key=place) == outcomes
+        assert parent._tags[tracking.MADE_BEFORE] == "1"
 
     def test_makes_nothing_where_all_was_made(self, parent, made):
         before = [made(key) for key in KEYS]
@@ -463,6 +464,21 @@ class TestBringCode:
             "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
             env.DATA_FOLDER: os.fspath(project),
         }
+
+    def test_lets_processes_import_what_is_checked_out(
+        self, store, recording, project, executor, monkeypatch
+    ):
+        (project / "src").mkdir()
+        (project / "src" / "mylib.py").write_text("VALUE = 1\n")
+        commit_all(project)
+        monkeypatch.syspath_prepend(str(project / "src"))
+        monkeypatch.syspath_prepend("/a/script's/own")
+        monkeypatch.delenv("PYTHONPATH", raising=False)
+
+        with recording(LoadDataParameters(), code=self.captured(store, project)) as parent:
+            runner.check_out_for(parent, executor)
+
+        assert executor.environment["PYTHONPATH"] == str(executor.code / "src")
 
     def test_lets_processes_find_data_where_the_first_of_them_was_started(
         self, recording, project, executor, monkeypatch
