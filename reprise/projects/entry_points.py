@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from reprise.errors import CheckoutError, ProjectError
 from reprise.projects import containment, placeholders, project_file
-from reprise.projects.mlproject import PLAIN_MODULE, Command, plain_entry_point
-from reprise.record.schema import Step
+from reprise.projects.mlproject import PLAIN_MODULE, Command, default, plain_entry_point
+from reprise.record.schema import Step, as_text
 
 if TYPE_CHECKING:
     from mlflow.projects._project_spec import EntryPoint, Project
@@ -111,6 +111,25 @@ def command(
         ) from None
     split = shlex.split(line) if PLAIN_MODULE.fullmatch(declared.command) else ["bash", "-c", line]
     return Command(split, {**declared_parameters, **others})
+
+
+def other_defaults(folder: Path, step: Step) -> dict[str, str]:
+    """Return parameters that a run had by default, and would not have by the MLproject's.
+
+    Parameters
+    ----------
+    folder : Path
+        The project's.
+    step : Step
+        What ran, whose defaults may be those of its program.
+    """
+    declared = project_file.read(folder).get("entry_points", {}).get(step.entry_point, {})
+    had = {n: as_text(value) for n, value in step.parameters.items() if n not in step.locations}
+    return {
+        name: had[name]
+        for name, spec in declared.get("parameters", {}).items()
+        if name in had and name not in step.raw_parameters and default(spec) != had[name]
+    }
 
 
 @functools.lru_cache(maxsize=4)

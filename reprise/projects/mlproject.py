@@ -65,7 +65,7 @@ def plain_entry_point(project: Mapping[str, Any], name: str) -> EntryPoint | Non
         return None
     if not isinstance(parameters, dict) or not all(map(_is_plain, parameters.values())):
         return None
-    defaults = {str(each): _default(spec) for each, spec in parameters.items()}
+    defaults = {str(each): default(spec) for each, spec in parameters.items()}
     named = re.findall(r"\{(\w+)\}", command)
     return EntryPoint(command, defaults) if set(named) <= defaults.keys() else None
 
@@ -82,5 +82,6 @@ def _is_plain(spec: Any) -> bool:
     )
 
 
-def _default(spec: Any) -> str | None:
+def default(spec: Any) -> str | None:
+    """Return the default of a declared parameter as text; None: it has none."""
     return str(spec["default"]) if isinstance(spec, dict) and "default" in spec else None

@@ -199,6 +199,7 @@ def _first_look(run: "Run") -> Finding:
             gone = Reason("record", "expected the run's provenance.json, found that it is gone.")
             return Finding(run, Answer.NO, (gone,))
         original_run.refuse_unfinished(original)
+        original_run.refuse_cut(original)
         original_run.refuse_interactive(original)
     except RepriseError as error:
         if unfinished:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reprise import tracking
 from reprise.errors import NotReplayableError
 from reprise.record.schema import Code, Environment, Numerics, Outputs, RunRecord, Step
+from reprise.runtime.parameters import LONGEST
 from reprise.urls import without_credentials
 
 if TYPE_CHECKING:
@@ -92,6 +93,24 @@ def refuse_lost(original: OriginalRun) -> None:
             f"expected the record of run {original.run_id}, found that its provenance.json is "
             "gone. Restore the artifact; without it nobody knows what the run depended on."
         )
+
+
+def refuse_cut(original: OriginalRun) -> None:
+    """Refuse a plain run with a parameter of which MLflow has kept the beginning alone.
+
+    Raises
+    ------
+    NotReplayableError
+        With its name.
+    """
+    params = original.run.data.params if original.unknown else {}
+    for name, value in params.items():
+        if len(value) >= LONGEST:
+            raise NotReplayableError(
+                f"expected the parameters of run {original.run_id}, found that MLflow has cut "
+                f"{name} at {LONGEST} characters. The rest of it is not known; run the entry point "
+                "again with the value."
+            )
 
 
 def refuse_unfinished(original: OriginalRun) -> None:

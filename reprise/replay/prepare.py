@@ -21,6 +21,8 @@ from reprise.trust.permissions import Permissions
 
 if TYPE_CHECKING:
     from reprise.runtime.recorder import RunRecorder
+# Of a run without a record: an order of sets that differs between replays would hide what differs.
+_UNKNOWN_PINS = {"PYTHONHASHSEED": "0"}
 _PINNED = frozenset(numerics.pins(numerics.cpu_flags(numerics.read_cpuinfo())))
 
 
@@ -149,6 +151,7 @@ def prepare(
         **{name: value for name, value in os.environ.items() if name not in _PINNED},
         **parent.tracking_environment(),
         **_protocol(original, request, permitted, parent.run_id),
+        **(_UNKNOWN_PINS if original.unknown else {}),
         **numerics.recorded(original.record.numerics.variables),
         **search_path.variables(python, at_hand, checkout, *([folder] if step.command else [])),
         "PATH": programs(python),
@@ -188,8 +191,9 @@ def _words(
     folder: Path, step: Step, request: Request, raw_parameters: Mapping[str, str]
 ) -> list[str]:
     if not step.command:
-        recorded = step.raw_parameters.keys() - request.changes.keys()
-        return entry_points.words(folder, step.entry_point, raw_parameters, recorded=recorded)
+        given = {**entry_points.other_defaults(folder, step), **raw_parameters}
+        recorded = given.keys() - request.changes.keys()
+        return entry_points.words(folder, step.entry_point, given, recorded=recorded)
     if request.changes:
         raise ProjectError(
             "expected set= for a run of an entry point, found a run of the script "

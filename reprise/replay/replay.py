@@ -72,6 +72,7 @@ def reproduce(
     ready = partial(prepare, original, request, parent=parent)
     try:
         original_run.refuse_lost(original)
+        original_run.refuse_cut(original)
         original_run.refuse_interactive(original)
         numerics.recorded(original.record.numerics.variables)
         if request.is_exact:
@@ -215,7 +216,10 @@ def _cause(first: Judgement, second: Judgement | None) -> Cause:
         reason = " ".join(second.reason.split())
         name = f"nothing that is recorded differs, and a second replay failed: {reason}"
     elif _values(first) == _values(second):
-        name = "two replays agree with each other; nothing that is recorded differs"
+        name = (
+            "two replays agree with each other, and nothing that is recorded differs: something "
+            "else does, such as an environment variable or a file that git ignores"
+        )
     else:
         kind, name = "a step that is not deterministic", ""
     return Cause(kind=kind, name=name, recorded="", found="")

@@ -20,7 +20,7 @@ from reprise.record.schema import PERMISSIONS, as_text
 from reprise.urls import without_credentials_within
 from reprise.visible import is_text
 
-_LONGEST = 6000  # characters of a value that MLflow logs without cutting it
+LONGEST = 6000  # characters of a value that MLflow logs without cutting it
 _SHOWN = 500  # characters of a value in an error
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -88,10 +88,10 @@ class Parameters(BaseModel):
                 if not is_text(value)
             ),
             *(
-                f"{name} must be at most {_LONGEST} characters; found {len(value)}, "
+                f"{name} must be at most {LONGEST} characters; found {len(value)}, "
                 f"{brief(value)}. Shorten it."
                 for name, value in texts.items()
-                if len(value) > _LONGEST
+                if len(value) > LONGEST
             ),
         ]
         if problems:

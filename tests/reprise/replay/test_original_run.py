@@ -116,6 +116,19 @@ class TestPlainRun:
 
         assert (found.record.code.commit, found.record.code.repository) == (None, None)
 
+    def test_whose_parameter_mlflow_has_cut_is_refused(self, store, plain):
+        found = plain()
+        store.client.log_param(found.run_id, "text", "x" * 7000)
+
+        with pytest.raises(NotReplayableError, match="MLflow has cut text at 6000 characters"):
+            original_run.refuse_cut(original_run.read(found.run_id))
+
+    def test_whose_parameter_is_long_and_whole_passes(self, store, plain):
+        found = plain()
+        store.client.log_param(found.run_id, "text", "x" * 5999)
+
+        assert original_run.refuse_cut(original_run.read(found.run_id)) is None
+
     @pytest.mark.parametrize("value", ODD)
     def test_has_its_parameters_without_the_shells_quotes(self, plain, value):
         found = plain(params={"text": shlex.quote(value)})

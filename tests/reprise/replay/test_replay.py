@@ -26,7 +26,7 @@ name: tiny
 entry_points:
   step:
     parameters:
-      size: {type: float, default: 1}
+      size: {type: float, default: 7}
       mode: {type: string, default: ""}
       allow_untracked: {type: string, default: ""}
     command: "python -m step --size {size} --mode {mode} --allow_untracked {allow_untracked}"
@@ -36,6 +36,7 @@ entry_points:
 """
 STEP = """\
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -59,6 +60,9 @@ def main(parameters, run):
     if parameters.mode == "dies when made again" and run.replays:
         os.kill(os.getpid(), 9)
     run.log_metrics({"double": parameters.size * 2})
+    if parameters.mode == "imports the clone's":
+        sys.path.insert(0, os.environ.get("REPRISE_DATA_FOLDER", "."))
+        import score
     if parameters.mode == "crashes the second time it is made again":
         if run.replays:
             marker = Path(os.environ["REPRISE_DATA_FOLDER"], "made.log")
@@ -187,6 +191,15 @@ class TestReproduce:
         assert "expected made.log, found none" in found.judgement.reason
         assert [c.kind for c in found.judgement.causes] == ["data"]
         assert store.status(found.new_run_id) == "FAILED"
+
+    def test_of_a_step_that_imports_the_clones_modules_is_not_replayable_for_that(
+        self, project, made, again
+    ):
+        found = again(made(mode="imports the clone's"))
+
+        assert found.verdict is Verdict.NOT_REPLAYABLE
+        assert f"imported {project}/score.py, which is today's" in found.judgement.reason
+        assert [cause.kind for cause in found.judgement.causes] == ["code"]
 
     def test_of_a_process_that_is_killed_is_not_replayable_and_a_failed_run(
         self, store, made, again

@@ -270,6 +270,14 @@ class TestRun:
         assert "pa55" not in str(refused.value)
         assert store.runs() == []
 
+    def test_is_not_begun_with_arguments_that_are_no_text(self, started, store):
+        started("\udcff")
+
+        with pytest.raises(ParameterError, match=r"expected text in UTF-8 .* the command line"):
+            experiment_module.Experiment(CONFIG).create_run()
+
+        assert store.runs() == []
+
     def test_must_end_before_the_next_begins(self, experiment):
         experiment.create_run("first")
 
