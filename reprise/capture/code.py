@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reprise.backports import Self
-from reprise.capture import conversion, untracked, working_tree
+from reprise.capture import conversion, only_here, untracked, working_tree
 from reprise.capture.index import Index
 from reprise.capture.working_tree import WorkingTree
 from reprise.console import warn
@@ -311,6 +311,7 @@ def _snapshot(tree: WorkingTree, store: Path, head: Code, allowed: Sequence[str]
             environment=index.environment() | _IDENTITY,
         ).strip()
         found = found.model_copy(update={"commit": commit, "tree": written})
+    only_here.warn_of(tree, str(found.commit), kept.large, index.environment())
     return found.model_copy(
         update={
             "line_ends": kept.line_ends,

@@ -48,11 +48,14 @@ class Kept:
         Files to keep byte by byte.
     unconverted : tuple of str
         Those of them that a checkout must not convert.
+    large : tuple of Entry
+        Files of git-LFS, whose content is not in the commit.
     """
 
     line_ends: str = ""
     files: tuple[Entry, ...] = ()
     unconverted: tuple[str, ...] = ()
+    large: tuple[Entry, ...] = ()
 
 
 def _settings(line_ends: str, filters: Mapping[str, str]) -> list[str]:
@@ -97,16 +100,18 @@ def kept(tree: WorkingTree, store: Path, environment: Callable[[], Mapping[str, 
     if not automatic and not _has_attributes(tree, set_up):  # then git converts nothing
         return Kept()
     index = environment()
-    text, converted = _candidates(tree.root, _entries(tree.root, index), automatic=automatic)
+    text, converted, large = _candidates(tree.root, _entries(tree.root, index), automatic=automatic)
+    of_lfs = tuple(large)
     checkout = _Checkout(tree.root, store, index, _filters(set_up))
     differing = [*_resized(tree.root, store, text), *checkout.differing(converted, "")]
     if not differing:
-        return Kept()
+        return Kept(large=of_lfs)
     as_set = checkout.differing([*text, *converted], _CRLF) if automatic else differing
     if len(as_set) < len(differing):
-        return Kept(_CRLF, tuple(as_set), tuple(entry.name for entry in as_set))
+        return Kept(_CRLF, tuple(as_set), tuple(entry.name for entry in as_set), of_lfs)
     names = {entry.name for entry in converted}
-    return Kept("", tuple(differing), tuple(e.name for e in differing if e.name in names))
+    unconverted = tuple(entry.name for entry in differing if entry.name in names)
+    return Kept("", tuple(differing), unconverted, of_lfs)
 
 
 def attributes(unconverted: Iterable[str]) -> str:
@@ -193,12 +198,13 @@ def _entries(root: Path, index: Mapping[str, str]) -> list[Entry]:
 
 def _candidates(
     root: Path, entries: Sequence[Entry], *, automatic: bool
-) -> tuple[list[Entry], list[Entry]]:
-    """Return files of which git may change line ends alone, and those that it may change at all."""
-    text, converted = [], []
+) -> tuple[list[Entry], list[Entry], list[Entry]]:
+    """Return files of which git may change line ends alone, all else, and those of git-LFS."""
+    text, converted, large = [], [], []
     for entry, values in zip(entries, _values(root, entries), strict=True):
         filtered, encoding = values["filter"], values["working-tree-encoding"]
         if filtered == _LARGE_FILES:
+            large.append(entry)
             continue
         by_program = filtered not in _OFF or encoding not in _OFF or values["ident"] == "set"
         if by_program or values["eol"] == _CRLF:
@@ -207,7 +213,7 @@ def _candidates(
             automatic or any(values[name] not in _OFF for name in ("text", "crlf", "eol"))
         ):
             text.append(entry)
-    return text, converted
+    return text, converted, large
 
 
 def _values(root: Path, entries: Sequence[Entry]) -> Iterator[dict[str, str]]:

@@ -71,16 +71,18 @@ class WorkingTree:
         """Return the variables with which git uses the index."""
         return {"GIT_INDEX_FILE": str(self.index)} if self.index else {}
 
+    def submodules(self) -> "Iterator[tuple[str, WorkingTree | None]]":
+        """Yield the submodules, by name, each with its working tree; None: not checked out."""
+        for name in (match[1] for match in _LINKED.finditer(self.listing)):
+            folder = self.root / name
+            is_there = os.path.lexists(folder / ".git")
+            yield name, WorkingTree(folder, _listed(folder), None) if is_there else None
+
     def absent(self) -> tuple[str, ...]:
         """Return the names of the submodules, and of theirs, that are not checked out."""
         found = []
-        for name in (match[1] for match in _LINKED.finditer(self.listing)):
-            folder = self.root / name
-            if not os.path.lexists(folder / ".git"):
-                found.append(name)
-                continue
-            inner = WorkingTree(folder, _listed(folder), None).absent()
-            found += [f"{name}/{each}" for each in inner]
+        for name, inner in self.submodules():
+            found += [f"{name}/{each}" for each in inner.absent()] if inner else [name]
         return tuple(found)
 
     def changes(self) -> Changes:
