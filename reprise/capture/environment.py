@@ -1,12 +1,12 @@
 """What is installed, and whether it is what the lock says."""
 
+import hashlib
 import platform
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from reprise.record.digest import sha256_file
 from reprise.record.schema import Environment
 
 LOCK = "requirements.txt"
@@ -33,10 +33,21 @@ def describe(project: Path, *, manager: str | None = None) -> Environment:
         implementation=platform.python_implementation(),
         manager=manager or environment_manager(Path(sys.prefix)),
         platform=platform.platform(),
-        lock_sha256=sha256_file(lock) if lock.is_file() else None,
+        lock_sha256=lock_digests(lock)[0] if lock.is_file() else None,
         deviations=deviations(locked, packages),
         packages=packages,
     )
+
+
+def lock_digests(lock: Path) -> tuple[str, str]:
+    """Return the SHA-256 of a lock with the line ends of Unix, then with those of Windows.
+
+    git may have converted them (core.autocrlf): the first names a lock, whichever it has. Of a lock
+    with those of Windows, earlier versions recorded the second.
+    """
+    unix = lock.read_bytes().replace(b"\r\n", b"\n")
+    windows = unix.replace(b"\n", b"\r\n")
+    return hashlib.sha256(unix).hexdigest(), hashlib.sha256(windows).hexdigest()
 
 
 def python_version() -> str:

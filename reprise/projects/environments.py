@@ -13,7 +13,6 @@ from reprise.capture import environment
 from reprise.console import warn
 from reprise.errors import CheckoutError, EnvironmentMismatchError
 from reprise.projects import containment, requirements, uv
-from reprise.record.digest import sha256_file
 from reprise.record.schema import Environment
 
 _COMPLETE = "complete"
@@ -93,11 +92,11 @@ def refuse_another_lock(recorded: Environment, project: Path) -> None:
         If the lock is missing, or another.
     """
     lock = project / environment.LOCK
-    sha256 = sha256_file(lock) if lock.is_file() else "none"
-    if recorded.lock_sha256 not in (None, sha256):
+    found = environment.lock_digests(lock) if lock.is_file() else ("none",)
+    if recorded.lock_sha256 not in (None, *found):
         raise EnvironmentMismatchError(
             f"expected {environment.LOCK} with SHA-256 {recorded.lock_sha256} in the run's commit, "
-            f"found {sha256}. The record or the code is not the run's."
+            f"found {found[0]}. The record or the code is not the run's."
         )
 
 

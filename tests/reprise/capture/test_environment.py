@@ -146,6 +146,15 @@ def test_a_project_is_described_with_its_lock(tmp_path, monkeypatch):
     )
 
 
+def test_the_line_ends_of_a_lock_do_not_change_its_digest(tmp_path):
+    digests = []
+    for line_end in ("\n", "\r\n"):
+        (tmp_path / "requirements.txt").write_text(LOCK, newline=line_end)
+        digests.append(describe(tmp_path).lock_sha256)
+
+    assert digests == [hashlib.sha256(LOCK.encode()).hexdigest()] * 2
+
+
 def test_a_project_without_a_lock_has_no_digest_and_no_deviations(tmp_path):
     found = describe(tmp_path)
 

@@ -185,6 +185,17 @@ class TestInterpreter:
         assert present.deviations == ()
         assert environments.interpreter(present, lock.parent) == HERE
 
+    @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+    def test_is_this_one_where_an_earlier_version_recorded_a_lock_of_windows(
+        self, lock, present, line_end
+    ):
+        text = lock.read_text()
+        earlier = hashlib.sha256(text.replace("\n", "\r\n").encode()).hexdigest()
+        recorded = present.model_copy(update={"lock_sha256": earlier})
+        lock.write_text(text, newline=line_end)
+
+        assert environments.interpreter(recorded, lock.parent) == HERE
+
     def test_is_this_one_where_further_packages_are_installed(self, lock, present):
         fewer = present.model_copy(update={"packages": {}})
 
