@@ -55,6 +55,7 @@ def git(
     *arguments: str,
     environment: Mapping[str, str] | None = None,
     text: str | bytes = b"",
+    warned: list[str] | None = None,
 ) -> str:
     """Run git in a folder and return what it prints.
 
@@ -66,6 +67,8 @@ def git(
         More variables.
     text : str or bytes
         Standard input.
+    warned : list of str, optional
+        Takes what it says on stderr, by the line.
 
     Raises
     ------
@@ -91,6 +94,8 @@ def git(
         raise _not_installed() from None
     if done.returncode != 0:
         _refused(folder, arguments, done.returncode, done.stderr.decode(errors="replace"))
+    if warned is not None:
+        warned += done.stderr.decode("utf-8", "surrogateescape").splitlines()
     return done.stdout.decode("utf-8", "surrogateescape")
 
 

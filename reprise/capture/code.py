@@ -296,7 +296,7 @@ def _origin(project: Path) -> str | None:
 def _snapshot(tree: WorkingTree, store: Path, head: Code, allowed: Sequence[str]) -> Code:
     """Write what differs from HEAD as a commit into a repository beside; describe it."""
     changes = tree.changes()
-    if changes.files:
+    if changes.files or changes.unreadable:
         untracked.refuse(tree.root, changes, allowed)
     index = Index(tree, store)
     index.update(changes.files)

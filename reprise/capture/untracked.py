@@ -76,6 +76,11 @@ def refuse(root: Path, changes: Changes, allowed: Sequence[str]) -> None:
             f"expected the submodule {readable(name)} as one of its commits, found edits in it. "
             "Commit them there, then run again."
         )
+    for name in changes.unreadable:
+        raise CodeError(
+            f"expected folders that can be read, found {readable(name)}, which cannot. Change its "
+            "mode, or add it to .gitignore."
+        )
     for name in changes.untracked:
         if name.endswith("/"):
             raise CodeError(

@@ -21,6 +21,7 @@ from reprise.process import scratch
 # skip-worktree; the stage; the name.
 _FLAGGED = re.compile(r"(?:^|(?<=\0))([a-zS]) [^\0\t]*\t([^\0]*)\0")
 _LINKED = re.compile(r"(?:^|(?<=\0))[A-Za-z] 160000 [^\0\t]*\t([^\0]*)\0")
+_CLOSED = re.compile(r"warning: could not open directory '(.+)': Permission denied")
 _REPLACED = "refs/replace"
 # Where MLflow keeps runs if nobody says otherwise: it grows with every run, and is no source.
 _STORE = r"(?:.*/)?(?:(?:mlruns|mlartifacts)/.*|mlflow\.db(?:-\w+)?)"
@@ -38,6 +39,8 @@ class Changes:
         Those that the index does not have either.
     edited_submodules : tuple of str
         Submodules with edits or untracked files of their own.
+    unreadable : tuple of str
+        Untracked folders that cannot be read.
     committed : mapping of str to str
         Ids of what HEAD has under these names.
     """
@@ -45,6 +48,7 @@ class Changes:
     files: tuple[str, ...] = ()
     untracked: tuple[str, ...] = ()
     edited_submodules: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
     committed: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -89,7 +93,9 @@ class WorkingTree:
         """List files that differ from HEAD, untracked ones included, ignored ones left out."""
         options = ("--untracked-files=all", "--no-renames", "--ignore-submodules=none")
         words = ("status", "--porcelain=v2", "-z", *options)
-        status = git(self.root, *words, environment=self.environment)
+        warned: list[str] = []
+        status = git(self.root, *words, environment=self.environment, warned=warned)
+        closed = tuple(match[1] for match in map(_CLOSED.match, warned) if match)
         no_source = _no_source(self.root.resolve())
         files, untracked, submodules, committed = set(), [], [], {}
         for entry in filter(None, status.split("\0")):
@@ -109,7 +115,7 @@ class WorkingTree:
                 committed[name] = blob
             if entry[5] == "S" and entry[7:9] != "..":
                 submodules.append(name)
-        return Changes(tuple(sorted(files)), tuple(untracked), tuple(submodules), committed)
+        return Changes(tuple(sorted(files)), tuple(untracked), tuple(submodules), closed, committed)
 
 
 @contextmanager

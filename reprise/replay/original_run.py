@@ -89,9 +89,11 @@ def refuse_lost(original: OriginalRun) -> None:
         With the reason.
     """
     if original.unknown and tracking.TREE in original.run.data.tags:
+        place = without_credentials(str(original.run.info.artifact_uri))
         raise NotReplayableError(
             f"expected the record of run {original.run_id}, found that its provenance.json is "
-            "gone. Restore the artifact; without it nobody knows what the run depended on."
+            f"gone from {place}: it was deleted, or the store was moved. Restore the artifact; "
+            "without it nobody knows what the run depended on."
         )
 
 

@@ -1,6 +1,7 @@
 """What a snapshot adds to HEAD is looked at by one rule, and what is no source is left out."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -103,6 +104,21 @@ def test_a_file_that_cannot_be_read_is_named(repository, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: path.name != "closed.txt")
 
     with pytest.raises(CodeError, match=r"closed\.txt cannot be read"):
+        capture(repository)
+
+
+def test_a_folder_that_cannot_be_read_is_named(repository, tmp_path, monkeypatch):
+    wrapper = tmp_path / "bin" / "git"
+    wrapper.parent.mkdir()
+    wrapper.write_text(
+        "#!/bin/sh\ncase \"$*\" in *' status '*) "
+        "echo \"warning: could not open directory 'shut/': Permission denied\" >&2;; esac\n"
+        f'exec {shutil.which("git")} "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", str(wrapper.parent), prepend=os.pathsep)
+
+    with pytest.raises(CodeError, match="expected folders that can be read, found shut/"):
         capture(repository)
 
 

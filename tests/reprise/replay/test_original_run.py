@@ -204,8 +204,10 @@ class TestRunWhoseRecordIsGone:
     def test_is_refused_although_its_tags_name_a_commit_and_it_has_metrics(self, plain):
         found = plain({tracking.TREE: "d" * 40})
 
-        with pytest.raises(NotReplayableError, match=r"provenance\.json is gone"):
+        with pytest.raises(NotReplayableError, match=r"provenance\.json is gone") as refused:
             original_run.refuse_lost(found)
+
+        assert found.run.info.artifact_uri in str(refused.value)
 
     def test_is_not_confused_with_a_plain_run(self, plain):
         found = plain()
