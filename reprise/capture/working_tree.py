@@ -96,7 +96,7 @@ class WorkingTree:
         warned: list[str] = []
         status = git(self.root, *words, environment=self.environment, warned=warned)
         closed = tuple(match[1] for match in map(_CLOSED.match, warned) if match)
-        no_source = _no_source(self.root.resolve())
+        no_source = _no_source(self.root.resolve(), self.listing)
         files, untracked, submodules, committed = set(), [], [], {}
         for entry in filter(None, status.split("\0")):
             kind = entry[0]
@@ -181,14 +181,17 @@ def _without_times(root: Path, index: Path, blobs: frozenset[str]) -> None:
     git(root, "update-index", "-z", "--index-info", environment=environment, text=text)
 
 
-def _no_source(root: Path) -> re.Pattern[str]:
-    """Return a pattern of untracked files that are no source: runs, and temporary files."""
+def _no_source(root: Path, listing: str) -> re.Pattern[str]:
+    """Return a pattern of untracked files that are no source: runs, and temporary files.
+
+    A folder for temporary files in which git has files may have new sources, too.
+    """
     patterns = [_STORE]
     temporary = Path(tempfile.gettempdir()).resolve()
-    if temporary == root:
-        patterns.append("reprise-.*")
-    elif temporary.is_relative_to(root):
-        patterns.append(re.escape(temporary.relative_to(root).as_posix()) + "/.*")
+    if temporary.is_relative_to(root):
+        folder = "" if temporary == root else f"{temporary.relative_to(root).as_posix()}/"
+        has_sources = f"\t{folder}" in listing or temporary == root
+        patterns.append(re.escape(folder) + ("reprise-.*" if has_sources else ".*"))
     address = re.sub("^(?:sqlite:///|file://)", "", os.environ.get("MLFLOW_TRACKING_URI", ""))
     store = Path(address).resolve()
     if address and "://" not in address and store != root and store.is_relative_to(root):

@@ -166,6 +166,17 @@ def test_temporary_files_within_the_repository_are_no_source(repository, folder,
     assert capture(repository).changed_files == ("train.py",)
 
 
+def test_a_new_file_in_a_folder_of_sources_is_carried_although_temporary_files_go_there(
+    repository, monkeypatch
+):
+    monkeypatch.setattr("tempfile.tempdir", str(repository / "sub"))
+    (repository / "sub" / "reprise-1").mkdir()
+    (repository / "sub" / "reprise-1" / "x").write_text("x")
+    (repository / "sub" / "new.py").write_text("x = 1\n")
+
+    assert capture(repository).changed_files == ("sub/new.py",)
+
+
 def test_edits_in_a_repository_that_is_read_only_are_carried(repository):
     (repository / "train.py").write_text("depth = 4\n")
     for path in (repository / ".git").rglob("*"):
