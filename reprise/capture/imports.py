@@ -25,7 +25,9 @@ def sources(root: Path) -> list[Path]:
             return os.path.realpath(path)
         return os.path.join(resolved(parent), name)  # noqa: PTH118
 
-    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    modules = {**sys.modules}
+    modules.pop("__mp_main__", None)  # multiprocessing's name for what this process has begun with
+    files = (getattr(module, "__file__", None) for module in modules.values())
     named = {file for file in files if isinstance(file, str)}
     return sorted(
         Path(file)

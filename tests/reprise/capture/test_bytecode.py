@@ -109,6 +109,16 @@ def test_a_module_is_of_the_folder_to_which_its_links_lead(tmp_path, monkeypatch
     assert found == sorted([files[0], files[3], files[4]])
 
 
+def test_what_a_process_has_begun_with_is_none_of_its_commands_modules(tmp_path, monkeypatch):
+    for name in ("fork_server.py", "step.py"):
+        (tmp_path / name).touch()
+    names = {"__mp_main__": "fork_server.py", "__main__": "step.py"}
+    modules = {n: SimpleNamespace(__file__=str(tmp_path / file)) for n, file in names.items()}
+    monkeypatch.setattr(sys, "modules", modules)
+
+    assert imports.sources(tmp_path) == [tmp_path / "step.py"]
+
+
 @pytest.mark.usefixtures("plain_git")
 class TestImports:
     @pytest.fixture
