@@ -167,10 +167,11 @@ def _run(words: list[str], folder: str, environment: Mapping[str, str]) -> NoRet
         tempfile.tempdir = None  # a library may have asked for it before
         sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
         sys.stdout.reconfigure(write_through=bool(environment.get("PYTHONUNBUFFERED")))
-        found = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+        found = [*filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
         options = {"-m": str(Path.cwd()), "-c": ""}
         first = options.get(words[0], str(Path(sys.executable).parent))
         sys.path[:1] = [first, *found]
+        _customize(found)
         _fork_instead_of_exec(spares)
         exit_code = _exit_code_of(functools.partial(_execute, *words))
     except BaseException:  # noqa: BLE001 - a fork must not go on as the warm process
@@ -267,6 +268,13 @@ def _fork_into_parent() -> int:
     else:
         python.PyOS_AfterFork_Parent()
     return pid
+
+
+def _customize(folders):
+    """Import the `sitecustomize` of a folder on the path, as Python does when it starts."""
+    if any(Path(folder, "sitecustomize.py").is_file() for folder in folders):
+        sys.modules.pop("sitecustomize", None)
+        importlib.import_module("sitecustomize")
 
 
 def _fork_instead_of_exec(spares: list[Spare]) -> None:

@@ -11,9 +11,10 @@ ROOT = Path(__file__).parents[1]
 # Top to bottom: a room imports from those below it, and its own modules from each other.
 ROOMS = (
     *("__main__", "cli", "backend"),
-    *("commands", "sweeps", "replay", "scripts", "models", "data", "runtime", "projects"),
-    *("tracking", "capture", "doctor", "git", "record", "process"),
-    *("trust", "urls", "console", "env", "extras", "errors", "visible", "backports"),
+    *("commands", "sweeps", "replay", "scripts", "observing", "models", "data"),
+    *("runtime", "projects", "tracking", "capture", "doctor", "git", "digests", "record"),
+    *("process", "trust"),
+    *("urls", "console", "env", "extras", "errors", "visible", "backports"),
 )
 TALKS_TO_MLFLOW = ("backend", "doctor", "models", "projects.entry_points", "tracking")
 MOST_LINES = 400

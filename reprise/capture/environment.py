@@ -11,7 +11,7 @@ from reprise.record.schema import Environment
 
 LOCK = "requirements.txt"
 # The engine's own name, and its earlier one: what a step runs is its commit's engine.
-_OWN = ("mlflow-reprise", "reprise")
+OWN = ("mlflow-reprise", "reprise")
 _PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*?)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -69,7 +69,7 @@ def installed_packages(path: Iterable[str]) -> dict[str, str]:
         for info in folder.glob("*.dist-info"):
             name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
             packages.setdefault(normalised(name), version)
-    for name in _OWN:
+    for name in OWN:
         packages.pop(name, None)
     return dict(sorted(packages.items()))
 

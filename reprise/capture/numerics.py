@@ -13,7 +13,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 
 from reprise.errors import NumericsError
@@ -137,6 +137,13 @@ def read_cpuinfo() -> str:
         return ""
 
 
+def is_baseline(blas: Iterable[str], simd: Iterable[str], threads: int) -> bool:
+    """Return whether libraries that report this compute as on every CPU with AVX2 and FMA."""
+    haswell = all(name.endswith(" Haswell") for name in blas)
+    switched_off = _KERNELS["NPY_DISABLE_CPU_FEATURES"].split()
+    return haswell and set(simd).isdisjoint(switched_off) and threads == THREADS
+
+
 def describe() -> dict[str, object]:
     """Say what decides the bits in this process, asking the loaded libraries.
 
@@ -161,15 +168,11 @@ def describe() -> dict[str, object]:
     )
     threads = max((x["num_threads"] for x in libraries), default=THREADS)
     simd = [name for name in __cpu_dispatch__ if __cpu_features__.get(name)]
-    kernels_hold = all(name.endswith(" Haswell") for name in blas) and set(simd).isdisjoint(
-        _KERNELS["NPY_DISABLE_CPU_FEATURES"].split()
-    )
     return {
         "baseline": (
             "OPENBLAS_CORETYPE" in wanted
             and pinned(os.environ, wanted)
-            and kernels_hold
-            and threads == THREADS
+            and is_baseline(blas, simd, threads)
             and not sys.flags.hash_randomization
         ),
         "variables": {

@@ -71,3 +71,7 @@ def start(arguments: Sequence[str] | None = None, *, checked: bool = False) -> N
 
         first = check if checked else None
         launch(ReproduceParameters, partial(main, warm=warm), arguments, check=first)
+
+
+if __name__ == "__main__":
+    start()

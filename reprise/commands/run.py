@@ -6,6 +6,7 @@ this one looks at the code. Of any other command the run is made here, before it
 """
 
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reprise.capture import numerics
-from reprise.commands import handover
+from reprise.commands import handover, observed_run
 from reprise.console import announce_run
 from reprise.errors import CodeError, ParameterError, ProjectError, RepriseError
 from reprise.git import git
@@ -31,6 +32,7 @@ RUNS = "runs:/"
 MAIN = "main"
 _SCHEDULER = "scheduler"  # of a user's configuration of the backend
 _ALLOW_BUILD = "allow_build"
+_ALLOW_UNTRACKED = "allow_untracked"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class How:
     experiment_id, name : str or None
         Of the run; None: as MLflow does without.
     configuration : mapping
-        A scheduler's address and certificates, to run on a cluster.
+        A scheduler's address and certificates, to run on a cluster; what may be built, or travel
+        with the run.
     hands_over : bool
         Whether a step may make its run itself, in the experiment that MLflow decides.
     """
@@ -108,6 +111,11 @@ class How:
     name: str | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)
     hands_over: bool = False
+
+    def allowed(self, name: str) -> tuple[str, ...]:
+        """Return the names, separated by commas, that a key of the configuration allows."""
+        names = (each.strip() for each in str(self.configuration.get(name, "")).split(","))
+        return tuple(filter(None, names))
 
 
 def start(
@@ -152,9 +160,13 @@ def run(order: Order, how: How) -> str:
         address.opened(order.address) as folder,
         tempfile.TemporaryDirectory(prefix=scratch.prefix()) as downloads,
     ):
-        command = entry_points.command(
-            folder, order.entry_point, order.parameters, downloads=Path(downloads)
-        )
+        has_steps = bool(settings.of(folder).steps)
+        if order.of_run and not has_steps:  # then this engine reproduces, not the project
+            command = _reproducing(order.parameters)
+        else:
+            command = entry_points.command(
+                folder, order.entry_point, order.parameters, downloads=Path(downloads)
+            )
         there = _SCHEDULER in how.configuration
         python = _interpreter(order, folder, replace(how, manager="local") if there else how)
         planned = ProjectRun(
@@ -167,15 +179,35 @@ def run(order: Order, how: How) -> str:
         )
         if how.hands_over and handover.is_possible(folder, command, python):
             return handover.run_step(planned, command, folder)
-        run_id, ended = _run_step(planned, command, folder, python, how)
+        if there or order.of_run or settings.of(folder).is_step(command.words):
+            run_id, ended = _run_step(planned, command, folder, python, how)
+        else:
+            place = observed_run.Place(folder, python, experiment_id=how.experiment_id)
+            run_id, ended = observed_run.make(
+                planned,
+                command,
+                place,
+                raw_parameters=order.parameters,
+                allow_untracked=how.allowed(_ALLOW_UNTRACKED),
+            )
     handover.conclude(run_id, ended)
     return run_id
+
+
+def _reproducing(parameters: Mapping[str, str]) -> Command:
+    """Return the command that reproduces a run in a project without an entry point for it."""
+    from reprise.commands.options import words
+    from reprise.commands.parameters import ReproduceParameters
+
+    checked = ReproduceParameters.parse(parameters)
+    logged = {name: shlex.quote(value) for name, value in parameters.items()}
+    return Command(["python", "-m", "reprise.commands.reproduce", *words(checked)], logged)
 
 
 def _run_step(
     planned: ProjectRun, command: Command, folder: Path, python: Path, how: How
 ) -> tuple[str, Ended]:
-    """Make a run, and do its step, which may be any command."""
+    """Make a run, and do its step, which records itself: here, or on a cluster."""
     from reprise import tracking
     from reprise.capture import code, imports
 
@@ -229,8 +261,7 @@ def _interpreter(order: Order, folder: Path, how: How) -> Path:
         )
     if how.manager == "local" or order.is_exact:
         return Path(sys.executable)
-    allowed = str(how.configuration.get(_ALLOW_BUILD, "")).split(",")
-    return environments.locked_interpreter(folder, allow_build=tuple(filter(None, allowed)))
+    return environments.locked_interpreter(folder, allow_build=how.allowed(_ALLOW_BUILD))
 
 
 def _source(project: Address, folder: Path) -> str:

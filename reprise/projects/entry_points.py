@@ -70,7 +70,8 @@ def command(
         If the folder has no such entry point, it needs more parameters, or a container; or a
         recorded value could act as code in its command.
     """
-    if not (folder / "MLproject").is_file():
+    file = project_file.found(folder)
+    if file is None or not file.is_file():
         raise ProjectError(
             f"expected an MLproject with the entry point {entry_point}, found none in this "
             "commit's project folder. Name a run of an MLflow Project."
@@ -78,7 +79,7 @@ def command(
     written = project_file.read(folder)
     refuse_odd_words(raw_parameters.values())
     if recorded is not None:
-        containment.file_inside(folder, "MLproject")
+        containment.file_inside(folder, file.name)
     else:  # what the user gives may be anything, and mostly needs no MLflow to be understood
         plain = plain_entry_point(written, entry_point)
         filled_in = plain.fill_in(raw_parameters) if plain else None
@@ -88,7 +89,7 @@ def command(
     from mlflow.exceptions import MlflowException
 
     try:
-        project = _loaded(str(folder), (folder / "MLproject").read_bytes())
+        project = _loaded(str(folder), file.read_bytes())
         if project.docker_env:
             raise ProjectError(
                 "expected an MLproject with conda_env or python_env, found docker_env, which is "

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from reprise.capture import environment
 from reprise.console import warn
 from reprise.errors import CheckoutError, EnvironmentMismatchError
 from reprise.projects import containment, requirements, uv
+from reprise.projects.requirements import Pin
 from reprise.record.schema import Environment
 
 _COMPLETE = "complete"
@@ -118,18 +119,40 @@ def built(lock: Path, lock_sha256: str, python: str, *, allow_build: Collection[
     EnvironmentMismatchError
         If the lock asks for more than releases, or uv cannot build it.
     """
+    text = _text(lock)
+    pins = requirements.pins(text, indexes=uv.indexes())
+    return built_from(pins, text, lock_sha256, python, allow_build)
+
+
+def built_from(
+    pins: Sequence[Pin], text: str, sha256: str, python: str, allow_build: Collection[str]
+) -> Path:
+    """Build an environment of some releases, once per list and machine, and return its Python.
+
+    Parameters
+    ----------
+    pins : sequence of Pin
+    text, sha256 : str
+        The list as text, and its digest.
+    python, allow_build
+        See `built`.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If uv cannot build it.
+    """
     if not _RELEASE.fullmatch(python):  # a record is somebody else's words, and this names a folder
         raise EnvironmentMismatchError(
             f"expected a release of Python like 3.11.7, found {python!r}. The record was altered."
         )
-    pins = requirements.pins(_text(lock), indexes=uv.indexes())
-    folder = cache() / f"{lock_sha256[:16]}-{python}"
+    folder = cache() / f"{sha256[:16]}-{python}"
     executable = folder / "bin" / "python"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _alone(folder.with_name(f"{folder.name}.lock")):
         complete = (folder / _COMPLETE).is_file() and executable.is_file()
-        if not complete or _altered(folder, lock):
-            warn(f"building the environment of lock {lock_sha256[:12]}")
+        if not complete or _altered(folder, text):
+            warn(f"building the environment of lock {sha256[:12]}")
             shutil.rmtree(folder, ignore_errors=True)
             pythons = cache().with_name("pythons")
             uv.build(folder, pins, python=python, pythons=pythons, allow_build=allow_build)
@@ -149,10 +172,10 @@ def cache() -> Path:
     return Path(base, "reprise", "environments")
 
 
-def _altered(folder: Path, lock: Path) -> bool:
+def _altered(folder: Path, lock: str) -> bool:
     """Return whether somebody has installed something else into a built environment."""
     installed = environment.installed_packages(map(str, folder.glob("lib/python*/site-packages")))
-    locked = environment.locked_packages(lock.read_text(encoding="utf-8"))
+    locked = environment.locked_packages(lock)
     return bool(environment.deviations(locked, installed))
 
 

@@ -22,15 +22,10 @@ def read(folder: Path) -> dict[str, Any]:
         If it, or the conda.yaml that it names, is no regular file, no YAML of plain values, or not
         of an MLproject's shape.
     """
-    files = sorted(path for path in folder.iterdir() if path.name.lower() == _NAME)
-    if not files:
+    file = found(folder)
+    if file is None:
         return {}
-    if len(files) > 1:
-        raise ProjectError(
-            f"expected one MLproject in this commit's project folder, found {len(files)}. "
-            "Name a run of an MLflow Project."
-        )
-    values = _parsed(files[0])
+    values = _parsed(file)
     problem = _problem(values)
     if problem:
         raise ProjectError(f"expected an MLproject, found {problem}. Fix the file.")
@@ -39,6 +34,23 @@ def read(folder: Path) -> dict[str, Any]:
         if key in values and environment.exists():
             _parsed(environment)
     return dict(values)
+
+
+def found(folder: Path) -> Path | None:
+    """Return the MLproject in a folder, however it is spelled; None: there is none.
+
+    Raises
+    ------
+    ProjectError
+        If there are several.
+    """
+    files = sorted(path for path in folder.iterdir() if path.name.lower() == _NAME)
+    if len(files) > 1:
+        raise ProjectError(
+            f"expected one MLproject in this commit's project folder, found {len(files)}. "
+            "Name a run of an MLflow Project."
+        )
+    return files[0] if files else None
 
 
 def _parsed(path: Path) -> Any:

@@ -61,7 +61,8 @@ def build(
         made = ("--quiet", "--no-project", "--python", _interpreter(python, empty))
         _run(("venv", *made, str(folder)), empty, python, pythons)
         into = ("--quiet", "--python", str(folder / "bin" / "python"))
-        checked = ("--require-hashes", "--compile-bytecode", *_wheels_only(pins, allow_build))
+        hashes = ("--require-hashes",) if all(pin.hashes for pin in pins) else ()
+        checked = (*hashes, "--compile-bytecode", *_wheels_only(pins, allow_build))
         _run(("pip", "sync", *into, *checked, str(lock)), empty, python, pythons)
 
 

@@ -32,6 +32,11 @@ def sha256_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def sha256_bytes(data: bytes) -> str:
+    """Return the SHA-256 of bytes, as 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def sha256_json(value: Any) -> str:
     """Return the SHA-256 of a value's canonical JSON."""
     return sha256_text(canonical_json(value))

@@ -5,7 +5,7 @@ Each run has one `provenance.json`, written before the work starts and completed
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -25,17 +25,28 @@ ALLOW_UNTRACKED = "allow_untracked"  # of steps that capture their source; chang
 ALLOW_LARGE = "allow_large"  # of steps that read input from others; changes no result
 PERMISSIONS = frozenset({ALLOW_UNTRACKED, ALLOW_LARGE})
 
-FORMAT_VERSION: Literal[2] = 2
+FORMAT_VERSION: Literal[3] = 3
+_OF_STEPS: Literal[2] = 2  # of records that a process writes of itself: older engines read them
 FILE_NAME = "provenance.json"
-_RARE = frozenset({"line_ends", "unconverted", "absent"})  # fields of Code
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    rare: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what few runs have: an older engine reads a record without it."""
+        return {
+            name: value for name, value in write(self).items() if value or name not in self.rare
+        }
+
 
 class Code(_Frozen):
     """The source code of a run: always one commit; a snapshot if the working tree had edits."""
+
+    rare: ClassVar[frozenset[str]] = frozenset({"line_ends", "unconverted", "absent"})
 
     repository: str | None  # URL of origin without credentials; None without a remote
     project: str  # folder of the project in the repository; "" is its root
@@ -48,11 +59,6 @@ class Code(_Frozen):
     line_ends: Literal["", "crlf"] = ""  # which of them a checkout had to write; "": the commit's
     unconverted: tuple[str, ...] = ()  # files that a checkout must not convert
     absent: tuple[str, ...] = ()  # submodules that were not checked out
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what few runs have: an older engine reads a record without it."""
-        return {name: value for name, value in write(self).items() if value or name not in _RARE}
 
 
 class Step(_Frozen):
@@ -70,15 +76,20 @@ class Step(_Frozen):
 class InputData(_Frozen):
     """Data that a run read, with the digest of its content."""
 
+    rare: ClassVar[frozenset[str]] = frozenset({"bytes"})
+
     name: str
     uri: str
     sha256: str
     rows: int | None = None
     columns: int | None = None
+    bytes: int | None = None  # of a file
 
 
 class Environment(_Frozen):
     """The interpreter and the packages of a run."""
+
+    rare: ClassVar[frozenset[str]] = frozenset({"origins", "files"})
 
     python: str
     implementation: str
@@ -87,6 +98,8 @@ class Environment(_Frozen):
     lock_sha256: str | None  # None if the project has no requirements.txt
     deviations: tuple[str, ...]  # differences between the lock and the installed packages
     packages: dict[str, str]
+    origins: dict[str, str] = {}  # of packages from a repository, a folder or a file: its URL
+    files: dict[str, str] = {}  # digest of the list of each package's files (its RECORD)
 
 
 class Numerics(_Frozen):
@@ -106,16 +119,44 @@ class Numerics(_Frozen):
 class Outputs(_Frozen):
     """The outputs of a run that a replay must equal."""
 
+    rare: ClassVar[frozenset[str]] = frozenset({"parameters", "histories", "opaque"})
+
     metrics: dict[str, float]
     model: str | None = None  # digest of the fitted arrays
     predictions: dict[str, str] = {}  # digests of "labels" and "probabilities"
     artifacts: dict[str, str] = {}  # digests of content, by name
+    parameters: dict[str, str] = {}  # that the process has logged itself
+    histories: dict[str, str] = {}  # digests of the points of each metric
+    opaque: tuple[str, ...] = ()  # artifacts of which only the bytes can be compared
+
+
+class LoggedRun(_Frozen):
+    """One more run that the process of a run has made, and what it has logged."""
+
+    run_id: str
+    name: str  # "" if MLflow has made it up
+    entry_point: str
+    parent: str | None  # id of its parent run, if this process has made that too
+    status: str
+    outputs: Outputs
+
+
+class Observation(_Frozen):
+    """What is known of a run whose process does not record itself, seen from outside."""
+
+    exit_code: int | None = None  # None: it has not ended
+    runs: tuple[LoggedRun, ...] = ()
+    edited: tuple[str, ...] = ()  # files of the commit that were written while it ran
+    hosts: tuple[str, ...] = ()  # that it has connected to
+    not_known: tuple[str, ...] = ()
 
 
 class RunRecord(_Frozen):
     """Everything that a run depended on and produced."""
 
-    format_version: Literal[2] = FORMAT_VERSION
+    rare: ClassVar[frozenset[str]] = frozenset({"observed"})
+
+    format_version: Literal[2] = _OF_STEPS  # `to_json` writes the newest where it is needed
     code: Code
     step: Step
     inputs: tuple[InputData, ...] = ()
@@ -124,11 +165,13 @@ class RunRecord(_Frozen):
     seeds: dict[str, int] = {}
     replays: str | None = None  # id of the original run, if this run is its replay
     outputs: Outputs | None = None  # None if the run has not finished
+    observed: Observation | None = None  # None: its process has recorded itself
 
     def to_json(self) -> str:
         """Return the record as canonical JSON, with the format's number first."""
         rest = self.model_dump(mode="python", exclude={"format_version"})
-        return f'{{\n "format_version": {self.format_version},{canonical_json(rest)[1:]}'
+        version = FORMAT_VERSION if self.observed else _OF_STEPS
+        return f'{{\n "format_version": {version},{canonical_json(rest)[1:]}'
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -153,7 +196,7 @@ class RunRecord(_Frozen):
             )
         _refuse_too_many(values)
         try:
-            return cls.model_validate(values | {"format_version": FORMAT_VERSION})
+            return cls.model_validate(values | {"format_version": _OF_STEPS})
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))

@@ -13,6 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from reprise.backports import StrEnum
+from reprise.record.basis import basis, not_compared
+from reprise.record.matching import matched
 from reprise.record.schema import PERMISSIONS, Outputs, RunRecord
 
 _THREADS = ".*_NUM_THREADS"
@@ -28,7 +30,7 @@ class Verdict(StrEnum):
     NOT_REPLAYABLE = "not replayable"
 
 
-Kind = Literal["metric", "model", "predictions", "artifact"]
+Kind = Literal["metric", "history", "parameter", "model", "predictions", "artifact"]
 CauseKind = Literal[
     "code", "parameter", "data", "environment", "package", "Python", "CPU kernel", "threads",
     "seed", "C library", "a step that is not deterministic", "unknown",
@@ -73,6 +75,8 @@ class Judgement(_Frozen):
     causes: tuple[Cause, ...] = ()
     unknown: tuple[str, ...] = ()  # what could not be compared, because it was not recorded
     reason: str = ""  # why the run could not be reproduced
+    basis: str = ""  # what the verdict stands on
+    not_compared: tuple[str, ...] = ()  # what it says nothing about
 
 
 def judge(original: RunRecord, replay: RunRecord, *, tolerance: float | None = None) -> Judgement:
@@ -91,9 +95,10 @@ def judge(original: RunRecord, replay: RunRecord, *, tolerance: float | None = N
     ValueError
         If one of them has not finished.
     """
-    if original.outputs is None or replay.outputs is None:
-        raise ValueError("only finished runs can be compared")
-    differing = differences(original.outputs, replay.outputs)
+    a, b = matched(original, replay)
+    every = differences(a, b)
+    differing = tuple(each for each in every if not _opaque(each, {*a.opaque, *b.opaque}))
+    unequal = tuple(each.name for each in every if each not in differing)
     if not differing:
         verdict = Verdict.IDENTICAL
     elif tolerance is not None and _equivalent(differing, tolerance):
@@ -102,9 +107,29 @@ def judge(original: RunRecord, replay: RunRecord, *, tolerance: float | None = N
         verdict = Verdict.DIFFERENT
     return Judgement(
         verdict=verdict,
-        compared=len(_facts(original.outputs) | _facts(replay.outputs)),
+        compared=len(_facts(a) | _facts(b)) - len(unequal),
         differences=differing,
         causes=causes(original, replay) if differing else (),
+        basis=basis(_either(a, b, without=unequal), original, replay),
+        not_compared=not_compared(unequal, original, replay),
+    )
+
+
+def _opaque(difference: Difference, opaque: set[str]) -> bool:
+    """Return whether both runs have an artifact whose bytes alone can be compared."""
+    on_both_sides = difference.recorded is not None and difference.found is not None
+    return difference.kind == "artifact" and difference.name in opaque and on_both_sides
+
+
+def _either(a: Outputs, b: Outputs, *, without: Sequence[str]) -> Outputs:
+    """Return what was compared of either run."""
+    artifacts = {n: d for n, d in {**a.artifacts, **b.artifacts}.items() if n not in without}
+    return Outputs(
+        metrics=a.metrics | b.metrics,
+        parameters=a.parameters | b.parameters,
+        predictions=a.predictions | b.predictions,
+        model=a.model or b.model,
+        artifacts=artifacts,
     )
 
 
@@ -147,6 +172,8 @@ def _facts(outputs: Outputs) -> dict[tuple[Kind, str], float | str]:
     facts: dict[tuple[Kind, str], float | str] = {
         ("metric", n): v for n, v in outputs.metrics.items()
     }
+    facts |= {("history", name): digest for name, digest in outputs.histories.items()}
+    facts |= {("parameter", name): value for name, value in outputs.parameters.items()}
     if outputs.model is not None:
         facts["model", "fitted arrays"] = outputs.model
     facts |= {("predictions", name): digest for name, digest in outputs.predictions.items()}
@@ -171,7 +198,7 @@ def _tolerable(difference: Difference, tolerance: float) -> bool:
     if isinstance(a, float) and isinstance(b, float):
         return math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
     on_both_sides = a is not None and b is not None
-    floats = difference.kind == "model" or (difference.kind, difference.name) == (
+    floats = difference.kind in ("model", "history") or (difference.kind, difference.name) == (
         "predictions",
         "probabilities",
     )

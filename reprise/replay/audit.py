@@ -130,7 +130,7 @@ def check(
     by_code: dict[Code, list[Finding]] = {}
     for number, run in enumerate(runs, 1):
         on_stage(f"reading the record of run {number} of {len(runs)}")
-        if run.data.tags.get(tracking.ENTRY_POINT) in without:
+        if run.data.tags.get(tracking.ENTRY_POINT) in without or _is_on_anothers_record(run):
             continue
         finding = _first_look(run)
         if finding.entry_point in without:
@@ -185,6 +185,11 @@ def make_again(
         replace(f, replay=reproduce(f.original)) if f.original and f.run_id in chosen else f
         for f in findings
     ]
+
+
+def _is_on_anothers_record(run: "Run") -> bool:
+    """Return whether the process of another run has made this one: the two are one replay."""
+    return tracking.PROCESS in run.data.tags
 
 
 def _first_look(run: "Run") -> Finding:

@@ -13,6 +13,7 @@ from reprise.data import sources, splits
 from reprise.data.tables import give_memory_back
 from reprise.errors import DataError, DigestMismatchError, RepriseError
 from reprise.git import repository_root
+from reprise.observing import inputs
 from reprise.record.digest import sha256_file
 from reprise.record.schema import InputData, RunRecord
 from reprise.trust import permissions
@@ -51,6 +52,11 @@ class Inputs:
             Where the run's code is checked out; None: it cannot be had, and so nobody knows
             whether a relative path leads into it.
         """
+        if record.observed is not None:
+            return inputs.fault(item, repository_root(Path.cwd()) / record.code.project)
+        return self._fault_of_a_step(item, record, folder)
+
+    def _fault_of_a_step(self, item: InputData, record: RunRecord, folder: Path | None) -> str:
         if item.uri.startswith(_BUILT_IN):
             return ""
         if part := splits.PART.fullmatch(item.uri):

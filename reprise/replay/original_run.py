@@ -73,10 +73,19 @@ def read(run_id: str) -> OriginalRun:
 
 
 def of(run: "Run") -> OriginalRun:
-    """Return a run with its record, or with what its tags and parameters say."""
+    """Return a run with its record, or with what its tags and parameters say.
+
+    A run that the process of another has made is on the record of that one, which is returned.
+    """
     record = tracking.find_record(run.info.run_id)
     if record is not None:
         return OriginalRun(run, record)
+    holder = run.data.tags.get(tracking.PROCESS)
+    if holder and holder != run.info.run_id:
+        whole = tracking.get_run(holder)
+        record = tracking.find_record(whole.info.run_id)
+        if record is not None and record.observed is not None:
+            return OriginalRun(whole, record)
     return OriginalRun(run, _from_tags(run), unknown=_NOT_RECORDED)
 
 

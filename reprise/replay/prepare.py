@@ -182,7 +182,8 @@ def _refuse_sources(
     """Refuse a record whose command or inputs name what may not be read."""
     step = original.record.step
     permitted.refuse_values(step.command, folders=folders)
-    if not request.changes.keys() & {*step.locations}:
+    observed = original.record.observed is not None  # its inputs are checked, and not sent
+    if not observed and not request.changes.keys() & {*step.locations}:
         for item in original.record.inputs:
             permitted.refuse(item.uri, folders=folders)
 

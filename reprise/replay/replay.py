@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 from reprise import tracking
 from reprise.capture import numerics
 from reprise.errors import RepriseError
+from reprise.observing import environment as recorded
 from reprise.process import interrupts, scratch
 from reprise.process.launcher import Ended, Launcher
 from reprise.projects import checkout, environments
 from reprise.record.verdict import Cause, CauseKind, Judgement, Verdict
-from reprise.replay import original_run
+from reprise.replay import observed, original_run
 from reprise.replay.original_run import OriginalRun
 from reprise.replay.prepare import Request, Workspace, prepare
 from reprise.replay.verdicts import Replay, compare, not_replayable, record_verdict
@@ -86,10 +87,10 @@ def reproduce(
             open_bundle = partial(tracking.artifact_at, allow_large=request.allow_large)
             source = repository.obtain(code, open_bundle)
             folder = repository.check_out(code)
+            observed.provide_inputs(original, request, folder)
             on_stage("looking for its environment")
-            python = environments.interpreter(
-                original.record.environment, folder, allow_build=request.allow_build
-            )
+            find = recorded.interpreter if original.record.observed else environments.interpreter
+            python = find(original.record.environment, folder, allow_build=request.allow_build)
             workspace = ready(folder=folder, python=python)
             on_stage(f"reproducing {original.name}")
             replay = replace(_run(attempt(workspace), warm), code_from=source)
@@ -118,7 +119,8 @@ def _run(attempt: _Attempt, warm: Launcher | None) -> Replay:
             with interrupts.deferred():
                 tracking.close(new_run_id, "KILLED", "interrupted")
             raise
-    if ended.exit_code == 0 and original.unknown:  # a plain step leaves the end to its launcher
+    records_itself = not original.unknown and not original.record.observed
+    if ended.exit_code == 0 and not records_itself:  # it leaves the end to its launcher
         tracking.close(new_run_id, "FINISHED", "")
     tracking.close(new_run_id, "FAILED", _exit_reason(ended))
     new = original_run.read(new_run_id)
@@ -162,7 +164,7 @@ def _create(attempt: _Attempt) -> str:
         tags[tracking.PROJECT_ENVIRONMENT] = "uv"
     return attempt.parent.create_run(
         step.entry_point,
-        request.raw_parameters(step),
+        observed.declared(original.record, request) or request.raw_parameters(step),
         name=f"{original.name} ({what})",
         tags=tags,
     )
@@ -177,6 +179,8 @@ def _launch(attempt: _Attempt, new_run_id: str, warm: Launcher | None) -> Ended:
         prefix=scratch.prefix(), ignore_cleanup_errors=True
     ) as temporary:
         environment = {**workspace.environment, tracking.GIVEN: new_run_id, "TMPDIR": temporary}
+        if attempt.original.record.observed:
+            return observed.run(attempt.original, attempt.request, workspace, environment)
         if warm and warm.is_ready and is_step and workspace.is_like_this_process:
             return warm.run(workspace.words, folder=workspace.cwd, environment=environment)
         with Launcher(workspace.python, (), environment) as cold:

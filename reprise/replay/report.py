@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from reprise import console, tracking
 from reprise.errors import DifferentError, NotReplayableError
 from reprise.projects import settings
+from reprise.record.basis import NOTHING
 from reprise.record.digest import canonical_json
 from reprise.record.verdict import Difference, Verdict
 from reprise.replay.prepare import Request
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from reprise.runtime.recorder import RunRecorder
 
 _DIGITS = 12  # of a digest, shown
+_CHARACTERS = 40  # of a parameter
 
 
 def log(run: "RunRecorder", replay: Replay, request: Request) -> None:
@@ -37,17 +39,7 @@ def show(replay: Replay, request: Request) -> None:
     if replay.code_from:
         console.say(f"  code from {replay.code_from}")
     for each in replay.family():
-        if each is not replay:
-            verdict = each.judgement.verdict
-            console.say(f"{each.name}: {each.run_id} -> {each.new_run_id}: {verdict}")
-        if each.judgement.differences:
-            console.print_table(_table(each))
-        for cause in each.judgement.causes:
-            console.say(f"  cause: {cause}")
-        if each.judgement.reason and each is not replay:  # its own is how the command ends
-            console.say(f"  reason: {each.judgement.reason}")
-        if each.judgement.unknown:
-            console.say(f"  not compared: {', '.join(each.judgement.unknown)}")
+        _show_one(each, is_first=each is replay)
     console.say(_conclusion(replay, request))
     if new and replay.verdict is not Verdict.NOT_REPLAYABLE:
         commands = {settings.of(Path.cwd()).ui: "both runs in a browser"}
@@ -58,6 +50,25 @@ def show(replay: Replay, request: Request) -> None:
             tweak = f"reprise reproduce {word(replay.run_id)} --set name=value"
             commands = {tweak: "the same run with another parameter", **commands}
         console.next_commands(commands)
+
+
+def _show_one(each: Replay, *, is_first: bool) -> None:
+    """Print what was compared of one run, what differs and why."""
+    if not is_first:
+        verdict = each.judgement.verdict
+        console.say(f"{each.name}: {each.run_id} -> {each.new_run_id}: {verdict}")
+    if each.judgement.differences:
+        console.print_table(_table(each))
+    for cause in each.judgement.causes:
+        console.say(f"  cause: {cause}")
+    if each.judgement.reason and not is_first:  # its own is how the command ends
+        console.say(f"  reason: {each.judgement.reason}")
+    left_out = [", ".join(each.judgement.unknown)] if each.judgement.unknown else []
+    left_out += each.judgement.not_compared
+    if each.judgement.basis:
+        console.say(f"  basis: {each.judgement.basis}")
+    if left_out or each.judgement.basis:
+        console.say(f"  not compared: {'; '.join(left_out) or NOTHING}")
 
 
 def raise_unless_good(replay: Replay, request: Request) -> None:
@@ -115,4 +126,6 @@ def _table(replay: Replay) -> "Table":
 def _shown(difference: Difference, value: float | str | None) -> str:
     if value is None:
         return "absent"
-    return repr(value) if difference.kind == "metric" else str(value)[:_DIGITS]
+    if difference.kind == "metric":
+        return repr(value)
+    return str(value)[: _CHARACTERS if difference.kind == "parameter" else _DIGITS]

@@ -15,6 +15,7 @@ from reprise.record.schema import (
 if TYPE_CHECKING:
     from mlflow.entities import Run
 CODE_FOLDER = "code"
+OWN_FILES = (f"{CODE_FOLDER}/{code.BUNDLE}", f"{CODE_FOLDER}/{code.PATCH}")
 
 
 def carry(run: "Run", captured: code.Captured, source: Path) -> tuple[Code, dict[str, str]]:

@@ -26,6 +26,7 @@ from reprise.tracking.log import (
     log_text,
     note_metrics,
 )
+from reprise.tracking.logged import Logged, logged, process_context, runs_of_process
 from reprise.tracking.outbox import Outbox, deliver, is_taken, keeping, limit_waiting
 from reprise.tracking.registration import Registration
 from reprise.tracking.runs import (
@@ -145,6 +146,7 @@ __all__ = [
     "TWEAK_OF",
     "VERDICT",
     "Delivery",
+    "Logged",
     "Origin",
     "Outbox",
     "Plan",
@@ -205,6 +207,7 @@ __all__ = [
     "log_params",
     "log_points",
     "log_text",
+    "logged",
     "logged_model",
     "make",
     "metrics_of",
@@ -213,10 +216,12 @@ __all__ = [
     "open_children",
     "open_run",
     "plan_run",
+    "process_context",
     "read_record",
     "refuse_ended",
     "refuse_unusable",
     "replays_of",
+    "runs_of_process",
     "shown_address",
     "start_run",
     "stored_in",

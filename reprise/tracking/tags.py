@@ -31,6 +31,7 @@ IGNORED = "reprise.ignored_modules"  # that were imported, and that no commit ha
 MADE_BEFORE = "reprise.made_before"  # runs of a sweep whose results are those of earlier runs
 VERDICT = "reprise.verdict"
 REPLAY_OF = "reprise.replay_of"  # the original run, of a replay
+PROCESS = "reprise.process"  # the run whose process has made this one, and whose record it is on
 PROJECT_FOLDER = "reprise.project_folder"  # in the repository
 TWEAK_OF = "reprise.tweak_of"  # the original run, of a run with other parameters or code
 BACKEND = mlflow_tags.MLFLOW_PROJECT_BACKEND

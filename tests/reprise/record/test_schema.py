@@ -15,7 +15,9 @@ from reprise.record.schema import (
     Code,
     Environment,
     InputData,
+    LoggedRun,
     Numerics,
+    Observation,
     Outputs,
     RunRecord,
     Step,
@@ -87,6 +89,39 @@ CARRIED = RECORD.model_copy(
     }
 )
 
+# Fields that format 3 added: what is known of a process that does not record itself.
+OBSERVED = RECORD.model_copy(
+    update={
+        "inputs": (InputData(name="data.csv", uri="data.csv", sha256="ab" * 32, bytes=1234),),
+        "environment": RECORD.environment.model_copy(
+            update={"origins": {"numpy": "file:///wheels/numpy.whl"}, "files": {"numpy": "89" * 32}}
+        ),
+        "outputs": RECORD.outputs.model_copy(
+            update={
+                "parameters": {"alpha": "0.4"},
+                "histories": {"log_loss": "ab" * 32},
+                "opaque": ("model.pkl",),
+            }
+        ),
+        "observed": Observation(
+            exit_code=0,
+            runs=(
+                LoggedRun(
+                    run_id="fedcba9876543210fedcba9876543210",
+                    name="fold 1",
+                    entry_point="",
+                    parent="0123456789abcdef0123456789abcdef",
+                    status="FINISHED",
+                    outputs=Outputs(metrics={"rmse": 0.5}),
+                ),
+            ),
+            edited=("notes.txt",),
+            hosts=("example.org",),
+            not_known=("files that no Python code opened",),
+        ),
+    }
+)
+
 
 def changed(**values):
     """Return the full record's text with some top-level values replaced (None removes one)."""
@@ -116,6 +151,21 @@ def test_format_2_is_read_unchanged():
     text = (GOLDEN / "provenance_v2.json").read_text(encoding="utf-8")
 
     assert repr(RunRecord.from_json(text)) == repr(CARRIED)
+
+
+def test_format_3_is_read_unchanged_and_written_byte_for_byte():
+    text = (GOLDEN / "provenance_v3.json").read_text(encoding="utf-8")
+
+    assert repr(RunRecord.from_json(text)) == repr(OBSERVED)
+    assert OBSERVED.to_json() == text
+
+
+def test_a_process_that_records_itself_writes_what_an_older_engine_reads():
+    fields = json.loads(RECORD.to_json())
+
+    assert fields["format_version"] == 2
+    assert "observed" not in fields
+    assert fields["outputs"].keys() == {"metrics", "model", "predictions", "artifacts"}
 
 
 def test_the_present_format_is_written_back_to_the_byte():

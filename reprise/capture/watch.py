@@ -1,0 +1,128 @@
+"""Watches a process from outside: what it reads, which runs it makes, what its libraries do.
+
+The process has a module on its path that reports (`observer`); a program that is no Python, or a
+Python that was started with -I, -S or -E, reports nothing, and that is said.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_OBSERVER = Path(__file__).with_name("observer.py")
+_EVENTS = "events"
+_PATH = "PYTHONPATH"
+
+
+@dataclass(frozen=True)
+class MadeRun:
+    """A run that a process has made, and the store that has it, as an address valid anywhere."""
+
+    run_id: str
+    store: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the processes of a command have reported, each fact once, in their order.
+
+    Attributes
+    ----------
+    pythons : tuple of (str, str)
+        The interpreters, each with its version.
+    read : tuple of Path
+        Files that were opened before any of the processes had written them.
+    written : frozenset of Path
+    runs : tuple of MadeRun
+    hosts : tuple of str
+    numerics : mapping
+        Of the process that has loaded most: `simd` and `libraries`; empty: none said.
+    """
+
+    pythons: tuple[tuple[str, str], ...] = ()
+    read: tuple[Path, ...] = ()
+    written: frozenset[Path] = frozenset()
+    runs: tuple[MadeRun, ...] = ()
+    hosts: tuple[str, ...] = ()
+    numerics: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Watch:
+    """What is watched, while and after it runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._events = folder / _EVENTS
+
+    def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return a process's variables with those that make it report."""
+        inherited = environment.get(_PATH)
+        path = os.pathsep.join([str(self._folder), *([inherited] if inherited else [])])
+        return {**environment, _PATH: path}
+
+    def seen(self) -> Seen:
+        """Return what was reported so far."""
+        text = self._events.read_text(encoding="utf-8", errors="surrogateescape")
+        return _read(filter(None, map(_parsed, text.splitlines())))
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """Watch the processes that are started in a `with` block with the variables of the watch."""
+    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+        folder = Path(name)
+        shutil.copyfile(_OBSERVER, folder / "sitecustomize.py")
+        (folder / _EVENTS).touch()
+        yield Watch(folder)
+
+
+def _parsed(line: str) -> list[Any]:
+    """Return an event; none where a process was killed while it wrote."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return []
+    return event if isinstance(event, list) else []
+
+
+def _read(events: Iterator[list[Any]]) -> Seen:
+    written: set[Path] = set()
+    facts: dict[str, dict[Any, None]] = {n: {} for n in ("python", "read", "run", "host")}
+    numerics: dict[str, Any] = {}
+    for kind, _, *values in events:
+        if kind == "write":
+            written.add(Path(values[0]))
+        elif kind == "read":
+            if Path(values[0]) not in written:
+                facts[kind][Path(values[0])] = None
+        elif kind == "run":
+            facts[kind][MadeRun(values[0], _absolute(values[1], values[2]))] = None
+        elif kind == "numerics":
+            numerics = max(numerics, values[0], key=_weight)
+        elif kind in facts:
+            facts[kind][tuple(values) if kind == "python" else values[0]] = None
+    return Seen(
+        pythons=tuple(facts["python"]),
+        read=tuple(facts["read"]),
+        written=frozenset(written),
+        runs=tuple(facts["run"]),
+        hosts=tuple(facts["host"]),
+        numerics=numerics,
+    )
+
+
+def _weight(numerics: Mapping[str, Any]) -> int:
+    return sum(len(values) for values in numerics.values()) + len(numerics)
+
+
+def _absolute(store: str, folder: str) -> str:
+    """Return the address of a store of a process that was in a folder."""
+    scheme, separator, path = store.partition(":///")
+    if separator and scheme.startswith("sqlite") and not path.startswith("/"):
+        return f"{scheme}:///{Path(folder, path)}"
+    return store if ":" in store or not store else str(Path(folder, store))

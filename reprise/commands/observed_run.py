@@ -1,0 +1,125 @@
+"""Makes a run of any command, and records it from outside: its process need not know of it."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reprise.capture import numerics
+from reprise.console import announce_run
+from reprise.errors import RepriseError
+from reprise.process.launcher import Ended, Launcher, programs
+from reprise.projects.mlproject import Command
+from reprise.record.project_run import ProjectRun
+from reprise.record.schema import RunRecord, Step
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a command runs, and where its run goes.
+
+    Attributes
+    ----------
+    folder : Path
+        The project's.
+    python : Path
+    experiment_id : str or None
+        None: as MLflow does without.
+    """
+
+    folder: Path
+    python: Path
+    experiment_id: str | None = None
+
+
+def make(
+    planned: ProjectRun,
+    command: Command,
+    place: Place,
+    *,
+    raw_parameters: Mapping[str, str],
+    allow_untracked: Sequence[str] = (),
+) -> tuple[str, Ended]:
+    """Make a run, do its command, and return the run's id and how the command has ended.
+
+    Parameters
+    ----------
+    planned : ProjectRun
+    command : Command
+    place : Place
+    raw_parameters : mapping of str to str
+        As they were given.
+    allow_untracked : sequence of str
+        Untracked files that may travel with the run whatever they are.
+
+    Raises
+    ------
+    CodeError
+        Before there is a run, if its code must not be carried.
+    RepriseError
+        If the run cannot be made.
+    """
+    from reprise import tracking
+    from reprise.capture import code
+    from reprise.observing import begin
+    from reprise.runtime import source_artifacts
+
+    experiment_id = place.experiment_id or tracking.current_experiment_id()
+    with code.capture(place.folder, allow_untracked=allow_untracked) as captured:
+        source = captured.code
+        known = replace(
+            planned,
+            folder=source.project,
+            commit=source.base_commit,
+            repository=source.repository,
+        )
+        run_id = tracking.create_project_run(experiment_id, known)
+        announce_run(planned.entry_point, run_id)
+        try:
+            run = tracking.get_run(run_id)
+            source, tags = source_artifacts.carry(run, captured, Path())
+            tracking.log(run_id, tags={**tracking.describe_source(run, source), **tags})
+            begun = begin.begin(
+                source,
+                _step(planned, command, raw_parameters),
+                folder=place.folder,
+                python=place.python,
+            )
+            return run_id, _observed(run_id, command, place, begun)
+        except RepriseError as error:
+            tracking.close(run_id, "FAILED", str(error))
+            raise
+        except BaseException:
+            tracking.close(run_id, "KILLED", "interrupted")
+            raise
+
+
+def _step(planned: ProjectRun, command: Command, raw_parameters: Mapping[str, str]) -> Step:
+    values = {name: _unquoted(value) for name, value in command.logged_parameters.items()}
+    return Step(
+        entry_point=planned.entry_point, raw_parameters=dict(raw_parameters), parameters=values
+    )
+
+
+def _unquoted(value: str) -> str:
+    """Return a value as it was before `mlflow run` quoted it for a shell."""
+    return "".join(shlex.split(value))
+
+
+def _observed(run_id: str, command: Command, place: Place, begun: RunRecord) -> Ended:
+    from reprise import tracking
+    from reprise.observing.observe import Process, observe
+
+    environment = {
+        **numerics.baseline(),
+        **tracking.environment(tracking.get_run(run_id).info.experiment_id),
+        tracking.GIVEN: run_id,
+        "PATH": programs(place.python),
+    }
+
+    def start(variables: Mapping[str, str]) -> Ended:
+        with Launcher(place.python, (), variables, shown=True) as launcher:
+            return launcher.run(command.words, folder=place.folder, environment=variables)
+
+    process = Process(run_id, place.folder, environment, command.logged_parameters)
+    return observe(process, begun, start)

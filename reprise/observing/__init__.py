@@ -1,0 +1,1 @@
+"""Records, from outside, runs whose processes do not record themselves: of any project."""

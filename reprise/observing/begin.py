@@ -1,0 +1,126 @@
+"""The record of a run before its process starts: code, step, environment, numerics."""
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reprise.capture import distributions, environment, numerics
+from reprise.errors import EnvironmentMismatchError
+from reprise.git import repository_root
+from reprise.record.digest import sha256_file
+from reprise.record.schema import (
+    Code,
+    Environment,
+    Numerics,
+    Observation,
+    RunRecord,
+    Step,
+)
+from reprise.urls import without_credentials
+
+OF_PROJECT = "<project>"  # stands for the repository in the origin of an editable install
+_EDITABLE = "editable "  # what the origin of one begins with
+_HASH = "--hash=sha256:"  # without them a list of requirements is a wish, and no lock
+_SCRIPT = Path(distributions.__file__)
+
+
+def begin(
+    code: Code, step: Step, *, folder: Path, python: Path, replays: str | None = None
+) -> RunRecord:
+    """Describe what a process is about to run with.
+
+    Parameters
+    ----------
+    code : Code
+    step : Step
+    folder : Path
+        The project's.
+    python : Path
+        The interpreter that the command finds first.
+    replays : str, optional
+        Id of the original run.
+    """
+    return RunRecord(
+        code=code,
+        step=step,
+        environment=described(python, folder),
+        numerics=_numerics(),
+        replays=replays,
+        observed=Observation(),
+    )
+
+
+def described(python: Path, folder: Path) -> Environment:
+    """Describe the interpreter of a command, and all that is installed there.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If it is no Python that can be started.
+    """
+    facts: dict[str, Any] = (
+        distributions.facts() if python == Path(sys.executable) else _asked(python)
+    )
+    installed = facts["distributions"]
+    others = {name: each for name, each in installed.items() if name not in environment.OWN}
+    packages = {name: version for name, (version, _, _) in others.items()}
+    lock = folder / environment.LOCK
+    text = lock.read_text(encoding="utf-8", errors="replace") if lock.is_file() else ""
+    is_lock = _HASH in text
+    locked = environment.locked_packages(text) if is_lock else {}
+    return Environment(
+        python=facts["python"],
+        implementation=facts["implementation"],
+        manager=environment.environment_manager(Path(facts["prefix"])),
+        platform=facts["platform"],
+        lock_sha256=sha256_file(lock) if is_lock else None,
+        deviations=environment.deviations(locked, packages),
+        packages=packages,
+        origins=_origins({name: origin for name, (_, origin, _) in others.items()}, folder),
+        # The list of an editable install has its folder in it.
+        files={n: files for n, (_, url, files) in others.items() if files and _EDITABLE not in url},
+    )
+
+
+def _origins(origins: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return what came from elsewhere than an index; the repository's own folder by a word."""
+    root = repository_root(folder).resolve().as_uri()
+    shown = {name: without_credentials(url) for name, url in origins.items() if url}
+    return {
+        name: url.replace(root, OF_PROJECT)
+        if url.removeprefix("editable ").startswith(root)
+        else url
+        for name, url in shown.items()
+    }
+
+
+def _asked(python: Path) -> dict[str, Any]:
+    """Ask another interpreter, which need not have this package."""
+    done = subprocess.run([str(python), str(_SCRIPT)], capture_output=True, text=True, check=False)
+    try:
+        return dict(json.loads(done.stdout))
+    except ValueError:
+        raise EnvironmentMismatchError(
+            f"expected {python} to say what is installed, found that it cannot: "
+            f"{done.stderr.strip()[-300:]} Repair that environment."
+        ) from None
+
+
+def _numerics() -> Numerics:
+    """Describe what is known before a library is loaded: the pins, and this machine."""
+    cpuinfo = numerics.read_cpuinfo()
+    return Numerics(
+        baseline=False,  # the libraries have not said so yet
+        variables=numerics.pins(numerics.cpu_flags(cpuinfo)),
+        threads=0,
+        blas=(),
+        simd=(),
+        cpu=numerics.cpu_name(cpuinfo),
+        architecture=platform.machine(),
+        c_library=" ".join(platform.libc_ver()),
+        float_bits=64,
+    )

@@ -1,0 +1,137 @@
+"""The environment that a run was recorded in, from outside: this one, or one built from its list.
+
+A lock says what a project asks for; a record says what was there. The list of a record is built
+where this environment is another: from wheels, of the user's own index, and nothing else.
+"""
+
+import re
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from urllib.parse import unquote
+
+from reprise.capture import environment
+from reprise.errors import EnvironmentMismatchError
+from reprise.observing.begin import OF_PROJECT, described
+from reprise.projects import environments, requirements
+from reprise.projects.requirements import Pin
+from reprise.record.digest import sha256_text
+from reprise.record.schema import Environment
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_RELEASE = re.compile(r"[0-9][0-9A-Za-z.!+_-]*")
+_LISTED = 5
+
+
+def interpreter(recorded: Environment, project: Path, *, allow_build: Collection[str] = ()) -> Path:
+    """Return a Python that has what a run had: this one, or one that is built.
+
+    Parameters
+    ----------
+    recorded : Environment
+        Of the run.
+    project : Path
+        Its folder in the checkout.
+    allow_build : collection of str
+        Packages that may be built from source; see `environments.built`.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If it cannot be had: with the names of what is missing.
+    """
+    environments.refuse_another_lock(recorded, project)
+    current = described(Path(sys.executable), project)
+    if not differing(recorded, current):
+        return Path(sys.executable)
+    _refuse_unobtainable(recorded)
+    pins = _pins(recorded, project)
+    text = "".join(f"{pin.line()}\n" for pin in pins)
+    return environments.built_from(pins, text, sha256_text(text), recorded.python, allow_build)
+
+
+def differing(recorded: Environment, current: Environment) -> list[str]:
+    """Return what a run had and the current environment has not: Python, and distributions.
+
+    What the current environment has besides is in nobody's way; a verdict names it.
+    """
+    python = ["Python"] if recorded.python != current.python else []
+    return python + [
+        name
+        for name, version in recorded.packages.items()
+        if not _is_of_project(recorded.origins.get(name, ""))
+        and (version, recorded.files.get(name))
+        != (current.packages.get(name), current.files.get(name))
+    ]
+
+
+def folders_of_project(recorded: Environment, checkout: Path) -> list[str]:
+    """Return where the checkout has what was installed of the repository itself, to be imported.
+
+    Parameters
+    ----------
+    recorded : Environment
+    checkout : Path
+        Its root.
+    """
+    folders = []
+    for origin in filter(_is_of_project, recorded.origins.values()):
+        within = origin.partition(OF_PROJECT)[2].strip("/")
+        folder = (checkout / unquote(within)).resolve()
+        if folder.is_relative_to(checkout.resolve()) and folder.is_dir():
+            source = folder / "src"
+            folders.append(str(source if source.is_dir() else folder))
+    return folders
+
+
+def _refuse_unobtainable(recorded: Environment) -> None:
+    """Refuse a list with distributions that no index has.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        With their names and origins.
+    """
+    local = {n: url for n, url in recorded.origins.items() if not _is_of_project(url)}
+    if local:
+        shown = ", ".join(f"{name} of {url}" for name, url in list(local.items())[:_LISTED])
+        raise EnvironmentMismatchError(
+            f"expected an environment with what the run had, found another here; and it cannot be "
+            f"built, as no index has {shown}. Install what the run had, then reproduce it."
+        )
+
+
+def _is_of_project(origin: str) -> bool:
+    return OF_PROJECT in origin
+
+
+def _pins(recorded: Environment, project: Path) -> tuple[Pin, ...]:
+    """Return what is to be installed, with the hashes of the lock where there is one.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If the record names something that is no release.
+    """
+    hashes = _hashes(project) if recorded.lock_sha256 else {}
+    pins = []
+    for name, version in recorded.packages.items():
+        if _is_of_project(recorded.origins.get(name, "")):
+            continue  # its code is that of the commit
+        if not _NAME.fullmatch(name) or not _RELEASE.fullmatch(version):
+            raise EnvironmentMismatchError(
+                f"expected a release of a distribution, found {name[:60]!a} {version[:60]!a}. "
+                "The record was altered."
+            )
+        pins.append(Pin(name, f"{name}=={version}", hashes.get((name, version), ())))
+    return tuple(pins)
+
+
+def _hashes(project: Path) -> Mapping[tuple[str, str], tuple[str, ...]]:
+    text = (project / environment.LOCK).read_text(encoding="utf-8")
+    locked = environment.locked_packages(text)
+    return {
+        (pin.name, locked[pin.name]): pin.hashes
+        for pin in requirements.pins(text)
+        if pin.name in locked
+    }

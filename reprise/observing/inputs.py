@@ -1,0 +1,201 @@
+"""The files that a process has read and that are no part of its commit: found, checked, provided.
+
+A file that git ignores is named by its path from the project's folder, and a replay has a copy of
+it in its checkout. A file from elsewhere is named by its absolute path, and read where it is.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from reprise.capture.watch import Seen
+from reprise.errors import CodeError, DataError, DigestMismatchError, RepriseError
+from reprise.git import git, repository_root
+from reprise.record.digest import sha256_file
+from reprise.record.schema import InputData
+
+_MOST = 10_000
+_CLONE = 0x40049409  # FICLONE: the copy has the same blocks until one of the two is written
+_SYSTEM = (
+    *("/bin/", "/boot/", "/dev/", "/etc/", "/lib/", "/lib64/", "/proc/", "/run/", "/sbin/"),
+    *("/snap/", "/sys/", "/usr/", "/var/lib/"),
+)
+_NOT_DATA = frozenset({".git", "__pycache__", "site-packages", "dist-packages", "node_modules"})
+# Where MLflow keeps runs if nobody says otherwise, and what the engine itself has for a moment.
+_STORE = re.compile(r"mlruns|mlartifacts|mlflow\.db(-\w+)?|reprise-\w+")
+_HOME_OF_DATA = (".keras", ".cache/huggingface", ".cache/torch")  # other hidden files are settings
+
+
+def own_files(project: Path) -> frozenset[Path]:
+    """Return the files of a working tree that its snapshot has; none outside a repository."""
+    try:
+        root = repository_root(project).resolve()
+        words = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        return frozenset(root / name for name in git(root, *words).split("\0") if name)
+    except CodeError:
+        return frozenset()
+
+
+def read(
+    seen: Seen, project: Path, own: Collection[Path], *, named: Iterable[str], started_ns: int
+) -> tuple[tuple[InputData, ...], list[str]]:
+    """Return the inputs of a process that has ended, and what of them is not known.
+
+    Parameters
+    ----------
+    seen : Seen
+    project : Path
+        Its folder.
+    own : collection of Path
+        The files of its commit, by their true paths.
+    named : iterable of str
+        Values of parameters: the path of a file is one that the process may have read unseen.
+    started_ns : int
+        When it started: what was written later, it may have written itself.
+    """
+    root, folder = repository_root(project).resolve(), project.resolve()
+    paths = [folder / value for value in named if value and "\0" not in value]
+    found: dict[str, InputData] = {}
+    changed: dict[str, None] = {}
+    for path in dict.fromkeys((*seen.read, *paths)):
+        within = _within(path, root, project)
+        if not _is_file(path) or Path(os.path.realpath(path)) in own or not _is_data(path, within):
+            continue
+        name = os.path.relpath(within, folder) if within else str(path)
+        if path in seen.written or path.stat().st_mtime_ns >= started_ns:
+            changed |= {name: None} if path in seen.read else {}
+        elif name not in found and len(found) < _MOST:
+            size = path.stat().st_size
+            found[name] = InputData(name=name, uri=name, sha256=sha256_file(path), bytes=size)
+    unknown = [f"what {', '.join(changed)} held before it was written"] if changed else []
+    if len(found) == _MOST:
+        unknown.append(f"inputs after the first {_MOST}")
+    return tuple(found[name] for name in sorted(found)), unknown
+
+
+def provide(inputs: Sequence[InputData], project: Path, checkout: Path) -> None:
+    """Check the inputs of a run, and put those of the project into the checkout of a replay.
+
+    Parameters
+    ----------
+    inputs : sequence of InputData
+    project : Path
+        The project's folder in the user's clone.
+    checkout : Path
+        The same folder in the checkout.
+
+    Raises
+    ------
+    DataError, DigestMismatchError
+        If one is missing, or has changed.
+    """
+    for item in inputs:
+        path = verified(item, project)
+        if not Path(item.uri).is_absolute():
+            place = checkout / item.uri
+            if not os.path.lexists(place):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                _copy(path, place)
+
+
+def verified(item: InputData, project: Path) -> Path:
+    """Return the path of an input that is as it was recorded.
+
+    Raises
+    ------
+    DataError, DigestMismatchError
+        If it is missing, or has changed.
+    """
+    path = _place(item, project)
+    if not _is_file(path):
+        raise DataError(
+            f"expected the file {item.uri}, which the run has read (SHA-256 {item.sha256}), found "
+            f"none at {path}. Put it there."
+        )
+    found = sha256_file(path)
+    if found != item.sha256:
+        raise DigestMismatchError(f"the input {item.uri}", recorded=item.sha256, found=found)
+    return path
+
+
+def fault(item: InputData, project: Path) -> str:
+    """Say in a line what is wrong with an input; "" where nothing is."""
+    try:
+        verified(item, project)
+    except RepriseError as error:
+        return str(error)
+    return ""
+
+
+def _place(item: InputData, project: Path) -> Path:
+    """Return where an input is: in the user's clone, or where its absolute path says.
+
+    Raises
+    ------
+    DataError
+        If a path that should be within the repository leads out of it.
+    """
+    if Path(item.uri).is_absolute():
+        return Path(item.uri)
+    root = repository_root(project).resolve()
+    path = Path(os.path.normpath(project.resolve() / item.uri))
+    if not path.is_relative_to(root) or ".git" in path.relative_to(root).parts:
+        raise DataError(
+            f"expected an input of the repository, found {item.uri!a}, which leads out of it. "
+            "The record was altered."
+        )
+    return path
+
+
+def _within(path: Path, root: Path, project: Path) -> Path | None:
+    """Return a path as one in the repository, links within it left as they are; None: elsewhere."""
+    for base in (root, Path(os.path.abspath(repository_root(project)))):  # noqa: PTH100 - links stay
+        if path.is_relative_to(base):
+            return root / path.relative_to(base)
+    return None
+
+
+def _is_file(path: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        return path.is_file()
+    return False
+
+
+def _is_data(path: Path, within: Path | None) -> bool:
+    """Return whether a file may be somebody's data, and is not of the system or of a library."""
+    parts = path.parts
+    if not _NOT_DATA.isdisjoint(parts) or any(map(_STORE.fullmatch, parts)):
+        return False
+    if within is not None:
+        return not any(str(path).startswith(store) for store in _stores())
+    if str(path).startswith(_SYSTEM):
+        return False
+    home = Path.home()
+    if path.is_relative_to(home) and path.relative_to(home).parts[0].startswith("."):
+        return any(path.is_relative_to(home / folder) for folder in _HOME_OF_DATA)
+    engine = Path(__file__).resolve().parents[1]
+    return not path.is_relative_to(engine) and not any(
+        str(path).startswith(store) for store in _stores()
+    )
+
+
+def _stores() -> Iterator[str]:
+    """Yield what the paths of the tracking store's own files begin with."""
+    address = re.sub("^(?:sqlite:///|file://)", "", os.environ.get("MLFLOW_TRACKING_URI", ""))
+    if address and "://" not in address:
+        yield os.path.realpath(address)
+        yield address
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file as fast as the file system can; a hard link could be written through."""
+    with source.open("rb") as old, target.open("wb") as new:
+        try:
+            fcntl.ioctl(new.fileno(), _CLONE, old.fileno())
+        except OSError:  # not on this file system, or across two
+            shutil.copyfileobj(old, new, 1 << 20)
+    shutil.copystat(source, target)

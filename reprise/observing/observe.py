@@ -1,0 +1,167 @@
+"""Runs a process that does not record itself, and records it: before it starts, and at its end.
+
+A process that has a recorder of its own writes its record in the place of the one begun here; then
+there is nothing to complete.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from reprise import tracking
+from reprise.capture import numerics
+from reprise.capture.watch import Seen, Watch, watching
+from reprise.console import warn
+from reprise.errors import RepriseError
+from reprise.observing import edits, inputs, outputs
+from reprise.process.launcher import Ended
+from reprise.record.schema import FILE_NAME, Numerics, Observation, Outputs, RunRecord
+
+_NO_REPORT = "what the process read, and what its libraries did: no Python of it could report"
+_NO_NUMERICS = "which kernels and threads the libraries used"
+_THIS_MACHINE = ("localhost", "::1", "::", "")
+_NATIVE = "files that no Python code opened: by C++ readers, or by other programs"
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process to be observed, and the run that it is for.
+
+    Attributes
+    ----------
+    run_id : str
+    folder : Path
+        The project's, which the process has as its working folder or above it.
+    environment : mapping of str to str
+        Its variables.
+    declared : mapping of str to str
+        Parameters that were logged for it, as they were logged.
+    provided : frozenset of Path
+        Inputs of the original run that a replay was given: git need not ignore them there.
+    """
+
+    run_id: str
+    folder: Path
+    environment: Mapping[str, str]
+    declared: Mapping[str, str]
+    provided: frozenset[Path] = frozenset()
+
+
+def observe(
+    process: Process, begun: RunRecord, start: Callable[[Mapping[str, str]], Ended]
+) -> Ended:
+    """Run a process to its end, and put on its run's record what can be seen of it.
+
+    Parameters
+    ----------
+    process : Process
+    begun : RunRecord
+        What it runs with.
+    start : callable
+        Runs it with the given variables to its end.
+    """
+    write(process.run_id, begun)
+    before = _Before(
+        edits.stamps(process.folder),
+        inputs.own_files(process.folder) - process.provided,
+        time.time_ns(),
+    )
+    with watching() as watch:
+        context = tracking.process_context(process.run_id, process.environment)
+        variables = watch.variables({**process.environment, **context})
+        exit_code = None
+        try:
+            ended = start(variables)
+            exit_code = ended.exit_code
+        finally:
+            _complete(process, begun, before, watch, exit_code)
+    return ended
+
+
+def write(run_id: str, record: RunRecord) -> None:
+    """Store a record as it is so far."""
+    tracking.log_text(run_id, FILE_NAME, record.to_json())
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What was known before the process started: its files, and the time."""
+
+    stamps: edits.Stamps
+    own: frozenset[Path]
+    time_ns: int
+
+
+def _complete(
+    process: Process, begun: RunRecord, before: _Before, watch: Watch, exit_code: int | None
+) -> None:
+    """Complete the record that was begun, unless the process has written its own."""
+    present = tracking.find_record(process.run_id)
+    if present is not None and present.observed is None:
+        return
+    seen = watch.seen()
+    read, not_known = inputs.read(
+        seen,
+        process.folder,
+        before.own,
+        named=map(str, begun.step.parameters.values()),
+        started_ns=before.time_ns,
+    )
+    runs, unreadable = outputs.of_others(process.run_id, seen.runs, folder=process.folder)
+    not_known += unreadable
+    logged: Outputs | None = None
+    if exit_code == 0:
+        try:
+            logged = outputs.of_run(
+                process.run_id,
+                folder=process.folder,
+                declared=process.declared,
+                others=[run.run_id for run in runs],
+            )
+        except RepriseError as error:
+            not_known.append(str(error))
+            warn(f"run {process.run_id} is recorded without its outputs: {error}")
+    observed = Observation(
+        exit_code=exit_code,
+        runs=runs,
+        edited=edits.since(before.stamps, process.folder),
+        hosts=_others(seen.hosts),
+        not_known=(*not_known, *_not_known(seen)),
+    )
+    completed = {
+        "inputs": read,
+        "numerics": _with(begun.numerics, seen),
+        "outputs": logged,
+        "observed": observed,
+    }
+    write(process.run_id, begun.model_copy(update=completed))
+
+
+def _others(hosts: Sequence[str]) -> tuple[str, ...]:
+    """Return the hosts that are neither this machine nor the tracking server."""
+    own = (urlsplit(tracking.address()).hostname, *_THIS_MACHINE)
+    return tuple(host for host in hosts if host not in own and not host.startswith("127."))
+
+
+def _not_known(seen: Seen) -> list[str]:
+    if not seen.pythons:
+        return [_NO_REPORT]
+    return [*([] if seen.numerics.get("libraries") else [_NO_NUMERICS]), _NATIVE]
+
+
+def _with(begun: Numerics, seen: Seen) -> Numerics:
+    """Add to the numerics what the libraries have reported."""
+    libraries = seen.numerics.get("libraries", [])
+    simd = tuple(seen.numerics.get("simd", ()))
+    blas = tuple(sorted({shown for api, shown, _ in libraries if api == "blas"}))
+    threads = max((number for *_, number in libraries), default=0)
+    return begun.model_copy(
+        update={
+            "blas": blas,
+            "simd": simd,
+            "threads": threads,
+            "baseline": bool(blas) and numerics.is_baseline(blas, simd, threads),
+        }
+    )

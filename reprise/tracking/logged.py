@@ -1,0 +1,110 @@
+"""What runs have logged: their metrics with every point, their artifacts, their models' files."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from reprise.errors import TrackingError
+from reprise.tracking import answers
+from reprise.tracking.artifacts import _artifacts, _model_artifacts
+from reprise.tracking.search import all_runs, get_run
+from reprise.tracking.server import all_pages, client, first_line
+from reprise.tracking.tags import PROCESS, SYSTEM_METRICS
+
+_CONTEXT = "MLFLOW_RUN_CONTEXT"
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A run, and what it has logged.
+
+    Attributes
+    ----------
+    run : Run
+    points : mapping of str to list of (int, float)
+        Steps and values of each metric, in the order in which they were logged.
+    files : Path
+        Folder with its artifacts, and in `models/<name>` the files of each model.
+    """
+
+    run: Run
+    points: Mapping[str, list[tuple[int, float]]]
+    files: Path
+
+
+def process_context(run_id: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variable by which MLflow tags all runs that a process starts, beside its own."""
+    try:
+        tags = json.loads(environment.get(_CONTEXT, "{}"))
+    except ValueError:  # MLflow says so itself, to the process
+        return {}
+    return {_CONTEXT: json.dumps({**tags, PROCESS: run_id})}
+
+
+def runs_of_process(run_id: str) -> list[Run]:
+    """Return the other runs that the process of a run has made, by their tag, by their start."""
+    experiments = all_pages(client().search_experiments)
+    found = (all_runs(each.experiment_id, f"tags.`{PROCESS}` = '{run_id}'") for each in experiments)
+    every = [run for runs in found for run in runs if run.info.run_id != run_id]
+    return sorted(every, key=lambda run: (run.info.start_time, run.info.run_id))
+
+
+@contextmanager
+def logged(run_id: str) -> Iterator[Logged]:
+    """Fetch all that a run has logged, for the time of a `with` block.
+
+    Raises
+    ------
+    TrackingError
+        If an artifact cannot be read.
+    """
+    run = get_run(run_id)
+    names = [name for name in run.data.metrics if not name.startswith(SYSTEM_METRICS)]
+    points = {name: _points(run_id, name) for name in sorted(names)}
+    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+        try:
+            _fetch(run, Path(folder))
+        except (MlflowException, OSError) as error:
+            raise TrackingError(
+                f"expected the artifacts of run {run_id}, found some that cannot be read: "
+                f"{first_line(error)} Check the store of artifacts."
+            ) from None
+        yield Logged(run, points, Path(folder))
+
+
+def _points(run_id: str, name: str) -> list[tuple[int, float]]:
+    history = client().get_metric_history(run_id, name)
+    ordered = sorted(history, key=lambda metric: (metric.step, metric.timestamp))
+    return [(metric.step, metric.value) for metric in ordered]
+
+
+def _fetch(run: Run, folder: Path) -> None:
+    store = _artifacts(run.info.run_id)
+    if store.list_artifacts():
+        store.download_artifacts("", str(folder))
+    models = run.outputs.model_outputs if run.outputs else ()
+    for output in models:
+        model_id = answers.model_id(output.model_id)
+        place = _free(folder / "models" / answers.artifact_name(_name_of(model_id)))
+        place.mkdir(parents=True)
+        _model_artifacts(model_id).download_artifacts("", str(place))
+
+
+def _name_of(model_id: str) -> str:
+    return str(client().get_logged_model(model_id).name)
+
+
+def _free(place: Path) -> Path:
+    """Return a folder's path, numbered where there is one of that name already."""
+    number = 1
+    numbered = place
+    while numbered.exists():
+        number += 1
+        numbered = place.with_name(f"{place.name} {number}")
+    return numbered
