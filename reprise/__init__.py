@@ -11,6 +11,10 @@ what the run depends on. That is taken from `capture` (code, environment, numeri
 (`models`) and of its predictions, complete the `record`, which is stored by the one room that
 talks to MLflow tracking (`tracking`).
 
+Of any other project, the process that starts a command records it from outside (`observing`): it
+watches what the command reads and which runs it makes, and takes all that these have logged as
+content (`digests`).
+
 From a run id back to a run: `replay.original_run` reads the record, or what a plain MLflow run
 left; `projects` checks out its code, finds what to run in the MLproject, and finds or builds its
 environment; `process` runs it in a warm process; `record.verdict` compares the two records, and

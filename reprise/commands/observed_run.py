@@ -37,7 +37,7 @@ def make(
     command: Command,
     place: Place,
     *,
-    raw_parameters: Mapping[str, str],
+    step: Step,
     allow_untracked: Sequence[str] = (),
 ) -> tuple[str, Ended]:
     """Make a run, do its command, and return the run's id and how the command has ended.
@@ -47,8 +47,8 @@ def make(
     planned : ProjectRun
     command : Command
     place : Place
-    raw_parameters : mapping of str to str
-        As they were given.
+    step : Step
+        As it is recorded.
     allow_untracked : sequence of str
         Untracked files that may travel with the run whatever they are.
 
@@ -79,12 +79,7 @@ def make(
             run = tracking.get_run(run_id)
             source, tags = source_artifacts.carry(run, captured, Path())
             tracking.log(run_id, tags={**tracking.describe_source(run, source), **tags})
-            begun = begin.begin(
-                source,
-                _step(planned, command, raw_parameters),
-                folder=place.folder,
-                python=place.python,
-            )
+            begun = begin.begin(source, step, folder=place.folder, python=place.python)
             return run_id, _observed(run_id, command, place, begun)
         except RepriseError as error:
             tracking.close(run_id, "FAILED", str(error))
@@ -94,11 +89,10 @@ def make(
             raise
 
 
-def _step(planned: ProjectRun, command: Command, raw_parameters: Mapping[str, str]) -> Step:
+def step_of(entry_point: str, command: Command, raw_parameters: Mapping[str, str]) -> Step:
+    """Return the step of an entry point: its parameters as given, and all of them."""
     values = {name: _unquoted(value) for name, value in command.logged_parameters.items()}
-    return Step(
-        entry_point=planned.entry_point, raw_parameters=dict(raw_parameters), parameters=values
-    )
+    return Step(entry_point=entry_point, raw_parameters=dict(raw_parameters), parameters=values)
 
 
 def _unquoted(value: str) -> str:

@@ -21,7 +21,7 @@ from reprise.errors import CodeError, ParameterError, ProjectError, RepriseError
 from reprise.git import git
 from reprise.process import scratch
 from reprise.process.launcher import Ended, Launcher, programs
-from reprise.projects import address, entry_points, environments, settings
+from reprise.projects import address, entry_points, environments, settings, typed
 from reprise.projects.address import Address
 from reprise.projects.mlproject import Command
 from reprise.record.project_run import ProjectRun
@@ -118,30 +118,84 @@ class How:
         return tuple(filter(None, names))
 
 
-def start(
-    order: Order,
-    *,
-    experiment_name: str | None = None,
-    experiment_id: str | None = None,
-    run_name: str | None = None,
-    env_manager: str | None = None,
-) -> None:
+@dataclass(frozen=True)
+class Wishes:
+    """What the options of `reprise run` ask for; None: nothing."""
+
+    experiment_name: str | None = None
+    experiment_id: str | None = None
+    run_name: str | None = None
+    env_manager: str | None = None
+    allow_untracked: str | None = None
+
+    def choose_experiment(self) -> None:
+        """Let MLflow take the experiment, in this process and those that it starts."""
+        if self.experiment_name and self.experiment_id:
+            raise ParameterError(
+                "expected --experiment-name or --experiment-id, found both. Drop one."
+            )
+        for name, value in (("NAME", self.experiment_name), ("ID", self.experiment_id)):
+            if value:
+                for each in ("NAME", "ID"):
+                    os.environ.pop(f"MLFLOW_EXPERIMENT_{each}", None)
+                os.environ[f"MLFLOW_EXPERIMENT_{name}"] = value
+
+    def how(self) -> How:
+        """Return how to run."""
+        allowed = {_ALLOW_UNTRACKED: self.allow_untracked} if self.allow_untracked else {}
+        return How(
+            backend="local",
+            manager=self.env_manager,
+            name=self.run_name,
+            configuration=allowed,
+            hands_over=True,
+        )
+
+
+def start(order: Order, **wishes: str | None) -> None:
     """Do what the command `reprise run` asks for; see `run`."""
-    if experiment_name and experiment_id:
-        raise ParameterError("expected --experiment-name or --experiment-id, found both. Drop one.")
-    for name, value in (("NAME", experiment_name), ("ID", experiment_id)):
-        if value:
-            for each in ("NAME", "ID"):
-                os.environ.pop(f"MLFLOW_EXPERIMENT_{each}", None)
-            os.environ[f"MLFLOW_EXPERIMENT_{name}"] = value
+    wished = Wishes(**wishes)
+    wished.choose_experiment()
     if order.of_run:
         from reprise.commands import reproduce
         from reprise.commands.options import words
         from reprise.commands.parameters import ReproduceParameters
 
         reproduce.start(words(ReproduceParameters.parse(order.parameters)), checked=True)
-    how = How(backend="local", manager=env_manager, name=run_name, hands_over=True)
-    run(order, how)
+    run(order, wished.how())
+
+
+def start_command(words: Sequence[str], **wishes: str | None) -> None:
+    """Do what `reprise run -- <command>` asks for: run any command in this folder, and record it.
+
+    Raises
+    ------
+    RunFailedError
+        If it fails.
+    RepriseError
+        If it cannot be started.
+    """
+    wished = Wishes(**wishes)
+    wished.choose_experiment()
+    how, folder = wished.how(), Path.cwd()
+    here = address.parse(".")
+    step = typed.step(words)
+    planned = ProjectRun(
+        entry_point=step.entry_point,
+        raw_parameters={},
+        source=_source(here, folder),
+        backend=how.backend,
+        name=how.name,
+    )
+    python = _interpreter(Order(here, step.entry_point, {}), folder, how)
+    run_id, ended = observed_run.make(
+        planned,
+        Command(list(words), {}),
+        observed_run.Place(folder, python),
+        step=step,
+        allow_untracked=how.allowed(_ALLOW_UNTRACKED),
+    )
+    handover.conclude(run_id, ended)
 
 
 def run(order: Order, how: How) -> str:
@@ -187,7 +241,7 @@ def run(order: Order, how: How) -> str:
                 planned,
                 command,
                 place,
-                raw_parameters=order.parameters,
+                step=observed_run.step_of(order.entry_point, command, order.parameters),
                 allow_untracked=how.allowed(_ALLOW_UNTRACKED),
             )
     handover.conclude(run_id, ended)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from reprise import console, tracking
 from reprise.backports import UTC
 from reprise.commands.parameters import ShowParameters
-from reprise.record.schema import Code, Environment, InputData, Numerics, Outputs
+from reprise.record.schema import (
+    Code,
+    Environment,
+    InputData,
+    Numerics,
+    Observation,
+    Outputs,
+)
 from reprise.record.verdict import Verdict
 from reprise.replay import original_run
 from reprise.visible import visible
@@ -52,7 +59,8 @@ def lines(original: original_run.OriginalRun, replays: "list[Run]") -> Iterator[
         yield from _row("error", tags[tracking.ERROR])
     yield from _row("code", code(record.code, recorded=recorded))
     step = record.step
-    command = " ".join(("python", *step.command)) if step.command else step.entry_point
+    typed = ("python", *step.command) if step.command else step.words
+    command = " ".join(typed) or step.entry_point
     yield from _row("step", command or "an interactive session")
     yield from _row("parameters", pairs(step.raw_parameters) or "none")
     yield from _inputs(record.inputs)
@@ -61,6 +69,7 @@ def lines(original: original_run.OriginalRun, replays: "list[Run]") -> Iterator[
         yield from _row("numerics", numerics(record.numerics))
         yield from _row("seeds", pairs(record.seeds) or "none")
     yield from _outputs(record.outputs)
+    yield from _observation(record.observed)
     yield from _replays(original, replays)
 
 
@@ -147,6 +156,20 @@ def _outputs(of: Outputs | None) -> Iterator[str]:
         if digests:
             short = {name: digest[:_DIGITS] for name, digest in digests.items()}
             yield from _row(label, pairs(short))
+
+
+def _observation(of: Observation | None) -> Iterator[str]:
+    """Say what is known, and not, of a process that has not recorded itself."""
+    if of is None:
+        return
+    for run in of.runs:
+        metrics = pairs({n: f"{v:.6g}" for n, v in run.outputs.metrics.items()})
+        yield from _row("its run", f"{run.run_id} {run.name} {metrics}".rstrip())
+    if of.edited:
+        yield from _row("edited", f"while it ran: {', '.join(of.edited)}")
+    if of.hosts:
+        yield from _row("connected to", ", ".join(of.hosts))
+    yield from _row("not known", *of.not_known)
 
 
 def _replays(original: original_run.OriginalRun, replays: "list[Run]") -> Iterator[str]:

@@ -13,6 +13,20 @@ from reprise.commands.options import epilog, of_model, words
 from reprise.errors import ParameterError
 from reprise.runtime.parameters import Parameters
 
+_COMMAND = "reprise.command"  # what stands after `--`
+
+
+class _BeforeACommand(click.Command):
+    """A verb that may be followed by `--` and a command: those words are not its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the command apart, and read the rest."""
+        if "--" in args:
+            at = args.index("--")
+            ctx.meta[_COMMAND] = args[at + 1 :]
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
 
 def reproduce() -> click.Command:
     """Return the verb that reproduces a run."""
@@ -60,21 +74,33 @@ def run() -> click.Command:
         click.Option(["-v", "--version"], help="a commit, tag or branch", metavar="COMMIT"),
         _PARAMETERS,
         *_RUN_OPTIONS,
+        click.Option(
+            ["--allow-untracked"],
+            help="untracked files that may travel with a run that is recorded from outside, "
+            "although they are large or look like secrets: names or patterns, comma-separated",
+            metavar="NAMES",
+        ),
     ]
 
     def call(uri: str, entry_point: str, version: str | None, params: tuple[str, ...],
              **how: Any) -> None:  # fmt: skip
+        if command := click.get_current_context().meta.get(_COMMAND):
+            from reprise.commands.run import start_command
+
+            start_command(command, **how)
+            return
         _run(uri, entry_point, version, _pairs(params), how)
 
-    return click.Command(
+    return _BeforeACommand(
         "run",
         params=options,
         callback=call,
         epilog=epilog(),
         help="Run an entry point of an MLflow Project, as `mlflow run` does, in less time.\n\n"
         "URI is a folder, or a git repository; <uri>#<commit> is one of its commits, tags or "
-        "branches; runs:/<id> reproduces a run; nothing is this folder.\n\n"
-        "For example: reprise run -e train -P max_depth=5",
+        "branches; runs:/<id> reproduces a run; nothing is this folder. After -- stands any "
+        "command to run here and record, without an MLproject.\n\n"
+        "For example: reprise run -e train -P max_depth=5, or: reprise run -- python fit.py -x 5",
     )
 
 

@@ -63,7 +63,8 @@ def read(
     changed: dict[str, None] = {}
     for path in dict.fromkeys((*seen.read, *paths)):
         within = _within(path, root, project)
-        if not _is_file(path) or Path(os.path.realpath(path)) in own or not _is_data(path, within):
+        is_own = Path(os.path.realpath(path)) in own
+        if is_own or not _is_file(path) or not _is_data(path, within, root):
             continue
         name = os.path.relpath(within, folder) if within else str(path)
         if path in seen.written or path.stat().st_mtime_ns >= started_ns:
@@ -165,22 +166,30 @@ def _is_file(path: Path) -> bool:
     return False
 
 
-def _is_data(path: Path, within: Path | None) -> bool:
-    """Return whether a file may be somebody's data, and is not of the system or of a library."""
-    parts = path.parts
+def _is_data(path: Path, within: Path | None, root: Path) -> bool:
+    """Return whether a file may be somebody's data, and is not of the system or of a library.
+
+    Parameters
+    ----------
+    path : Path
+    within : Path or None
+        The same file in the repository; None: it is elsewhere.
+    root : Path
+        Of the repository, which may be a checkout in a temporary folder.
+    """
+    parts = within.relative_to(root).parts if within else path.parts
     if not _NOT_DATA.isdisjoint(parts) or any(map(_STORE.fullmatch, parts)):
         return False
-    if within is not None:
-        return not any(str(path).startswith(store) for store in _stores())
-    if str(path).startswith(_SYSTEM):
+    text = str(path)
+    if any(text.startswith(store) for store in _stores()):
         return False
+    if within is not None:
+        return True
     home = Path.home()
     if path.is_relative_to(home) and path.relative_to(home).parts[0].startswith("."):
         return any(path.is_relative_to(home / folder) for folder in _HOME_OF_DATA)
     engine = Path(__file__).resolve().parents[1]
-    return not path.is_relative_to(engine) and not any(
-        str(path).startswith(store) for store in _stores()
-    )
+    return not text.startswith(_SYSTEM) and not path.is_relative_to(engine)
 
 
 def _stores() -> Iterator[str]:

@@ -14,7 +14,7 @@ from reprise import tracking
 from reprise.capture import numerics
 from reprise.capture.watch import Seen, Watch, watching
 from reprise.console import warn
-from reprise.errors import RepriseError
+from reprise.errors import RepriseError, TrackingError
 from reprise.observing import edits, inputs, outputs
 from reprise.process.launcher import Ended
 from reprise.record.schema import FILE_NAME, Numerics, Observation, Outputs, RunRecord
@@ -98,8 +98,7 @@ def _complete(
     process: Process, begun: RunRecord, before: _Before, watch: Watch, exit_code: int | None
 ) -> None:
     """Complete the record that was begun, unless the process has written its own."""
-    present = tracking.find_record(process.run_id)
-    if present is not None and present.observed is None:
+    if _is_replaced(process.run_id, begun):
         return
     seen = watch.seen()
     read, not_known = inputs.read(
@@ -137,6 +136,15 @@ def _complete(
         "observed": observed,
     }
     write(process.run_id, begun.model_copy(update=completed))
+
+
+def _is_replaced(run_id: str, begun: RunRecord) -> bool:
+    """Return whether the process has written a record of its own in the place of this one."""
+    try:
+        with tracking.artifact(run_id, FILE_NAME, allow_large=True) as path:
+            return path.read_text(encoding="utf-8", errors="replace") != begun.to_json()
+    except TrackingError:  # it has deleted it
+        return False
 
 
 def _others(hosts: Sequence[str]) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from reprise.record.digest import canonical_json
+from reprise.record.matching import matched
 from reprise.record.patch import CodeDifference, first_lines, split_patch
-from reprise.record.schema import RunRecord, as_text
+from reprise.record.schema import Outputs, RunRecord, as_text
 from reprise.visible import visible
 
 JSON_NAME = "comparison.json"
@@ -141,7 +142,7 @@ def compare(a: Subject, b: Subject, code: CodeDifference) -> Comparison:
     code : CodeDifference
         The change from the code of the first run to that of the second.
     """
-    both = (a, b)
+    both = _with_other_runs(a, b)
     sections = (
         _section("code", map(_code, both), _lacks(both, "uncommitted edits")),
         _section("step", map(_step, both), _lacks(both)),
@@ -164,6 +165,19 @@ def compare(a: Subject, b: Subject, code: CodeDifference) -> Comparison:
         _section("results", map(_results, both), _lacks(both, "model")),
     )
     return Comparison(a=a.side, b=b.side, sections=sections, code=code)
+
+
+def _with_other_runs(a: Subject, b: Subject) -> tuple[Subject, Subject]:
+    """Add to the outputs of two runs those of the other runs that their processes have made."""
+    x, y = matched(a.record, b.record)
+    return _with(a, x), _with(b, y)
+
+
+def _with(subject: Subject, outputs: Outputs) -> Subject:
+    if subject.record.observed is None:
+        return subject
+    record = subject.record.model_copy(update={"outputs": outputs})
+    return subject.model_copy(update={"record": record})
 
 
 def shown(value: Value) -> str:
@@ -213,6 +227,8 @@ def _step(subject: Subject) -> dict[str, Value]:
     values: dict[str, Value] = {"entry point": step.entry_point or None}
     if step.command:
         values |= {"command": " ".join(step.command), "run of the script": step.number}
+    if step.words:
+        values["command"] = " ".join(step.words)
     return values
 
 
@@ -300,4 +316,6 @@ def _results(subject: Subject) -> dict[str, Value]:
         "model": outputs.model,
         **{f"predicted {name}": digest for name, digest in outputs.predictions.items()},
         **{f"stored {name}": digest for name, digest in outputs.artifacts.items()},
+        **{f"logged {name}": value for name, value in outputs.parameters.items()},
+        **{f"points of {name}": digest for name, digest in outputs.histories.items()},
     }

@@ -13,19 +13,16 @@ V = TypeVar("V")
 Pair = tuple[LoggedRun | None, LoggedRun | None]
 
 
+_NONE = Outputs(metrics={})
+
+
 def matched(original: RunRecord, replay: RunRecord) -> tuple[Outputs, Outputs]:
-    """Return the outputs of two finished runs, with those of the runs of their processes.
+    """Return the outputs of two runs, with those of the runs of their processes.
 
-    What another run has logged is named by that run's position and name in the original.
-
-    Raises
-    ------
-    ValueError
-        If one of them has not finished.
+    What another run has logged is named by that run's position and name in the original. A run
+    that has not finished has no outputs of its own.
     """
-    if original.outputs is None or replay.outputs is None:
-        raise ValueError("only finished runs can be compared")
-    a, b = original.outputs, replay.outputs
+    a, b = original.outputs or _NONE, replay.outputs or _NONE
     for number, (old, new) in enumerate(_pairs(_runs(original), _runs(replay)), 2):
         named = old or new
         label = f"run {number} {named.name if named else ''}".rstrip()

@@ -64,6 +64,8 @@ class Code(_Frozen):
 class Step(_Frozen):
     """What ran: an entry point and its parameters, as text and as typed values."""
 
+    rare: ClassVar[frozenset[str]] = frozenset({"words"})
+
     entry_point: str
     raw_parameters: dict[str, str]
     parameters: dict[str, Any]
@@ -71,6 +73,7 @@ class Step(_Frozen):
     command: tuple[str, ...] = ()  # of a script: its file and arguments, after `python`
     folder: str = ""  # of a script: its working folder in the project; "" is the root
     number: int = 1  # of a script: the position of the run among the script's runs
+    words: tuple[str, ...] = ()  # of another command: as it was typed
 
 
 class InputData(_Frozen):

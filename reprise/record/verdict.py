@@ -95,6 +95,8 @@ def judge(original: RunRecord, replay: RunRecord, *, tolerance: float | None = N
     ValueError
         If one of them has not finished.
     """
+    if original.outputs is None or replay.outputs is None:
+        raise ValueError("only finished runs can be compared")
     a, b = matched(original, replay)
     every = differences(a, b)
     differing = tuple(each for each in every if not _opaque(each, {*a.opaque, *b.opaque}))

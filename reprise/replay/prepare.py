@@ -13,7 +13,7 @@ from reprise.data import splits
 from reprise.errors import ProjectError
 from reprise.git import repository_root
 from reprise.process.launcher import programs
-from reprise.projects import containment, entry_points, search_path
+from reprise.projects import containment, entry_points, search_path, typed
 from reprise.record.schema import ALLOW_LARGE, Code, Step, as_text
 from reprise.replay.original_run import OriginalRun
 from reprise.trust import permissions
@@ -129,6 +129,7 @@ def prepare(
         If the code has no such entry point or script, or it takes other parameters.
     """
     step = original.record.step
+    observed = original.record.observed is not None
     cwd = _working_folder(folder, step, request)
     folders = (cwd, Path.cwd() / step.folder)
     at_hand, checkout = (repository_root(path) for path in (Path.cwd(), folder.absolute()))
@@ -153,7 +154,9 @@ def prepare(
         **_protocol(original, request, permitted, parent.run_id),
         **(_UNKNOWN_PINS if original.unknown else {}),
         **numerics.recorded(original.record.numerics.variables),
-        **search_path.variables(python, at_hand, checkout, *([folder] if step.command else [])),
+        **search_path.variables(
+            python, at_hand, checkout, *([folder] if step.command and not observed else [])
+        ),
         "PATH": programs(python),
     }
     return Workspace(folder, cwd, python, words, environment)
@@ -181,7 +184,7 @@ def _refuse_sources(
 ) -> None:
     """Refuse a record whose command or inputs name what may not be read."""
     step = original.record.step
-    permitted.refuse_values(step.command, folders=folders)
+    permitted.refuse_values((*step.command, *step.words[1:]), folders=folders)
     observed = original.record.observed is not None  # its inputs are checked, and not sent
     if not observed and not request.changes.keys() & {*step.locations}:
         for item in original.record.inputs:
@@ -191,16 +194,16 @@ def _refuse_sources(
 def _words(
     folder: Path, step: Step, request: Request, raw_parameters: Mapping[str, str]
 ) -> list[str]:
-    if not step.command:
+    if not step.command and not step.words:
         given = {**entry_points.other_defaults(folder, step), **raw_parameters}
         recorded = given.keys() - request.changes.keys()
         return entry_points.words(folder, step.entry_point, given, recorded=recorded)
     if request.changes:
         raise ProjectError(
             "expected set= for a run of an entry point, found a run of the script "
-            f"{step.command[0]}. Run the script with other arguments instead."
+            f"{(*step.command, *step.words)[0]}. Run the script with other arguments instead."
         )
-    return entry_points.script(folder, step)
+    return typed.words(folder, step) if step.words else entry_points.script(folder, step)
 
 
 def _protocol(

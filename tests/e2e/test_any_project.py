@@ -1,0 +1,212 @@
+"""Small foreign projects, one for each pattern of the wild, recorded and reproduced elsewhere.
+
+None of them knows of the engine. Each stands in a sub-folder, has an edit that no commit has, and
+is reproduced from another clone.
+"""
+
+from dataclasses import dataclass, field
+
+import pytest
+from plain_git import settings
+from pydantic import Field
+from repositories import commit_all, git, make_repository
+
+from reprise.commands.run import How, ordered, run
+from reprise.record.verdict import Verdict
+from reprise.replay import original_run
+from reprise.replay.prepare import Request
+from reprise.replay.replay import reproduce
+from reprise.runtime.parameters import Parameters
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.drill("reprise/observing", "reprise/capture/observer.py", "reprise/digests"),
+]
+
+MLPROJECT = """\
+name: foreign
+entry_points:
+  main:
+    parameters:
+      alpha: {type: float, default: 0.5}
+    command: "python train.py {alpha}"
+"""
+DATA = "x,y\n" + "".join(f"{i},{i % 7}\n" for i in range(60))
+FIT = """\
+import sys
+import mlflow
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+X = np.arange(60).reshape(-1, 1) % 11
+y = (np.arange(60) % 7 > 3).astype(int)
+"""
+NOT_DETERMINISTIC = "a step that is not deterministic"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A project, and what its replay must say."""
+
+    code: str
+    mlproject: str = MLPROJECT
+    name: str = "MLproject"
+    files: dict[str, str] = field(default_factory=dict)  # committed
+    ignored: dict[str, str] = field(default_factory=dict)  # in each clone
+    parameters: dict[str, str] = field(default_factory=dict)
+    verdict: Verdict = Verdict.IDENTICAL
+    causes: tuple[str, ...] = ()
+    runs: int = 0  # beside the one that was made for it
+    inputs: tuple[str, ...] = ()
+
+
+CASES = {
+    "autolog": Case(FIT + "mlflow.sklearn.autolog()\nLogisticRegression().fit(X, y)\n"),
+    "models": Case(
+        FIT
+        + "model = LogisticRegression().fit(X, y)\n"
+        + "for kind in ('skops', 'pickle', 'cloudpickle'):\n"
+        + "    mlflow.sklearn.log_model(model, name=kind, serialization_format=kind)\n"
+    ),
+    "nested runs": Case(
+        "import mlflow\n"
+        "with mlflow.start_run():\n"
+        "    for k in range(2):\n"
+        "        with mlflow.start_run(nested=True):\n"
+        "            mlflow.log_param('k', k)\n"
+        "            mlflow.log_metric('score', k / 3)\n",
+        runs=2,
+    ),
+    "several steps by mlflow.run": Case(
+        "import mlflow\n"
+        "with mlflow.start_run():\n"
+        "    for n in (1, 2):\n"
+        "        mlflow.run('.', 'part', parameters={'n': n}, env_manager='local')\n",
+        MLPROJECT + '  part: {parameters: {n: int}, command: "python part.py {n}"}\n',
+        files={"part.py": "import sys, mlflow\nmlflow.log_metric('n', float(sys.argv[1]))\n"},
+        runs=2,
+    ),
+    "all cores": Case(
+        FIT
+        + "from sklearn.ensemble import RandomForestClassifier\n"
+        + "model = RandomForestClassifier(n_jobs=-1, random_state=1).fit(X, y)\n"
+        + "mlflow.log_metric('score', model.score(X, y))\n"
+    ),
+    "an ignored file of data": Case(
+        "import mlflow, pandas\n"
+        "mlflow.log_metric('sum', float(pandas.read_csv('data/table.csv').y.sum()))\n",
+        ignored={"data/table.csv": DATA},
+        inputs=("data/table.csv",),
+    ),
+    "a file that C++ reads, named in a parameter": Case(
+        "import sys, mlflow, pyarrow.csv\n"
+        "mlflow.log_metric('rows', pyarrow.csv.read_csv(sys.argv[1]).num_rows)\n",
+        MLPROJECT.replace("alpha: {type: float, default: 0.5}", "data: path").replace(
+            "{alpha}", "{data}"
+        ),
+        ignored={"data/table.csv": DATA},
+        parameters={"data": "data/table.csv"},
+        inputs=("data/table.csv",),
+    ),
+    "no start_run, odd types, a hyphen, lines and operators": Case(
+        "import sys, mlflow\nmlflow.log_metric('alpha', float(sys.argv[1]))\n",
+        "name: odd\n"
+        "python_env: python_env.yaml\n"
+        "entry_points:\n"
+        "  main:\n"
+        "    parameters:\n"
+        "      my-alpha: {type: int, default: 3}\n"
+        "      on: bool\n"
+        "    command: |\n"
+        "      echo {on} > log.txt && \\\n"
+        "      python train.py {my-alpha} | cat\n",
+        name="MLProject",
+        files={"python_env.yaml": "python: '3.11'\ndependencies: [mlflow]\n"},
+        parameters={"on": "yes"},
+    ),
+    "unseeded": Case(
+        "import random, mlflow\nmlflow.log_metric('x', random.random())\n",
+        verdict=Verdict.DIFFERENT,
+        causes=(NOT_DETERMINISTIC,),
+    ),
+    "a clock in a parameter": Case(
+        "import time, mlflow\nmlflow.log_param('at', time.time_ns())\nmlflow.log_metric('x', 1)\n",
+        verdict=Verdict.DIFFERENT,
+        causes=(NOT_DETERMINISTIC,),
+    ),
+    "files written into the working folder": Case(
+        "import json, mlflow\n"
+        "json.dump({'a': 1}, open('result.json', 'w'))\n"
+        "json.load(open('result.json'))\n"
+        "mlflow.log_artifact('result.json')\n"
+    ),
+    "runs of its own beside an empty one": Case(
+        "import os, mlflow\n"
+        "os.environ.pop('MLFLOW_RUN_ID')\n"
+        "mlflow.set_experiment('mine')\n"
+        "for name in ('a', 'b'):\n"
+        "    with mlflow.start_run(run_name=name):\n"
+        "        mlflow.log_metric('score', len(name) / 3)\n",
+        runs=2,
+    ),
+    "a store of its own": Case(
+        "import os, mlflow\n"
+        "os.environ.pop('MLFLOW_RUN_ID')\n"
+        "os.environ.pop('MLFLOW_EXPERIMENT_ID')\n"
+        "mlflow.set_tracking_uri('sqlite:///mlflow.db')\n"
+        "mlflow.log_metric('score', 0.5)\n",
+        runs=1,
+    ),
+}
+
+
+class AskingParameters(Parameters):
+    """Ask for a replay."""
+
+    entry_point = "asking"
+
+    size: int = Field(1, description="a size")
+
+
+@pytest.fixture
+def plain_git(monkeypatch, tmp_path):
+    config = tmp_path / "gitconfig"
+    config.touch()
+    for name, value in settings("A Person", "person@example.org", config=config).items():
+        monkeypatch.setenv(name, value)
+
+
+def write(folder, files):
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_project_as_it_is_is_recorded_and_reproduced_from_another_clone(
+    name, plain_git, store, recording, tmp_path, monkeypatch
+):
+    case = CASES[name]
+    root = make_repository(tmp_path / "team")
+    folder = root / "models" / "mine"
+    write(root, {".gitignore": "data/\n__pycache__/\n"})
+    write(folder, {case.name: case.mlproject, "train.py": "raise SystemExit(9)\n", **case.files})
+    commit_all(root)
+    write(folder, {"train.py": case.code, **case.ignored})  # the edit that makes it work
+    monkeypatch.chdir(folder)
+    order = ordered(".", "main", case.parameters, None)
+    original = original_run.read(run(order, How(backend="reprise", manager="local")))
+    git(tmp_path, "clone", "--quiet", str(root), "other")
+    there = tmp_path / "other" / "models" / "mine"
+    write(there, case.ignored)
+    monkeypatch.chdir(there)
+
+    with recording(AskingParameters()) as parent:
+        replay = reproduce(parent, original, Request())
+
+    assert replay.verdict is case.verdict, replay.judgement
+    assert tuple(cause.kind for cause in replay.judgement.causes) == case.causes
+    assert tuple(item.name for item in original.record.inputs) == case.inputs
+    assert len(original.record.observed.runs) == case.runs
+    assert replay.judgement.basis
+    assert git(there, "status", "--porcelain") == ""

@@ -1,0 +1,126 @@
+"""A replay never takes another environment for the recorded one without a word."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from test_verdict import USUAL
+
+from reprise.errors import EnvironmentMismatchError
+from reprise.observing import environment
+from reprise.observing.begin import described
+from reprise.observing.environment import differing, folders_of_project, interpreter
+from reprise.projects import environments
+
+INSTALLED = USUAL.environment.model_copy(
+    update={"lock_sha256": None, "files": {"numpy": "1" * 64, "pandas": "2" * 64}}
+)
+
+
+def with_(**changes):
+    return INSTALLED.model_copy(update=changes)
+
+
+@pytest.fixture
+def current(monkeypatch):
+    """Let the current environment be another."""
+
+    def current(installed):
+        monkeypatch.setattr(environment, "described", lambda *_: installed)
+
+    return current
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """The lists of which an environment would have been built."""
+    lists = []
+
+    def build(pins, text, sha256, python, allow_build):
+        lists.append((text, python))
+        return Path("/built")
+
+    monkeypatch.setattr(environments, "built_from", build)
+    return lists
+
+
+def test_this_environment_is_described_with_every_distribution_and_its_files(tmp_path):
+    here = described(Path(sys.executable), tmp_path)
+
+    assert here.packages.keys() >= {"numpy", "mlflow", "pydantic"}
+    assert len(here.files["numpy"]) == 64
+    assert here.lock_sha256 is None
+
+
+def test_another_interpreter_describes_itself_as_this_one_does(tmp_path):
+    link = tmp_path / "python"  # found by its name, so that it is asked
+    link.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    link.chmod(0o755)
+
+    assert described(link, tmp_path) == described(Path(sys.executable), tmp_path)
+
+
+def test_a_list_without_hashes_is_no_lock(tmp_path):
+    (tmp_path / "requirements.txt").write_text("numpy>=1\n")
+
+    assert described(Path(sys.executable), tmp_path).lock_sha256 is None
+
+
+def test_the_current_environment_serves_where_it_has_all_that_the_run_had(tmp_path, current, built):
+    current(with_(packages={**INSTALLED.packages, "more": "1"}))
+
+    assert interpreter(INSTALLED, tmp_path) == Path(sys.executable)
+    assert built == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"packages": {"numpy": "2.4.6", "pandas": "3.0.1"}}, ["pandas"]),
+        ({"packages": {"numpy": "2.4.6"}}, ["pandas"]),
+        ({"files": {"numpy": "3" * 64, "pandas": "2" * 64}}, ["numpy"]),
+        ({"python": "3.12.1"}, ["Python"]),
+    ],
+)
+def test_another_environment_is_named_and_one_is_built_of_what_the_run_had(
+    tmp_path, current, built, changes, names
+):
+    current(with_(**changes))
+
+    assert differing(INSTALLED, with_(**changes)) == names
+    assert interpreter(INSTALLED, tmp_path) == Path("/built")
+    assert built == [("numpy==2.4.6\npandas==3.0.0\n", "3.11.7")]
+
+
+def test_what_no_index_has_is_refused_by_name_and_origin(tmp_path, current, built):
+    current(with_(packages={}))
+    recorded = with_(origins={"pandas": "git+https://example.org/pandas@1f0e"})
+
+    with pytest.raises(EnvironmentMismatchError, match=r"pandas of git\+https://example.org"):
+        interpreter(recorded, tmp_path)
+
+    assert built == []
+
+
+@pytest.mark.parametrize("name", ["numpy @ file:///x", "--index-url=http://x", "a\nb"])
+def test_a_name_that_is_none_of_a_distribution_is_refused(tmp_path, current, built, name):
+    current(with_(packages={}))
+
+    with pytest.raises(EnvironmentMismatchError, match="altered"):
+        interpreter(with_(packages={name: "1.0"}), tmp_path)
+
+    assert built == []
+
+
+def test_what_is_installed_of_the_repository_itself_comes_from_the_checkout(
+    tmp_path, current, built
+):
+    (tmp_path / "lib" / "src").mkdir(parents=True)
+    recorded = with_(
+        packages={**INSTALLED.packages, "mine": "0.1"},
+        origins={"mine": "editable <project>/lib", "out": "editable <project>/../.."},
+    )
+    current(INSTALLED)
+
+    assert interpreter(recorded, tmp_path) == Path(sys.executable)
+    assert folders_of_project(recorded, tmp_path) == [str(tmp_path / "lib" / "src")]
