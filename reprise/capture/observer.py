@@ -68,10 +68,6 @@ class _Reporter:
     def read(self, path: Any) -> None:
         self._path("read", path)
 
-    def connected(self, _: Any, address: Any) -> None:
-        if isinstance(address, tuple):
-            self.report("host", str(address[0]))
-
     def looked_up(self, host: Any, *_: Any) -> None:
         if host:
             self.report("host", os.fsdecode(host))
@@ -105,7 +101,6 @@ _HEARD: dict[str, Callable[..., None]] = {
     "os.link": _Reporter.moved,
     "os.symlink": _Reporter.moved,
     "sqlite3.connect": _Reporter.read,
-    "socket.connect": _Reporter.connected,
     "socket.getaddrinfo": _Reporter.looked_up,
 }
 

@@ -40,8 +40,38 @@ def own_files(project: Path) -> frozenset[Path]:
         return frozenset()
 
 
+def folders_of_data(project: Path) -> list[Path]:
+    """Return the folders of a repository with files that git ignores, and that may be data."""
+    words = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
+    try:
+        root = repository_root(project).resolve()
+        listed = [root / name for name in git(root, *words).split("\0") if name]
+    except CodeError:
+        return []
+    found: dict[Path, None] = {}
+    for path in listed:
+        if not _is_data(path, path, root):
+            continue
+        found[path.parent] = None
+        for folder, inner, _ in os.walk(path):
+            inner[:] = [name for name in inner if not _is_library(Path(folder, name))]
+            found[Path(folder)] = None
+    return [folder for folder in found if not _is_library(folder)]
+
+
+def _is_library(folder: Path) -> bool:
+    is_store = _STORE.fullmatch(folder.name) is not None
+    return folder.name in _NOT_DATA or is_store or (folder / "pyvenv.cfg").is_file()
+
+
 def read(
-    seen: Seen, project: Path, own: Collection[Path], *, named: Iterable[str], started_ns: int
+    seen: Seen,
+    project: Path,
+    own: Collection[Path],
+    *,
+    named: Iterable[str],
+    opened: Iterable[Path],
+    started_ns: int,
 ) -> tuple[tuple[InputData, ...], list[str]]:
     """Return the inputs of a process that has ended, and what of them is not known.
 
@@ -54,6 +84,8 @@ def read(
         The files of its commit, by their true paths.
     named : iterable of str
         Values of parameters: the path of a file is one that the process may have read unseen.
+    opened : iterable of Path
+        Files that some program has opened, as the system says.
     started_ns : int
         When it started: what was written later, it may have written itself.
     """
@@ -61,7 +93,7 @@ def read(
     paths = [folder / value for value in named if value and "\0" not in value]
     found: dict[str, InputData] = {}
     changed: dict[str, None] = {}
-    for path in dict.fromkeys((*seen.read, *paths)):
+    for path in dict.fromkeys((*seen.read, *opened, *paths)):
         within = _within(path, root, project)
         is_own = Path(os.path.realpath(path)) in own
         if is_own or not _is_file(path) or not _is_data(path, within, root):
@@ -185,7 +217,7 @@ def _is_data(path: Path, within: Path | None, root: Path) -> bool:
         return False
     if within is not None:
         return True
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path's raises where there is none
     if path.is_relative_to(home) and path.relative_to(home).parts[0].startswith("."):
         return any(path.is_relative_to(home / folder) for folder in _HOME_OF_DATA)
     engine = Path(__file__).resolve().parents[1]

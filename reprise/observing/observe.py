@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from reprise import tracking
 from reprise.capture import numerics
-from reprise.capture.watch import Seen, Watch, watching
+from reprise.capture.opened import OpenedFiles, watching_folders
+from reprise.capture.watch import Seen, watching
 from reprise.console import warn
 from reprise.errors import RepriseError, TrackingError
 from reprise.observing import edits, inputs, outputs
@@ -23,6 +24,7 @@ _NO_REPORT = "what the process read, and what its libraries did: no Python of it
 _NO_NUMERICS = "which kernels and threads the libraries used"
 _THIS_MACHINE = ("localhost", "::1", "::", "")
 _NATIVE = "files that no Python code opened: by C++ readers, or by other programs"
+_NATIVE_ELSEWHERE = "files outside the project that no Python code opened, such as by C++ readers"
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,13 @@ def observe(
         variables = watch.variables({**process.environment, **context})
         exit_code = None
         try:
-            ended = start(variables)
-            exit_code = ended.exit_code
+            folders = {*inputs.folders_of_data(process.folder)}
+            folders |= {path.parent for path in process.provided if path.parent.is_dir()}
+            with watching_folders(folders) as opened:
+                ended = start(variables)
+                exit_code = ended.exit_code
         finally:
-            _complete(process, begun, before, watch, exit_code)
+            _complete(process, begun, before, _After(watch.seen(), opened, exit_code))
     return ended
 
 
@@ -94,21 +99,34 @@ class _Before:
     time_ns: int
 
 
-def _complete(
-    process: Process, begun: RunRecord, before: _Before, watch: Watch, exit_code: int | None
-) -> None:
+@dataclass(frozen=True)
+class _After:
+    """What is known when the process has ended."""
+
+    seen: Seen
+    opened: OpenedFiles
+    exit_code: int | None  # None: it was interrupted
+
+
+def _complete(process: Process, begun: RunRecord, before: _Before, after: _After) -> None:
     """Complete the record that was begun, unless the process has written its own."""
     if _is_replaced(process.run_id, begun):
         return
-    seen = watch.seen()
+    seen, exit_code = after.seen, after.exit_code
     read, not_known = inputs.read(
         seen,
         process.folder,
         before.own,
         named=map(str, begun.step.parameters.values()),
+        opened=after.opened.files(),
         started_ns=before.time_ns,
     )
-    runs, unreadable = outputs.of_others(process.run_id, seen.runs, folder=process.folder)
+    runs, unreadable = outputs.of_others(
+        process.run_id,
+        seen.runs,
+        folder=process.folder,
+        status="FINISHED" if exit_code == 0 else "FAILED",
+    )
     not_known += unreadable
     logged: Outputs | None = None
     if exit_code == 0:
@@ -127,7 +145,7 @@ def _complete(
         runs=runs,
         edited=edits.since(before.stamps, process.folder),
         hosts=_others(seen.hosts),
-        not_known=(*not_known, *_not_known(seen)),
+        not_known=(*not_known, *_not_known(after)),
     )
     completed = {
         "inputs": read,
@@ -153,10 +171,14 @@ def _others(hosts: Sequence[str]) -> tuple[str, ...]:
     return tuple(host for host in hosts if host not in own and not host.startswith("127."))
 
 
-def _not_known(seen: Seen) -> list[str]:
-    if not seen.pythons:
+def _not_known(after: _After) -> list[str]:
+    if not after.seen.pythons:
         return [_NO_REPORT]
-    return [*([] if seen.numerics.get("libraries") else [_NO_NUMERICS]), _NATIVE]
+    numerics_known = bool(after.seen.numerics.get("libraries"))
+    return [
+        *([] if numerics_known else [_NO_NUMERICS]),
+        _NATIVE_ELSEWHERE if after.opened.is_complete else _NATIVE,
+    ]
 
 
 def _with(begun: Numerics, seen: Seen) -> Numerics:

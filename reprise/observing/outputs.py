@@ -38,7 +38,7 @@ def of_run(
 
 
 def of_others(
-    run_id: str, made: Sequence[MadeRun], *, folder: Path
+    run_id: str, made: Sequence[MadeRun], *, folder: Path, status: str
 ) -> tuple[tuple[LoggedRun, ...], list[str]]:
     """Return the other runs that the process of a run has made, and what of them is not known.
 
@@ -49,6 +49,8 @@ def of_others(
         The runs that the process has reported, some in stores of its own.
     folder : Path
         The project's.
+    status : str
+        Of a run that the process has left open.
     """
     own = tracking.address()
     tagged = [run.info.run_id for run in tracking.runs_of_process(run_id)]
@@ -63,6 +65,7 @@ def of_others(
                 found.append(_logged_run(each, _replacing(ids, folder), ids))
                 if elsewhere is None:
                     tracking.log(each, tags={tracking.PROCESS: run_id})
+                tracking.close(each, status, "")
         except RepriseError as error:
             unknown.append(f"run {each}: {error}")
     return tuple(found), unknown

@@ -299,7 +299,13 @@ def _original_of(finding: Finding) -> OriginalRun:
 def _command_fault(run: OriginalRun, folder: Path, refusals: dict[Hashable, str]) -> str:
     """Say why code cannot run what a run had run; the same is asked once."""
     step = run.record.step
-    key = (step.entry_point, step.command, step.folder, *sorted(step.raw_parameters.items()))
+    key = (
+        step.entry_point,
+        step.command,
+        step.words,
+        step.folder,
+        *sorted(step.raw_parameters.items()),
+    )
     if key not in refusals:
         try:
             prepare.command(folder, run, Request())

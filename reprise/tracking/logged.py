@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlflow.entities import Run
@@ -13,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from reprise.errors import TrackingError
 from reprise.tracking import answers
 from reprise.tracking.artifacts import _artifacts, _model_artifacts
-from reprise.tracking.search import all_runs, get_run
+from reprise.tracking.search import get_run
 from reprise.tracking.server import all_pages, client, first_line
 from reprise.tracking.tags import PROCESS, SYSTEM_METRICS
 
@@ -49,10 +50,14 @@ def process_context(run_id: str, environment: Mapping[str, str]) -> dict[str, st
 
 def runs_of_process(run_id: str) -> list[Run]:
     """Return the other runs that the process of a run has made, by their tag, by their start."""
-    experiments = all_pages(client().search_experiments)
-    found = (all_runs(each.experiment_id, f"tags.`{PROCESS}` = '{run_id}'") for each in experiments)
-    every = [run for runs in found for run in runs if run.info.run_id != run_id]
-    return sorted(every, key=lambda run: (run.info.start_time, run.info.run_id))
+    experiments = [each.experiment_id for each in all_pages(client().search_experiments)]
+    search = partial(
+        client().search_runs,
+        experiments,
+        f"tags.`{PROCESS}` = '{run_id}'",
+        order_by=["attributes.start_time ASC"],
+    )
+    return [answers.run(run) for run in all_pages(search) if run.info.run_id != run_id]
 
 
 @contextmanager

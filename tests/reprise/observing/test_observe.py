@@ -7,6 +7,7 @@ from pydantic import Field
 from repositories import commit_all, git, make_repository
 
 from reprise import tracking
+from reprise.commands import run as run_module
 from reprise.commands.run import How, ordered, run
 from reprise.errors import CodeError, RunFailedError
 from reprise.record.verdict import Verdict
@@ -230,6 +231,30 @@ def test_a_run_that_reads_the_clock_differs_because_it_is_not_deterministic(
     assert replay.verdict is Verdict.DIFFERENT
     assert [d.name for d in replay.judgement.differences] == ["now"]
     assert [c.kind for c in replay.judgement.causes] == ["a step that is not deterministic"]
+
+
+def test_a_command_after_two_dashes_is_recorded_and_comes_back(project, colleague, again, store):
+    run_module.start_command(["python", "-m", "train", "--mode", "one run", "--alpha", "0.25"])
+    original = original_run.read(store.runs()[0].info.run_id)
+    colleague()
+
+    replay = again(original)
+
+    assert original.record.step.command == ("-m", "train", "--mode", "one run", "--alpha", "0.25")
+    assert original.record.outputs.metrics == {"loss": 0.25 / 3}
+    assert replay.verdict is Verdict.IDENTICAL, replay.judgement
+
+
+def test_a_project_needs_no_entry_point_to_be_reproduced_by_a_runs_address(
+    project, colleague, store
+):
+    original = made()
+    colleague()
+
+    asked = run(ordered(f"runs:/{original.run_id}", "main", {}, None), How(backend="reprise"))
+
+    assert store.tags(asked)["reprise.verdict"] == "identical"
+    assert store.status(asked) == "FINISHED"
 
 
 class TestInputs:

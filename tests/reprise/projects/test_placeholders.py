@@ -55,6 +55,10 @@ def place(command):
     return places(command, is_own=is_own)["a"]
 
 
+def test_a_name_with_a_hyphen_is_found_where_it_stands():
+    assert places("python {my-file} {a}", is_own=is_own)["my-file"] is Place.PROGRAM
+
+
 @pytest.mark.parametrize("command", ARGUMENTS)
 def test_an_argument_of_the_projects_own_program_may_be_anything(command):
     assert place(command) is Place.ARGUMENT

@@ -239,7 +239,7 @@ def test_a_record_cannot_be_changed():
         RECORD.code.dirty = False
 
 
-@pytest.mark.parametrize("version", [3, 17])
+@pytest.mark.parametrize("version", [FORMAT_VERSION + 1, 17])
 def test_a_newer_format_is_refused_with_the_advice_to_update(version):
     with pytest.raises(RecordError) as caught:
         RunRecord.from_json(changed(format_version=version, something_new=[1]))

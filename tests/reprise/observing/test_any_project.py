@@ -7,7 +7,6 @@ is reproduced from another clone.
 from dataclasses import dataclass, field
 
 import pytest
-from plain_git import settings
 from pydantic import Field
 from repositories import commit_all, git, make_repository
 
@@ -166,14 +165,6 @@ class AskingParameters(Parameters):
     entry_point = "asking"
 
     size: int = Field(1, description="a size")
-
-
-@pytest.fixture
-def plain_git(monkeypatch, tmp_path):
-    config = tmp_path / "gitconfig"
-    config.touch()
-    for name, value in settings("A Person", "person@example.org", config=config).items():
-        monkeypatch.setenv(name, value)
 
 
 def write(folder, files):

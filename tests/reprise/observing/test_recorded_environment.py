@@ -4,16 +4,23 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_verdict import USUAL
 
 from reprise.errors import EnvironmentMismatchError
 from reprise.observing import environment
 from reprise.observing.begin import described
 from reprise.observing.environment import differing, folders_of_project, interpreter
 from reprise.projects import environments
+from reprise.record.schema import Environment
 
-INSTALLED = USUAL.environment.model_copy(
-    update={"lock_sha256": None, "files": {"numpy": "1" * 64, "pandas": "2" * 64}}
+INSTALLED = Environment(
+    python="3.11.7",
+    implementation="CPython",
+    manager="uv",
+    platform="Linux",
+    lock_sha256=None,
+    deviations=(),
+    packages={"numpy": "2.4.6", "pandas": "3.0.0"},
+    files={"numpy": "1" * 64, "pandas": "2" * 64},
 )
 
 
