@@ -87,15 +87,15 @@ def test_a_process_whose_report_cannot_be_written_runs_as_without(folder):
 @pytest.mark.parametrize(
     ("store", "expected"),
     [
-        ("sqlite:///mlflow.db", "sqlite:////work/mlflow.db"),
+        ("sqlite:///mlflow.db", "sqlite:////in/mlflow.db"),
         ("sqlite:////a/mlflow.db", "sqlite:////a/mlflow.db"),
-        ("mlruns", "/work/mlruns"),
+        ("mlruns", "/in/mlruns"),
         ("https://example.org", "https://example.org"),
     ],
 )
 def test_a_run_is_reported_with_an_address_of_its_store_that_is_valid_anywhere(store, expected):
     with watching() as watch:
-        line = f'["run", 1, "{"a" * 32}", "{store}", "/work"]\n["read", 1, "/cut'
+        line = f'["run", 1, "{"a" * 32}", "{store}", "/in"]\n["read", 1, "/cut'
         (watch._folder / "events").write_text(line)
 
         assert watch.seen().runs == (MadeRun("a" * 32, expected),)
