@@ -78,21 +78,34 @@ class _Reporter:
             if not text.startswith(self._uninteresting) and not text.endswith(".pyc"):
                 self.report(kind, text)
 
-    def watch_runs(self, module: ModuleType) -> None:
-        """Report every run that MLflow makes in this process, and the store that has it."""
-        create_run = module.TrackingServiceClient.create_run
+    def watch_client(self, module: ModuleType) -> None:
+        """Report every run, and every model without a run, that MLflow makes in this process."""
+        client = module.TrackingServiceClient
+        self._report_made(client, "create_run", "run", lambda run: run.info.run_id)
+        if hasattr(client, "create_logged_model"):  # since MLflow 3
+            self._report_made(client, "create_logged_model", "model", _of_no_run)
 
-        def created(client: Any, *arguments: Any, **named: Any) -> Any:
-            run = create_run(client, *arguments, **named)
+    def _report_made(
+        self, client: Any, method: str, kind: str, identify: Callable[[Any], str]
+    ) -> None:
+        make = getattr(client, method)
+
+        def made(this: Any, *arguments: Any, **named: Any) -> Any:
+            entity = make(this, *arguments, **named)
             with contextlib.suppress(Exception):
-                self.report("run", run.info.run_id, str(client.tracking_uri), os.getcwd())
-            return run
+                if identify(entity):
+                    self.report(kind, identify(entity), str(this.tracking_uri), os.getcwd())
+            return entity
 
-        module.TrackingServiceClient.create_run = created
+        setattr(client, method, made)
 
     def end(self) -> None:
         with contextlib.suppress(Exception):
             self.report("numerics", _numerics())
+
+
+def _of_no_run(model: Any) -> str:
+    return "" if model.source_run_id else str(model.model_id)
 
 
 _HEARD: dict[str, Callable[..., None]] = {
@@ -158,9 +171,9 @@ def _start() -> None:
     reporter = _Reporter()
     reporter.report("python", sys.executable, sys.version.split()[0])
     if _CLIENT in sys.modules:  # a fork of a process that has it
-        reporter.watch_runs(sys.modules[_CLIENT])
+        reporter.watch_client(sys.modules[_CLIENT])
     else:
-        sys.meta_path.insert(0, _AfterImport(_CLIENT, reporter.watch_runs))
+        sys.meta_path.insert(0, _AfterImport(_CLIENT, reporter.watch_client))
     sys.addaudithook(reporter.hear)
     atexit.register(reporter.end)
 

@@ -17,13 +17,14 @@ from typing import Any
 _OBSERVER = Path(__file__).with_name("observer.py")
 _EVENTS = "events"
 _PATH = "PYTHONPATH"
+_KINDS = ("python", "read", "run", "model", "host")
 
 
 @dataclass(frozen=True)
-class MadeRun:
-    """A run that a process has made, and the store that has it, as an address valid anywhere."""
+class Made:
+    """A run or a model that a process has made, and the store that has it, as a full address."""
 
-    run_id: str
+    id: str
     store: str
 
 
@@ -38,7 +39,9 @@ class Seen:
     read : tuple of Path
         Files that were opened before any of the processes had written them.
     written : frozenset of Path
-    runs : tuple of MadeRun
+    runs : tuple of Made
+    models : tuple of Made
+        Those that belong to no run.
     hosts : tuple of str
     numerics : mapping
         Of the process that has loaded most: `simd` and `libraries`; empty: none said.
@@ -47,7 +50,8 @@ class Seen:
     pythons: tuple[tuple[str, str], ...] = ()
     read: tuple[Path, ...] = ()
     written: frozenset[Path] = frozenset()
-    runs: tuple[MadeRun, ...] = ()
+    runs: tuple[Made, ...] = ()
+    models: tuple[Made, ...] = ()
     hosts: tuple[str, ...] = ()
     numerics: Mapping[str, Any] = field(default_factory=dict)
 
@@ -92,7 +96,7 @@ def _parsed(line: str) -> list[Any]:
 
 def _read(events: Iterator[list[Any]]) -> Seen:
     written: set[Path] = set()
-    facts: dict[str, dict[Any, None]] = {n: {} for n in ("python", "read", "run", "host")}
+    facts: dict[str, dict[Any, None]] = {n: {} for n in _KINDS}
     numerics: dict[str, Any] = {}
     for kind, _, *values in events:
         if kind == "write":
@@ -100,8 +104,8 @@ def _read(events: Iterator[list[Any]]) -> Seen:
         elif kind == "read":
             if Path(values[0]) not in written:
                 facts[kind][Path(values[0])] = None
-        elif kind == "run":
-            facts[kind][MadeRun(values[0], _absolute(values[1], values[2]))] = None
+        elif kind in ("run", "model"):
+            facts[kind][Made(values[0], _absolute(values[1], values[2]))] = None
         elif kind == "numerics":
             numerics = max(numerics, values[0], key=_weight)
         elif kind in facts:
@@ -111,6 +115,7 @@ def _read(events: Iterator[list[Any]]) -> Seen:
         read=tuple(facts["read"]),
         written=frozenset(written),
         runs=tuple(facts["run"]),
+        models=tuple(facts["model"]),
         hosts=tuple(facts["host"]),
         numerics=numerics,
     )

@@ -136,6 +136,7 @@ def _complete(process: Process, begun: RunRecord, before: _Before, after: _After
                 folder=process.folder,
                 declared=process.declared,
                 others=[run.run_id for run in runs],
+                models=seen.models,
             )
         except RepriseError as error:
             not_known.append(str(error))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reprise import digests, tracking
-from reprise.capture.watch import MadeRun
+from reprise.capture.watch import Made
 from reprise.errors import RepriseError
 from reprise.record.digest import sha256_json
 from reprise.record.schema import FILE_NAME, LoggedRun, Outputs
@@ -19,7 +19,12 @@ _FOLDER = "<project>"
 
 
 def of_run(
-    run_id: str, *, folder: Path, declared: Mapping[str, str], others: Sequence[str] = ()
+    run_id: str,
+    *,
+    folder: Path,
+    declared: Mapping[str, str],
+    others: Sequence[str] = (),
+    models: Sequence[Made] = (),
 ) -> Outputs:
     """Return what a run has logged.
 
@@ -32,20 +37,23 @@ def of_run(
         Parameters that were logged for it, and are no output.
     others : sequence of str
         Ids of the other runs that its process has made, in their order.
+    models : sequence of Made
+        Models that its process has logged outside any run.
     """
-    with tracking.logged(run_id) as logged:
+    here = [model.id for model in models if model.store in ("", tracking.address())]
+    with tracking.logged(run_id, models=here) as logged:
         return _outputs(logged, _replacing([run_id, *others], folder), declared)
 
 
 def of_others(
-    run_id: str, made: Sequence[MadeRun], *, folder: Path, status: str
+    run_id: str, made: Sequence[Made], *, folder: Path, status: str
 ) -> tuple[tuple[LoggedRun, ...], list[str]]:
     """Return the other runs that the process of a run has made, and what of them is not known.
 
     Parameters
     ----------
     run_id : str
-    made : sequence of MadeRun
+    made : sequence of Made
         The runs that the process has reported, some in stores of its own.
     folder : Path
         The project's.
@@ -54,7 +62,7 @@ def of_others(
     """
     own = tracking.address()
     tagged = [run.info.run_id for run in tracking.runs_of_process(run_id)]
-    places = {each.run_id: each.store for each in made if each.run_id != run_id}
+    places = {each.id: each.store for each in made if each.id != run_id}
     places |= {each: own for each in tagged if each not in places}
     ids = [run_id, *places]
     found, unknown = [], []

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -61,8 +61,14 @@ def runs_of_process(run_id: str) -> list[Run]:
 
 
 @contextmanager
-def logged(run_id: str) -> Iterator[Logged]:
+def logged(run_id: str, *, models: Sequence[str] = ()) -> Iterator[Logged]:
     """Fetch all that a run has logged, for the time of a `with` block.
+
+    Parameters
+    ----------
+    run_id : str
+    models : sequence of str
+        Ids of logged models that belong to no run, and are taken for this run's.
 
     Raises
     ------
@@ -74,7 +80,7 @@ def logged(run_id: str) -> Iterator[Logged]:
     points = {name: _points(run_id, name) for name in sorted(names)}
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
         try:
-            _fetch(run, Path(folder))
+            _fetch(run, models, Path(folder))
         except (MlflowException, OSError) as error:
             raise TrackingError(
                 f"expected the artifacts of run {run_id}, found some that cannot be read: "
@@ -89,13 +95,12 @@ def _points(run_id: str, name: str) -> list[tuple[int, float]]:
     return [(metric.step, metric.value) for metric in ordered]
 
 
-def _fetch(run: Run, folder: Path) -> None:
+def _fetch(run: Run, more: Sequence[str], folder: Path) -> None:
     store = _artifacts(run.info.run_id)
     if store.list_artifacts():
         store.download_artifacts("", str(folder))
-    models = run.outputs.model_outputs if run.outputs else ()
-    for output in models:
-        model_id = answers.model_id(output.model_id)
+    own = [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
+    for model_id in map(answers.model_id, dict.fromkeys([*own, *more])):
         place = _free(folder / "models" / answers.artifact_name(_name_of(model_id)))
         place.mkdir(parents=True)
         _model_artifacts(model_id).download_artifacts("", str(place))

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from reprise.capture.watch import MadeRun, watching
+from reprise.capture.watch import Made, watching
 
 CODE = """
 import os, subprocess, sys
@@ -98,4 +98,4 @@ def test_a_run_is_reported_with_an_address_of_its_store_that_is_valid_anywhere(s
         line = f'["run", 1, "{"a" * 32}", "{store}", "/in"]\n["read", 1, "/cut'
         (watch._folder / "events").write_text(line)
 
-        assert watch.seen().runs == (MadeRun("a" * 32, expected),)
+        assert watch.seen().runs == (Made("a" * 32, expected),)

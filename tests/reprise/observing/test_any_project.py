@@ -115,13 +115,13 @@ CASES = {
         "  main:\n"
         "    parameters:\n"
         "      my-alpha: {type: int, default: 3}\n"
-        "      on: bool\n"
+        "      flag: bool\n"
         "    command: |\n"
-        "      echo {on} > log.txt && \\\n"
+        "      echo {flag} > log.txt && \\\n"
         "      python train.py {my-alpha} | cat\n",
         name="MLProject",
         files={"python_env.yaml": "python: '3.11'\ndependencies: [mlflow]\n"},
-        parameters={"on": "yes"},
+        parameters={"flag": "yes"},
     ),
     "unseeded": Case(
         "import random, mlflow\nmlflow.log_metric('x', random.random())\n",
