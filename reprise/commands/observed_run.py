@@ -115,5 +115,5 @@ def _observed(run_id: str, command: Command, place: Place, begun: RunRecord) -> 
         with Launcher(place.python, (), variables, shown=True) as launcher:
             return launcher.run(command.words, folder=place.folder, environment=variables)
 
-    process = Process(run_id, place.folder, environment, command.logged_parameters)
+    process = Process(run_id, place.folder, place.python, environment, command.logged_parameters)
     return observe(process, begun, start)

@@ -84,10 +84,14 @@ def run() -> click.Command:
 
     def call(uri: str, entry_point: str, version: str | None, params: tuple[str, ...],
              **how: Any) -> None:  # fmt: skip
-        if command := click.get_current_context().meta.get(_COMMAND):
-            from reprise.commands.run import start_command
-
-            start_command(command, **how)
+        command = click.get_current_context().meta.get(_COMMAND)
+        if command is not None:
+            if (uri, entry_point, version, params) != (".", "main", None, ()):
+                raise ParameterError(
+                    "expected an entry point of a project, or a command after --, found both. "
+                    "Drop one."
+                )
+            _run_command(command, how)
             return
         _run(uri, entry_point, version, _pairs(params), how)
 
@@ -235,6 +239,14 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
             raise ParameterError(f"expected {name!r} once, found it twice. Drop one.")
         pairs[name] = value
     return pairs
+
+
+def _run_command(words: list[str], how: dict[str, str | None]) -> None:
+    from reprise.commands import run
+
+    if not words:
+        raise ParameterError("expected a command after --, found none. Write it there.")
+    run.start_command(words, **how)
 
 
 def _run(

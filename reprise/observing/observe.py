@@ -36,6 +36,8 @@ class Process:
     run_id : str
     folder : Path
         The project's, which the process has as its working folder or above it.
+    python : Path
+        The interpreter that its command finds first.
     environment : mapping of str to str
         Its variables.
     declared : mapping of str to str
@@ -46,6 +48,7 @@ class Process:
 
     run_id: str
     folder: Path
+    python: Path
     environment: Mapping[str, str]
     declared: Mapping[str, str]
     provided: frozenset[Path] = frozenset()
@@ -146,7 +149,7 @@ def _complete(process: Process, begun: RunRecord, before: _Before, after: _After
         runs=runs,
         edited=edits.since(before.stamps, process.folder),
         hosts=_others(seen.hosts),
-        not_known=(*not_known, *_not_known(after)),
+        not_known=(*not_known, *_not_known(process.python, after)),
     )
     completed = {
         "inputs": read,
@@ -172,11 +175,13 @@ def _others(hosts: Sequence[str]) -> tuple[str, ...]:
     return tuple(host for host in hosts if host not in own and not host.startswith("127."))
 
 
-def _not_known(after: _After) -> list[str]:
+def _not_known(python: Path, after: _After) -> list[str]:
     if not after.seen.pythons:
         return [_NO_REPORT]
     numerics_known = bool(after.seen.numerics.get("libraries"))
+    found = dict.fromkeys(Path(executable) for executable, _ in after.seen.pythons)
     return [
+        *(f"what {each} has installed" for each in found if each.parent != python.parent),
         *([] if numerics_known else [_NO_NUMERICS]),
         _NATIVE_ELSEWHERE if after.opened.is_complete else _NATIVE,
     ]

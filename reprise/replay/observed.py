@@ -94,6 +94,7 @@ def run(
     process = Process(
         run_id,
         workspace.folder,
+        workspace.python,
         {**environment, **_search_path(original.record, workspace, environment)},
         declared(original.record, request),
         provided=frozenset(

@@ -265,6 +265,23 @@ def test_run_and_sweep_order_what_mlflow_run_would(reprise, monkeypatch, words, 
     assert set(how.values()) == {None}
 
 
+def test_what_follows_two_dashes_is_a_command_whose_options_are_its_own(reprise, monkeypatch):
+    started = []
+    monkeypatch.setattr(run, "start_command", lambda words, **how: started.append((words, how)))
+    command = ["python", "fit.py", "-e", "5", "--run-name", "x", "--", "y"]
+
+    code, _, err = reprise(
+        "run", "--run-name", "mine", "--allow-untracked", "m.pkl", "--", *command
+    )
+
+    ((words, how),) = started
+    assert (code, err, words) == (0, "", command)
+    assert {name: value for name, value in how.items() if value} == {
+        "run_name": "mine",
+        "allow_untracked": "m.pkl",
+    }
+
+
 # Failures give one line and leave no run
 
 
@@ -292,6 +309,8 @@ def test_run_and_sweep_order_what_mlflow_run_would(reprise, monkeypatch, words, 
         (["run", "-e", "nosuch"], "nosuch"),
         (["run", "--experiment-name", "a", "--experiment-id", "1"], "found both"),
         (["run", "--env-manager", "conda"], "'conda' is not one of"),
+        (["run", "--"], "expected a command after --, found none"),
+        (["run", "-e", "train_dt", "--", "ls"], "or a command after --, found both"),
         (["run", "runs:/abc"], "run_id must be a run id"),
         (["run", f"runs:/{NOBODY}", "-e", "train_dt"], "Leave -e out"),
         (["run", f"runs:/{NOBODY}"], "which does not exist"),
