@@ -34,10 +34,11 @@ def own_files(project: Path) -> frozenset[Path]:
     """Return the files of a working tree that its snapshot has; none outside a repository."""
     try:
         root = repository_root(project).resolve()
-        words = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-        return frozenset(root / name for name in git(root, *words).split("\0") if name)
+        listed = git(root, "ls-files", "-z", "--cached", "--recurse-submodules")
+        listed += git(root, "ls-files", "-z", "--others", "--exclude-standard")
     except CodeError:
         return frozenset()
+    return frozenset(root / name for name in listed.split("\0") if name)
 
 
 def folders_of_data(project: Path) -> list[Path]:
@@ -124,13 +125,15 @@ def provide(inputs: Sequence[InputData], project: Path, checkout: Path) -> None:
     Raises
     ------
     DataError, DigestMismatchError
-        If one is missing, or has changed.
+        If one is missing, has changed, or would be written elsewhere.
     """
     for item in inputs:
         path = verified(item, project)
         if not Path(item.uri).is_absolute():
             place = checkout / item.uri
-            if not os.path.lexists(place):
+            if not place.exists():
+                _refuse_outside(item, place, checkout)
+                place.unlink(missing_ok=True)  # a link of the commit to what only the clone has
                 place.parent.mkdir(parents=True, exist_ok=True)
                 _copy(path, place)
 
@@ -182,6 +185,21 @@ def _place(item: InputData, project: Path) -> Path:
             "The record was altered."
         )
     return path
+
+
+def _refuse_outside(item: InputData, place: Path, checkout: Path) -> None:
+    """Refuse to write through a link of the commit that leads out of the checkout.
+
+    Raises
+    ------
+    DataError
+        If there is one.
+    """
+    if not place.parent.resolve().is_relative_to(repository_root(checkout).resolve()):
+        raise DataError(
+            f"expected {item.uri!a} within the run's checkout, found that a link of its commit "
+            "leads out of it. Put the data there yourself, and make the run again."
+        )
 
 
 def _within(path: Path, root: Path, project: Path) -> Path | None:

@@ -73,13 +73,13 @@ def observe(
         inputs.own_files(process.folder) - process.provided,
         time.time_ns(),
     )
+    folders = {*inputs.folders_of_data(process.folder)}
+    folders |= {path.parent for path in process.provided if path.parent.is_dir()}
     with watching() as watch:
         context = tracking.process_context(process.run_id, process.environment)
         variables = watch.variables({**process.environment, **context})
         exit_code = None
         try:
-            folders = {*inputs.folders_of_data(process.folder)}
-            folders |= {path.parent for path in process.provided if path.parent.is_dir()}
             with watching_folders(folders) as opened:
                 ended = start(variables)
                 exit_code = ended.exit_code

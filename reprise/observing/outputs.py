@@ -114,11 +114,16 @@ def _outputs(logged: Logged, replacing: Mapping[str, str], declared: Mapping[str
     parameters = {n: v for n, v in logged.run.data.params.items() if declared.get(n) != v}
     return Outputs(
         metrics={name: points[-1][1] for name, points in logged.points.items() if points},
-        histories={n: sha256_json(points) for n, points in logged.points.items() if points[1:]},
+        histories={n: _history(points) for n, points in logged.points.items() if points[1:]},
         parameters={name: _replaced(parameters[name], replacing) for name in sorted(parameters)},
         artifacts=artifacts,
         opaque=tuple(opaque),
     )
+
+
+def _history(points: Sequence[tuple[int, float]]) -> str:
+    """Return the digest of a metric's points, those of one step in no order: times may be equal."""
+    return sha256_json(sorted((step, repr(value)) for step, value in points))
 
 
 def _replaced(text: str, replacing: Mapping[str, str]) -> str:
