@@ -238,8 +238,8 @@ def _is_data(path: Path, within: Path | None, root: Path) -> bool:
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path's raises where there is none
     if path.is_relative_to(home) and path.relative_to(home).parts[0].startswith("."):
         return any(path.is_relative_to(home / folder) for folder in _HOME_OF_DATA)
-    engine = Path(__file__).resolve().parents[1]
-    return not text.startswith(_SYSTEM) and not path.is_relative_to(engine)
+    engine = Path(__file__).resolve().parents[1]  # an editable install has links to it
+    return not text.startswith(_SYSTEM) and not path.resolve().is_relative_to(engine)
 
 
 def _stores() -> Iterator[str]:

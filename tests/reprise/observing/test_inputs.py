@@ -68,6 +68,12 @@ def test_what_is_of_the_system_or_of_the_engine_is_no_input(project, path):
     assert read(project, path) == ([], [])
 
 
+def test_the_engine_is_no_input_where_a_link_leads_to_it(project, tmp_path):
+    (tmp_path / "reprise").symlink_to(Path(inputs.__file__).parents[1])
+
+    assert read(project, tmp_path / "reprise" / "observing" / "inputs.py") == ([], [])
+
+
 def test_the_tracking_store_is_no_input(project, tmp_path, monkeypatch):
     (tmp_path / "my.db-journal").write_text("x")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/my.db")
