@@ -106,7 +106,7 @@ def test_the_next_run_of_the_script_delivers_what_the_last_one_kept(store, exper
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_script_that_is_told_to_stop_closes_its_run_as_killed(
+def test_a_script_that_is_asked_to_stop_closes_its_run_as_killed(
     store, experiment, monkeypatch, name
 ):
     stop = signal.SIGHUP if name == "its metrics" else signal.SIGTERM
