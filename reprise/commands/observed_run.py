@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reprise.capture import numerics
-from reprise.console import announce_run
-from reprise.errors import RepriseError
+from reprise.commands import running
 from reprise.process.launcher import Ended, Launcher, programs
 from reprise.projects.mlproject import Command
 from reprise.record.project_run import ProjectRun
@@ -73,20 +72,12 @@ def make(
             commit=source.base_commit,
             repository=source.repository,
         )
-        run_id = tracking.create_project_run(experiment_id, known)
-        announce_run(planned.entry_point, run_id)
-        try:
+        with running.made(experiment_id, known) as run_id:
             run = tracking.get_run(run_id)
             source, tags = source_artifacts.carry(run, captured, Path())
             tracking.log(run_id, tags={**tracking.describe_source(run, source), **tags})
             begun = begin.begin(source, step, folder=place.folder, python=place.python)
             return run_id, _observed(run_id, command, place, begun)
-        except RepriseError as error:
-            tracking.close(run_id, "FAILED", str(error))
-            raise
-        except BaseException:
-            tracking.close(run_id, "KILLED", "interrupted")
-            raise
 
 
 def step_of(entry_point: str, command: Command, raw_parameters: Mapping[str, str]) -> Step:

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from reprise.capture import numerics
-from reprise.commands import handover, observed_run
-from reprise.console import announce_run
-from reprise.errors import CodeError, ParameterError, ProjectError, RepriseError
+from reprise.commands import handover, observed_run, running
+from reprise.errors import CodeError, ParameterError, ProjectError
 from reprise.git import git
 from reprise.process import scratch
 from reprise.process.launcher import Ended, Launcher, programs
@@ -274,20 +273,12 @@ def _run_step(
     known = replace(
         planned, folder=source.project, commit=source.commit, repository=source.repository
     )
-    run_id = tracking.create_project_run(experiment_id, known)
-    announce_run(planned.entry_point, run_id)
-    try:
+    with running.made(experiment_id, known) as run_id:
         if _SCHEDULER in how.configuration:
             from reprise.sweeps import cluster_run
 
             return run_id, cluster_run.make(run_id, command.words, folder, how.configuration)
         return run_id, _make(run_id, command.words, folder, python, experiment_id)
-    except RepriseError as error:
-        tracking.close(run_id, "FAILED", str(error))
-        raise
-    except BaseException:
-        tracking.close(run_id, "KILLED", "interrupted")
-        raise
 
 
 def _make(

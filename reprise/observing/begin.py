@@ -11,7 +11,6 @@ from typing import Any
 from reprise.capture import distributions, environment, numerics
 from reprise.errors import EnvironmentMismatchError
 from reprise.git import repository_root
-from reprise.record.digest import sha256_file
 from reprise.record.schema import (
     Code,
     Environment,
@@ -77,7 +76,7 @@ def described(python: Path, folder: Path) -> Environment:
         implementation=facts["implementation"],
         manager=environment.environment_manager(Path(facts["prefix"])),
         platform=facts["platform"],
-        lock_sha256=sha256_file(lock) if is_lock else None,
+        lock_sha256=environment.lock_digests(lock)[0] if is_lock else None,
         deviations=environment.deviations(locked, packages),
         packages=packages,
         origins=_origins({name: origin for name, (_, origin, _) in others.items()}, folder),

@@ -72,7 +72,7 @@ def of_others(
             with tracking.using_server(elsewhere), tracking.translating_errors():
                 found.append(_logged_run(each, _replacing(ids, folder), ids))
                 if elsewhere is None:
-                    tracking.log(each, tags={tracking.PROCESS: run_id})
+                    tracking.log(each, tags={tracking.RECORDED_BY: run_id})
                 tracking.close(each, status, "")
         except RepriseError as error:
             unknown.append(f"run {each}: {error}")

@@ -189,7 +189,7 @@ def make_again(
 
 def _is_on_anothers_record(run: "Run") -> bool:
     """Return whether the process of another run has made this one: the two are one replay."""
-    return tracking.PROCESS in run.data.tags
+    return tracking.RECORDED_BY in run.data.tags
 
 
 def _first_look(run: "Run") -> Finding:

@@ -80,7 +80,7 @@ def of(run: "Run") -> OriginalRun:
     record = tracking.find_record(run.info.run_id)
     if record is not None:
         return OriginalRun(run, record)
-    holder = run.data.tags.get(tracking.PROCESS)
+    holder = run.data.tags.get(tracking.RECORDED_BY)
     if holder and holder != run.info.run_id:
         whole = tracking.get_run(holder)
         record = tracking.find_record(whole.info.run_id)

@@ -16,7 +16,7 @@ from reprise.tracking import answers
 from reprise.tracking.artifacts import _artifacts, _model_artifacts
 from reprise.tracking.search import get_run
 from reprise.tracking.server import all_pages, client, first_line
-from reprise.tracking.tags import PROCESS, SYSTEM_METRICS
+from reprise.tracking.tags import RECORDED_BY, SYSTEM_METRICS
 
 _CONTEXT = "MLFLOW_RUN_CONTEXT"
 
@@ -45,7 +45,7 @@ def process_context(run_id: str, environment: Mapping[str, str]) -> dict[str, st
         tags = json.loads(environment.get(_CONTEXT, "{}"))
     except ValueError:  # MLflow says so itself, to the process
         return {}
-    return {_CONTEXT: json.dumps({**tags, PROCESS: run_id})}
+    return {_CONTEXT: json.dumps({**tags, RECORDED_BY: run_id})}
 
 
 def runs_of_process(run_id: str) -> list[Run]:
@@ -54,7 +54,7 @@ def runs_of_process(run_id: str) -> list[Run]:
     search = partial(
         client().search_runs,
         experiments,
-        f"tags.`{PROCESS}` = '{run_id}'",
+        f"tags.`{RECORDED_BY}` = '{run_id}'",
         order_by=["attributes.start_time ASC"],
     )
     return [answers.run(run) for run in all_pages(search) if run.info.run_id != run_id]
