@@ -9,6 +9,10 @@ from reprise.runtime.fields import EXAMPLE_ID, AllowPath, RepositoryAddress, Run
 from reprise.runtime.parameters import Parameters
 
 
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in (text or "").split(","))))
+
+
 def _pairs(words: str) -> dict[str, str]:
     """Read `name=value` words, quoted as in a shell."""
     pairs = [word.partition("=") for word in shlex.split(words)]
@@ -72,6 +76,13 @@ class ReproduceParameters(Parameters):
         "their code: names, comma-separated; true: all; empty: wheels only",
         examples=["some-package"],
     )
+    allow_packages: str | None = Field(
+        None,
+        description="packages that may be installed for a replay although only the record names "
+        "them: names, comma-separated; true: all; empty: those of the commit and of this "
+        "environment",
+        examples=["some-package"],
+    )
     allow_path: AllowPath = None
     allow_large: bool = Field(
         False,
@@ -81,8 +92,11 @@ class ReproduceParameters(Parameters):
 
     def packages_to_build(self) -> tuple[str, ...]:
         """Return the names of `allow_build`."""
-        names = (name.strip() for name in (self.allow_build or "").split(","))
-        return tuple(filter(None, names))
+        return _names(self.allow_build)
+
+    def packages_to_install(self) -> tuple[str, ...]:
+        """Return the names of `allow_packages`."""
+        return _names(self.allow_packages)
 
     def changes(self) -> dict[str, str]:
         """Return the parameters to change, with their new raw values."""

@@ -38,6 +38,7 @@ def main(parameters: ReproduceParameters, run: "RunRecorder", *, warm: Launcher)
         tolerance=parameters.tolerance,
         allowed=parameters.allow_repository,
         allow_build=parameters.packages_to_build(),
+        allow_packages=parameters.packages_to_install(),
         paths=permissions.named_places(parameters.allow_path),
         allow_large=parameters.allow_large,
     )

@@ -1,7 +1,9 @@
 """The environment that a run was recorded in, from outside: this one, or one built from its list.
 
 A lock says what a project asks for; a record says what was there. The list of a record is built
-where this environment is another: from wheels, of the user's own index, and nothing else.
+where this environment is another: from wheels, of the user's own index, and nothing else. A wheel
+can run code as Python starts, and a record is somebody else's words: what it alone names is not
+installed unless the user says so.
 """
 
 import re
@@ -10,9 +12,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
+from packaging.utils import canonicalize_name
+
 from reprise.capture import environment
 from reprise.errors import EnvironmentMismatchError
+from reprise.git import repository_root
 from reprise.observing.begin import OF_PROJECT, described
+from reprise.observing.named import distributions
 from reprise.projects import environments, requirements
 from reprise.projects.requirements import Pin
 from reprise.record.digest import sha256_text
@@ -23,7 +29,13 @@ _RELEASE = re.compile(r"[0-9][0-9A-Za-z.!+_-]*")
 _LISTED = 5
 
 
-def interpreter(recorded: Environment, project: Path, *, allow_build: Collection[str] = ()) -> Path:
+def interpreter(
+    recorded: Environment,
+    project: Path,
+    *,
+    allow_build: Collection[str] = (),
+    allow_packages: Collection[str] = (),
+) -> Path:
     """Return a Python that has what a run had: this one, or one that is built.
 
     Parameters
@@ -34,11 +46,13 @@ def interpreter(recorded: Environment, project: Path, *, allow_build: Collection
         Its folder in the checkout.
     allow_build : collection of str
         Packages that may be built from source; see `environments.built`.
+    allow_packages : collection of str
+        Packages that may be installed although the record alone names them; `true`: all.
 
     Raises
     ------
     EnvironmentMismatchError
-        If it cannot be had: with the names of what is missing.
+        If it cannot be had: with the names of what is missing, or of what nobody else names.
     """
     environments.refuse_another_lock(recorded, project)
     current = described(Path(sys.executable), project)
@@ -46,6 +60,7 @@ def interpreter(recorded: Environment, project: Path, *, allow_build: Collection
         return Path(sys.executable)
     _refuse_unobtainable(recorded)
     pins = _pins(recorded, project)
+    _refuse_strangers(pins, current, project, allow_packages)
     text = "".join(f"{pin.line()}\n" for pin in pins)
     return environments.built_from(pins, text, sha256_text(text), recorded.python, allow_build)
 
@@ -98,6 +113,31 @@ def _refuse_unobtainable(recorded: Environment) -> None:
         raise EnvironmentMismatchError(
             f"expected an environment with what the run had, found another here; and it cannot be "
             f"built, as no index has {shown}. Install what the run had, then reproduce it."
+        )
+
+
+def _refuse_strangers(
+    pins: Collection[Pin], current: Environment, project: Path, allowed: Collection[str]
+) -> None:
+    """Refuse what neither the commit names, nor the current environment has, nor the user allows.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        With the names.
+    """
+    if "true" in allowed:
+        return
+    known = {*current.packages, *map(canonicalize_name, allowed)}
+    unknown = [pin.name for pin in pins if pin.name not in known]
+    if unknown:
+        named = distributions(project, repository_root(project))
+        unknown = [name for name in unknown if name not in named]
+    if unknown:
+        raise EnvironmentMismatchError(
+            "expected packages that the run's commit names or that are installed here, found in "
+            f"its record alone: {', '.join(unknown)}. A package can run code as it is installed "
+            f"and imported; if you trust these, add -P allow_packages={','.join(unknown)}"
         )
 
 

@@ -42,6 +42,8 @@ class Request:
         URL of one more repository whose code may be run.
     allow_build : tuple of str
         Packages of its environment that may be built from source.
+    allow_packages : tuple of str
+        Packages of its environment that may be installed although only a record names them.
     paths : tuple of str
         Paths, and addresses, outside the project that may be read although only a record says so.
     allow_large : bool
@@ -53,6 +55,7 @@ class Request:
     tolerance: float | None = None
     allowed: str | None = None
     allow_build: tuple[str, ...] = ()
+    allow_packages: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     allow_large: bool = False
 

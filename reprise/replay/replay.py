@@ -89,8 +89,7 @@ def reproduce(
             folder = repository.check_out(code)
             observed.provide_inputs(original, request, folder)
             on_stage("looking for its environment")
-            find = recorded.interpreter if original.record.observed else environments.interpreter
-            python = find(original.record.environment, folder, allow_build=request.allow_build)
+            python = _interpreter(original, request, folder)
             workspace = ready(folder=folder, python=python)
             on_stage(f"reproducing {original.name}")
             replay = replace(_run(attempt(workspace), warm), code_from=source)
@@ -105,6 +104,16 @@ def reproduce(
     if request.is_exact:
         record_verdict(replay)
     return replay
+
+
+def _interpreter(original: OriginalRun, request: Request, folder: Path) -> Path:
+    """Return the Python to reproduce a run with; the list of a record from outside is its lock."""
+    environment, build = original.record.environment, request.allow_build
+    if original.record.observed:
+        return recorded.interpreter(
+            environment, folder, allow_build=build, allow_packages=request.allow_packages
+        )
+    return environments.interpreter(environment, folder, allow_build=build)
 
 
 def _run(attempt: _Attempt, warm: Launcher | None) -> Replay:

@@ -93,10 +93,51 @@ def test_another_environment_is_named_and_one_is_built_of_what_the_run_had(
     tmp_path, current, built, changes, names
 ):
     current(with_(**changes))
+    (tmp_path / "requirements.txt").write_text("pandas\n")
 
     assert differing(INSTALLED, with_(**changes)) == names
     assert interpreter(INSTALLED, tmp_path) == Path("/built")
     assert built == [("numpy==2.4.6\npandas==3.0.0\n", "3.11.7")]
+
+
+@pytest.mark.parametrize("allowed", [(), ("else",)])
+def test_what_only_the_record_names_is_not_installed(tmp_path, current, built, allowed):
+    current(with_(packages={"numpy": "2.4.6"}))
+    recorded = with_(packages={**INSTALLED.packages, "evil-package": "1.0"})
+    (tmp_path / "requirements.txt").write_text("Pandas>=2\n")
+
+    with pytest.raises(EnvironmentMismatchError, match=r"alone: evil-package\. .*-P allow_"):
+        interpreter(recorded, tmp_path, allow_packages=allowed)
+
+    assert built == []
+
+
+@pytest.mark.parametrize("allowed", [("Evil_Package",), ("true",)])
+def test_what_only_the_record_names_is_installed_if_the_user_says_so(
+    tmp_path, current, built, allowed
+):
+    current(INSTALLED)
+    recorded = with_(packages={**INSTALLED.packages, "evil-package": "1.0"})
+
+    assert interpreter(recorded, tmp_path, allow_packages=allowed) == Path("/built")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("requirements-dev.txt", "some.package[extra]>=1\n"),
+        ("conda.yaml", "dependencies:\n  - pip:\n      - some_package==1\n"),
+        ("pyproject.toml", '[project]\ndependencies = ["Some-Package~=1.0"]\n'),
+        ("uv.lock", '[[package]]\nname = "some-package"\n'),
+    ],
+)
+def test_what_a_list_of_the_commit_names_is_installed(tmp_path, current, built, name, text):
+    current(INSTALLED)
+    (tmp_path / name).write_text(text)
+
+    interpreter(with_(packages={**INSTALLED.packages, "some-package": "1.0"}), tmp_path)
+
+    assert len(built) == 1
 
 
 def test_what_no_index_has_is_refused_by_name_and_origin(tmp_path, current, built):
