@@ -11,7 +11,7 @@ NOBODY = "0" * 32
 TRAINING = ("-e", "train_dt", "-P", "max_depth=3", "-P", "cv=0", "-P", "class_weight=balanced")
 FAILING = ("-e", "evaluate", "-P", f"run_id={NOBODY}")
 # Of each run its own.
-_OWN = {"mlflow.runName", "mlflow.log-model.history"}
+_OWN = {"mlflow.runName", "mlflow.log-model.history", "reprise.process", "reprise.seen"}
 
 
 def run_id(done):

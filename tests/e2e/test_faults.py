@@ -187,7 +187,7 @@ def test_a_run_that_could_not_read_its_data_is_closed(point, kind, training):
     assert training.kept() == []
 
 
-@pytest.mark.parametrize(("point", "kind"), cases({**BEFORE, **AFTER}, ONCE))
+@pytest.mark.parametrize(("point", "kind"), cases({**BEFORE, **AFTER}, ONCE, shown=ONCE))
 def test_a_fault_that_is_over_in_a_moment_is_not_noticed(point, kind, training, undisturbed):
     pattern, nth = {**BEFORE, **AFTER}[point]
 
