@@ -29,6 +29,7 @@ _EVENTS = os.path.join(_FOLDER, "events")
 _SHIM = "sitecustomize"
 _CLIENT = "mlflow.tracking._tracking_service.client"  # what makes every run, whoever asks for it
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_IN_MEMORY = "/dev/shm/"  # noqa: S108 - files of users, beside the devices
 _LONGEST = 4000  # bytes of a line: longer ones of two processes could mix
 
 
@@ -75,7 +76,8 @@ class _Reporter:
     def _path(self, kind: str, path: Any) -> None:
         if isinstance(path, (str, bytes, os.PathLike)):
             text = os.path.abspath(os.fsdecode(path))
-            if not text.startswith(self._uninteresting) and not text.endswith(".pyc"):
+            is_data = text.startswith(_IN_MEMORY) or not text.startswith(self._uninteresting)
+            if is_data and not text.endswith(".pyc"):
                 self.report(kind, text)
 
     def watch_client(self, module: ModuleType) -> None:

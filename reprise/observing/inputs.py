@@ -24,6 +24,7 @@ _SYSTEM = (
     *("/bin/", "/boot/", "/dev/", "/etc/", "/lib/", "/lib64/", "/proc/", "/run/", "/sbin/"),
     *("/snap/", "/sys/", "/usr/", "/var/lib/"),
 )
+_IN_MEMORY = "/dev/shm/"  # noqa: S108 - files of users, beside the devices
 _NOT_DATA = frozenset({".git", "__pycache__", "site-packages", "dist-packages", "node_modules"})
 # Where MLflow keeps runs if nobody says otherwise, and what the engine itself has for a moment.
 _STORE = re.compile(r"mlruns|mlartifacts|mlflow\.db(-\w+)?|reprise-\w+")
@@ -239,7 +240,8 @@ def _is_data(path: Path, within: Path | None, root: Path) -> bool:
     if path.is_relative_to(home) and path.relative_to(home).parts[0].startswith("."):
         return any(path.is_relative_to(home / folder) for folder in _HOME_OF_DATA)
     engine = Path(__file__).resolve().parents[1]  # an editable install has links to it
-    return not text.startswith(_SYSTEM) and not path.resolve().is_relative_to(engine)
+    is_system = text.startswith(_SYSTEM) and not text.startswith(_IN_MEMORY)
+    return not is_system and not path.resolve().is_relative_to(engine)
 
 
 def _stores() -> Iterator[str]:

@@ -133,12 +133,12 @@ class _Family:
     @classmethod
     def of(cls, old: OriginalRun, new: OriginalRun) -> "_Family":
         """Read them; a child run whose output its parent has read is not reproduced with it."""
-        made = tracking.children(new.run)
+        made = _on_their_own_record(new.run)
         is_replay = new.run.data.tags.get(tracking.REPLAY_OF) == _origin(old.run)
         are_named = any(tracking.REPLAY_OF in run.data.tags for run in made)
         read = {run_in(item.uri) for item in old.record.inputs}
         return cls(
-            [child for child in tracking.children(old.run) if child.info.run_id not in read],
+            [child for child in _on_their_own_record(old.run) if child.info.run_id not in read],
             made,
             are_named or (is_replay and not old.unknown),
             _number(new.run.data.tags.get(tracking.MADE_BEFORE, "")),
@@ -171,6 +171,11 @@ class _Family:
             yield f"{len(added)} child runs that only the replay made"
         if self.taken:
             yield f"{self.taken} runs that earlier runs had made"
+
+
+def _on_their_own_record(parent: "Run") -> "list[Run]":
+    """Return the child runs with a record of their own; others are compared with their parent."""
+    return [run for run in tracking.children(parent) if tracking.RECORDED_BY not in run.data.tags]
 
 
 def _number(text: str) -> int:

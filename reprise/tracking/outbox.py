@@ -185,7 +185,9 @@ class Outbox:
             _OUTBOX.reset(token)
 
     def close(self) -> None:
-        """Let other processes deliver what is kept."""
+        """Let other processes deliver what is kept; leave no folder in which nothing is."""
+        for run_id in list(self._locks):
+            self.discard(run_id)
         for lock in self._locks.values():
             lock.close()
 
