@@ -232,7 +232,12 @@ def run(order: Order, how: How) -> str:
         )
         if how.hands_over and handover.is_possible(folder, command, python):
             return handover.run_step(planned, command, folder)
-        if there or order.of_run or settings.of(folder).is_step(command.words):
+        trusts_no_bytecode = order.of_run or settings.of(folder).is_step(command.words)
+        if not trusts_no_bytecode:
+            from reprise.capture import imports
+
+            imports.refuse_stale_files(folder)
+        if there or trusts_no_bytecode:
             run_id, ended = _run_step(planned, command, folder, python, how)
         else:
             place = observed_run.Place(folder, python, experiment_id=how.experiment_id)
@@ -262,11 +267,9 @@ def _run_step(
 ) -> tuple[str, Ended]:
     """Make a run, and do its step, which records itself: here, or on a cluster."""
     from reprise import tracking
-    from reprise.capture import code, imports
+    from reprise.capture import code
 
     experiment_id = how.experiment_id or tracking.current_experiment_id()
-    if not settings.of(folder).is_step(command.words):  # which trusts no bytecode
-        imports.refuse_stale_files(folder)
     source = code.describe(folder)
     if source.commit is None:
         code.warn_unknown(folder)

@@ -110,6 +110,7 @@ def test_a_script_that_is_asked_to_stop_closes_its_run_as_killed(
     store, experiment, monkeypatch, name
 ):
     stop = signal.SIGHUP if name == "its metrics" else signal.SIGTERM
+    before = signal.getsignal(stop)
 
     with monkeypatch.context() as patch:
         disturb(patch, STAGES[name], lambda: os.kill(os.getpid(), stop), from_then_on=False)
@@ -123,7 +124,7 @@ def test_a_script_that_is_asked_to_stop_closes_its_run_as_killed(
     if name != "the run is made":
         assert tracking.read_record(run.info.run_id).numerics
     assert spool.kept_runs() == []
-    assert signal.getsignal(stop) is signal.SIG_DFL
+    assert signal.getsignal(stop) is before
 
 
 def test_a_spool_that_cannot_be_written_is_refused_before_there_is_a_run(
