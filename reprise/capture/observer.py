@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import importlib.machinery
 import importlib.util
 import json
@@ -28,6 +29,7 @@ _FOLDER = os.path.dirname(os.path.abspath(__file__))
 _EVENTS = os.path.join(_FOLDER, "events")
 _SHIM = "sitecustomize"
 _CLIENT = "mlflow.tracking._tracking_service.client"  # what makes every run, whoever asks for it
+_FLUENT = "mlflow.tracking.fluent"  # the functions of `mlflow` itself
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _IN_MEMORY = "/dev/shm/"  # noqa: S108 - files of users, beside the devices
 _LONGEST = 4000  # bytes of a line: longer ones of two processes could mix
@@ -86,6 +88,27 @@ class _Reporter:
         self._report_made(client, "create_run", "run", lambda run: run.info.run_id)
         if hasattr(client, "create_logged_model"):  # since MLflow 3
             self._report_made(client, "create_logged_model", "model", _of_no_run)
+
+    def watch_fluent(self, module: Any) -> None:
+        """Let a script that sets an experiment of its own have runs there.
+
+        MLflow would refuse: the run that this process was given is in another experiment. It stays
+        empty then, and the record has the script's own.
+        """
+        set_experiment = module.set_experiment
+
+        @functools.wraps(set_experiment)
+        def set_own(*arguments: Any, **named: Any) -> Any:
+            given = os.environ.get("MLFLOW_EXPERIMENT_ID")  # which MLflow sets anew
+            experiment = set_experiment(*arguments, **named)
+            if experiment.experiment_id != given:
+                os.environ.pop("MLFLOW_RUN_ID", None)
+            return experiment
+
+        module.set_experiment = set_own
+        package: Any = sys.modules.get("mlflow")
+        if getattr(package, "set_experiment", None) is set_experiment:
+            package.set_experiment = set_own
 
     def _report_made(
         self, client: Any, method: str, kind: str, identify: Callable[[Any], str]
@@ -172,10 +195,11 @@ def _numerics() -> dict[str, Any]:
 def _start() -> None:
     reporter = _Reporter()
     reporter.report("python", sys.executable, sys.version.split()[0])
-    if _CLIENT in sys.modules:  # a fork of a process that has it
-        reporter.watch_client(sys.modules[_CLIENT])
-    else:
-        sys.meta_path.insert(0, _AfterImport(_CLIENT, reporter.watch_client))
+    for name, watch in ((_CLIENT, reporter.watch_client), (_FLUENT, reporter.watch_fluent)):
+        if name in sys.modules:  # a fork of a process that has it
+            watch(sys.modules[name])
+        else:
+            sys.meta_path.insert(0, _AfterImport(name, watch))
     sys.addaudithook(reporter.hear)
     atexit.register(reporter.end)
 

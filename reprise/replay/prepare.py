@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reprise import env
+from reprise import env, tracking
 from reprise.capture import numerics
 from reprise.data import splits
 from reprise.errors import ProjectError
@@ -153,7 +153,11 @@ def prepare(
     words = _words(folder, step, request, {**recorded, **request.changes})
     environment = {
         **{name: value for name, value in os.environ.items() if name not in _PINNED},
-        **parent.tracking_environment(),
+        **(
+            tracking.environment(original.run.info.experiment_id)
+            if observed
+            else parent.tracking_environment()
+        ),
         **_protocol(original, request, permitted, parent.run_id),
         **(_UNKNOWN_PINS if original.unknown else {}),
         **numerics.recorded(original.record.numerics.variables),

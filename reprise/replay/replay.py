@@ -176,6 +176,8 @@ def _create(attempt: _Attempt) -> str:
         observed.declared(original.record, request) or request.raw_parameters(step),
         name=f"{original.name} ({what})",
         tags=tags,
+        # MLflow refuses a script that sets another experiment than its run's.
+        experiment_id=original.run.info.experiment_id if original.record.observed else None,
     )
 
 

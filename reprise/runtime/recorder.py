@@ -6,6 +6,7 @@ failure leaves is kept.
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -246,9 +247,12 @@ class RunRecorder:
         *,
         name: str,
         tags: Mapping[str, str],
+        experiment_id: str | None = None,
     ) -> str:
         """Make a child run, of any code, for another process to do; return its id."""
         planned = tracking.plan_run(self._run, entry_point, raw_parameters, name=name, tags=tags)
+        if experiment_id is not None:
+            planned = replace(planned, experiment_id=experiment_id)
         return str(tracking.make(planned).info.run_id)
 
     def tracking_environment(self) -> dict[str, str]:

@@ -140,8 +140,7 @@ CASES = {
         "mlflow.log_artifact('result.json')\n"
     ),
     "runs of its own beside an empty one": Case(
-        "import os, mlflow\n"
-        "os.environ.pop('MLFLOW_RUN_ID')\n"
+        "import mlflow\n"
         "mlflow.set_experiment('mine')\n"
         "for name in ('a', 'b'):\n"
         "    with mlflow.start_run(run_name=name):\n"
