@@ -38,6 +38,8 @@ import mlflow
 mode, alpha = sys.argv[2], float(sys.argv[4])
 if mode == "runs of its own":
     mlflow.set_experiment("own")
+if mode == "in the experiment of the team":
+    mlflow.set_experiment("team")
 with mlflow.start_run() as run:
     for step in range(3):
         mlflow.log_metric("loss", alpha / (step + 1), step=step)
@@ -217,6 +219,20 @@ def test_runs_that_a_process_makes_beside_an_empty_one_are_on_its_record(
     assert second.outputs.metrics == {"other": 0.5}
     assert replay.verdict is Verdict.IDENTICAL, replay.judgement
     assert original_run.read(second.run_id).run_id == original.run_id
+
+
+def test_a_script_that_sets_the_experiment_of_its_run_is_replayed_in_it(
+    project, colleague, again, store
+):
+    team = store.client.create_experiment("team", artifact_location=str(store.folder / "team"))
+    original = made("in the experiment of the team", experiment_id=team)
+    colleague()
+
+    replay = again(original)
+
+    assert original.record.observed.runs == ()
+    assert replay.verdict is Verdict.IDENTICAL
+    assert store.run(replay.new_run_id).info.experiment_id == team
 
 
 def test_a_run_that_reads_the_clock_differs_because_it_is_not_deterministic(
