@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reprise import console
 from reprise.capture import numerics
 from reprise.commands import running
 from reprise.process.launcher import Ended, Launcher, programs
@@ -77,7 +78,15 @@ def make(
             source, tags = source_artifacts.carry(run, captured, Path())
             tracking.log(run_id, tags={**tracking.describe_source(run, source), **tags})
             begun = begin.begin(source, step, folder=place.folder, python=place.python)
-            return run_id, _observed(run_id, command, place, begun)
+            ended = _observed(run_id, command, place, begun)
+    if ended.exit_code == 0:
+        console.next_commands(
+            {
+                f"reprise reproduce {run_id}": "the same run once more, and a verdict",
+                f"reprise show {run_id}": "what it depended on and gave",
+            }
+        )
+    return run_id, ended
 
 
 def step_of(entry_point: str, command: Command, raw_parameters: Mapping[str, str]) -> Step:

@@ -507,7 +507,9 @@ def test_the_steps_output_appears_where_the_commands_does(run, repository, capfd
     run_id = run(repository, text="it's $(x)")
 
     out, err = capfd.readouterr()
-    assert out == f"""step ['2', "it's $(x)"] of {run_id}\n"""
+    printed, _, following = out.partition("Next:\n")
+    assert printed == f"""step ['2', "it's $(x)"] of {run_id}\n"""
+    assert f"  reprise reproduce {run_id}\n" in following
     assert f"in run with ID '{run_id}'" in err
 
 
