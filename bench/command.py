@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+import mlflow
+
 from bench.measure import in_turn, machine, report, row, run, seconds
 from bench.pipeline import MLFLOW_RUN, NAIVE, PROJECT, PYTHON, newest, store
 from bench.rivals import GRID
@@ -48,6 +50,7 @@ def main() -> None:
         folder = Path(name)
         with tracking_server(folder) as url:
             os.environ["MLFLOW_TRACKING_URI"] = url
+            mlflow.set_tracking_uri(url)  # `store` has set its own
             report_least([sweeps(folder, options)])
 
 
