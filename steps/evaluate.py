@@ -1,6 +1,5 @@
 """Judge a trained model on the test split, and register it if it is good enough."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,7 +173,7 @@ def log_plots(judged: Judged, run: RunRecorder) -> None:
         "calibration": plots.calibration(y, probabilities, classes),
         **explain(judged.model),
     }
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
+    with scratch.folder() as folder:
         canvas.save_all(figures, Path(folder))
         run.log_folder(Path(folder), "plots")
 

@@ -1,7 +1,5 @@
 """Save a dummy model once in the process that forks the runs, to import what saving needs."""
 
-import tempfile
-
 import mlflow.sklearn
 import pandas as pd
 from sklearn.tree import DecisionTreeClassifier
@@ -9,7 +7,7 @@ from sklearn.tree import DecisionTreeClassifier
 from reprise.models.trusted_types import TRUSTED_TYPES
 from reprise.process import scratch
 
-with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as _folder:
+with scratch.folder() as _folder:
     mlflow.sklearn.save_model(
         DecisionTreeClassifier().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0, 1]),
         f"{_folder}/model",

@@ -1,6 +1,5 @@
 """The report of a sweep: a table of its runs, and a plot of the metric over the parameters."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,7 @@ def log(run: "RunRecorder", outcomes: "Sequence[Outcome]", metric: str, *, ascen
     varying = leaderboard.varying_parameters(outcomes)
     shown = runs.dropna(subset=[metric]) if metric in runs else runs.iloc[:0]
     if len(shown) and varying:
-        with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
+        with scratch.folder() as folder:
             figure = picture(shown, varying, metric, ascending=ascending)
             save_all({PICTURE: figure}, Path(folder))
             run.log_folder(Path(folder))

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,7 +141,7 @@ def capture(project: Path, *, allow_untracked: Sequence[str] = ()) -> Iterator[C
         return
     with (
         working_tree.opened(project) as tree,
-        tempfile.TemporaryDirectory(prefix=scratch.prefix()) as name,
+        scratch.folder() as name,
     ):
         store = Path(name, "repository")
         beside(project, store)

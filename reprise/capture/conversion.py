@@ -7,7 +7,6 @@ as it lies in the working tree is found here, and kept in the snapshot byte by b
 
 import filecmp
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +136,7 @@ class _Checkout:
         """Return the files that would not be as they are in the working tree."""
         if not entries:
             return []
-        with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as name:
+        with scratch.folder() as name:
             folder = Path(name)
             words = ("checkout-index", "--quiet", "-z", "--stdin")
             git(

@@ -7,12 +7,13 @@ Python that was started with -I, -S or -E, reports nothing, and that is said.
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from reprise.process import scratch
 
 _OBSERVER = Path(__file__).with_name("observer.py")
 _EVENTS = "events"
@@ -78,7 +79,7 @@ class Watch:
 @contextmanager
 def watching() -> Iterator[Watch]:
     """Watch the processes that are started in a `with` block with the variables of the watch."""
-    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+    with scratch.folder() as name:
         folder = Path(name)
         shutil.copyfile(_OBSERVER, folder / "sitecustomize.py")
         (folder / _EVENTS).touch()

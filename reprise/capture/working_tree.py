@@ -135,7 +135,7 @@ def opened(project: Path) -> Iterator[WorkingTree]:
         yield WorkingTree(root, listing, None)
         return
     present = root / git(root, "rev-parse", "--git-path", "index").removesuffix("\n")
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
+    with scratch.folder() as folder:
         copy = Path(folder, "index")
         shutil.copy2(present, copy)  # by its time git knows which files to compare
         _without_flags(root, copy, flagged)

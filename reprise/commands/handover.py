@@ -7,7 +7,6 @@ it is given does so before there is a run.
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -60,7 +59,7 @@ def run_step(planned: ProjectRun, command: Command, folder: Path) -> str:
     RunFailedError
         If it fails.
     """
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as name:
+    with scratch.folder() as name:
         report = Path(name, "report.json")
         task = StepTask(ordered=asdict(planned), report=str(report), captured=name)
         try:

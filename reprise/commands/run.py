@@ -8,7 +8,6 @@ this one looks at the code. Of any other command the run is made here, before it
 import os
 import shlex
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -211,7 +210,7 @@ def run(order: Order, how: How) -> str:
     """
     with (
         address.opened(order.address) as folder,
-        tempfile.TemporaryDirectory(prefix=scratch.prefix()) as downloads,
+        scratch.folder() as downloads,
     ):
         has_steps = bool(settings.of(folder).steps)
         if order.of_run and not has_steps:  # then this engine reproduces, not the project

@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import stat
-import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +151,7 @@ def fetch(
             f"Expected a path, or an address that starts with https://, http:// or s3://, "
             f"found {scheme}://. Download the file and give its path."
         )
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
+    with scratch.folder() as folder:
         path = Path(folder) / "source"
         largest = None if allow_large else limits.SOURCE_BYTES
         sha256, size = _save(downloads.bounded(chunks, uri, largest=largest), path)

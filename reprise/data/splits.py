@@ -1,7 +1,6 @@
 """Stored splits: written once per content, and verified by digest before every use."""
 
 import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +57,7 @@ def store(
     """
     import pyarrow.parquet as pq
 
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as name:
+    with scratch.folder() as name:
         folder = Path(name)
         files: dict[str, Any] = {}
         for part, table in parts:

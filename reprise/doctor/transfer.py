@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -26,6 +25,7 @@ from reprise.backports import file_digest
 from reprise.doctor.context import ANSWER_SECONDS, CONNECT_SECONDS, Context, status_of, variables
 from reprise.doctor.result import CheckResult, failed, ok, warning
 from reprise.errors import TrackingError
+from reprise.process import scratch
 
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -130,7 +130,7 @@ def _direct(context: Context) -> tuple[str, str]:
     path = f"{FOLDER}/small"
     host = ""
     try:
-        with tempfile.TemporaryDirectory() as folder, variables(BY_SERVER):
+        with scratch.folder() as folder, variables(BY_SERVER):
             (Path(folder) / "small").write_bytes(_SMALL)
             store.log_artifact(str(Path(folder) / "small"), FOLDER)
     except _faults() as error:
@@ -212,7 +212,7 @@ class _Trip:
 def artifacts(context: Context) -> CheckResult:
     """Check that a large file can be written, read back unchanged, and deleted."""
     name, size = "artifacts", context.size_mb
-    with tempfile.TemporaryDirectory() as folder, _patient():
+    with scratch.folder() as folder, _patient():
         trip = _Trip(context, Path(folder))
         try:
             trip.try_deleting()

@@ -1,7 +1,6 @@
 """Stored models: MLflow's scikit-learn format, saved with skops, loaded without pickle."""
 
 import contextlib
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -73,7 +72,7 @@ def log_model(run: "RunRecorder", model: Any, example: "pd.DataFrame") -> str:
         run.log_model_digest(digest, is_logged=False)
         return digest
     refuse_unrestorable(model, digest)
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder, _requirements_are_right():
+    with scratch.folder() as folder, _requirements_are_right():
         mlflow.sklearn.save_model(
             model,
             f"{folder}/{NAME}",
@@ -256,7 +255,7 @@ def stored_file(run_id: str) -> Iterator[Path]:
         If the file is missing.
     """
     model_id = model_id_of(run_id)
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
+    with scratch.folder() as folder:
         tracking.download_model(model_id, folder)
         path = Path(folder, FILE)
         if not path.is_file():

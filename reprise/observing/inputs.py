@@ -15,6 +15,7 @@ from pathlib import Path
 from reprise.capture.watch import Seen
 from reprise.errors import CodeError, DataError, DigestMismatchError, RepriseError
 from reprise.git import git, repository_root
+from reprise.process import scratch
 from reprise.record.digest import sha256_file
 from reprise.record.schema import InputData
 
@@ -26,8 +27,8 @@ _SYSTEM = (
 )
 _IN_MEMORY = "/dev/shm/"  # noqa: S108 - files of users, beside the devices
 _NOT_DATA = frozenset({".git", "__pycache__", "site-packages", "dist-packages", "node_modules"})
-# Where MLflow keeps runs if nobody says otherwise, and what the engine itself has for a moment.
-_STORE = re.compile(r"mlruns|mlartifacts|mlflow\.db(-\w+)?|reprise-\w+")
+# Where MLflow keeps runs if nobody says otherwise.
+_STORE = re.compile(r"mlruns|mlartifacts|mlflow\.db(-\w+)?")
 _HOME_OF_DATA = (".keras", ".cache/huggingface", ".cache/torch")  # other hidden files are settings
 
 
@@ -230,6 +231,8 @@ def _is_data(path: Path, within: Path | None, root: Path) -> bool:
     """
     parts = within.relative_to(root).parts if within else path.parts
     if not _NOT_DATA.isdisjoint(parts) or any(map(_STORE.fullmatch, parts)):
+        return False
+    if any(map(scratch.is_name, parts)):  # what the engine itself has for a moment
         return False
     text = str(path)
     if any(text.startswith(store) for store in _stores()):

@@ -1,4 +1,4 @@
-"""The names of temporary folders, by which those of a process that was killed are removed later."""
+"""Temporary folders; those of a process that was killed are known by their names, and removed."""
 
 import hashlib
 import os
@@ -16,6 +16,22 @@ def prefix() -> str:
     """Return how the names of this process's temporary folders begin."""
     own = identity.current()
     return f"reprise-{_place(own)}-{own.pid}-{own.started}-"
+
+
+def folder(*, ignore_cleanup_errors: bool = False) -> "tempfile.TemporaryDirectory[str]":
+    """Return a new temporary folder, to be removed at the end of a `with` block.
+
+    Parameters
+    ----------
+    ignore_cleanup_errors : bool
+        Whether other processes may still write there at the end.
+    """
+    return tempfile.TemporaryDirectory(prefix=prefix(), ignore_cleanup_errors=ignore_cleanup_errors)
+
+
+def is_name(name: str) -> bool:
+    """Return whether a folder's name is that of one of these."""
+    return _NAME.match(name) is not None
 
 
 def remove_left() -> list[str]:

@@ -7,7 +7,6 @@ what is neither of the current repository nor of a named one is refused.
 """
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -299,7 +298,7 @@ class Repository:
 @contextmanager
 def repository(at_hand: Path, *, allowed: str | None = None) -> Iterator[Repository]:
     """Make a temporary repository beside the current one, and remove it at the end."""
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix(), ignore_cleanup_errors=True) as folder:
+    with scratch.folder(ignore_cleanup_errors=True) as folder:
         yield Repository(Path(folder), at_hand, allowed=allowed)
 
 
@@ -314,7 +313,7 @@ def clone(url: str) -> Iterator[Path]:
     """
     address = RepositoryUrl.parse(url).absolute(Path.cwd())
     login = url.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix(), ignore_cleanup_errors=True) as name:
+    with scratch.folder(ignore_cleanup_errors=True) as name:
         options = ("--progress", "--no-checkout", "--no-local", "--template=")
         try:
             contact(Path(name), "clone", *options, "--", address.text, "clone")

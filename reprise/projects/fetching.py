@@ -6,13 +6,13 @@ clone, which is only read, and is given them where it fetches.
 """
 
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from reprise.errors import CodeError
 from reprise.git import contact, git
+from reprise.process import scratch
 
 # What a clone's own configuration says about connections; the rest of it is of its files.
 _OF_CONNECTIONS = re.compile(
@@ -67,7 +67,7 @@ def _as_in(clone: Path | None, *, is_remote: bool) -> Iterator[dict[str, str]]:
         yield {}
         return
     listed = git(clone, "config", "--null", "--show-scope", "--list").split("\0")
-    with tempfile.TemporaryDirectory(prefix="reprise-", ignore_cleanup_errors=True) as name:
+    with scratch.folder(ignore_cleanup_errors=True) as name:
         file = Path(name, "config")
         file.touch(mode=0o600)  # there may be a password in it
         lines = (

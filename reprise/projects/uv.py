@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -54,7 +53,7 @@ def build(
     EnvironmentMismatchError
         If uv cannot build it: no such Python, no network, a package that is gone or needs a build.
     """
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as name:
+    with scratch.folder() as name:
         empty = Path(name)
         lock = empty / "lock.txt"
         lock.write_text("".join(f"{pin.line()}\n" for pin in pins), encoding="utf-8")

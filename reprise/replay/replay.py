@@ -8,7 +8,6 @@ more, to distinguish a step that is not deterministic from something that is not
 """
 
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -186,9 +185,7 @@ def _launch(attempt: _Attempt, new_run_id: str, warm: Launcher | None) -> Ended:
     workspace = attempt.workspace
     is_step = not attempt.original.unknown and not attempt.original.record.step.command
     # A step that is killed leaves its temporary files: they go with this folder.
-    with tempfile.TemporaryDirectory(
-        prefix=scratch.prefix(), ignore_cleanup_errors=True
-    ) as temporary:
+    with scratch.folder(ignore_cleanup_errors=True) as temporary:
         environment = {**workspace.environment, tracking.GIVEN: new_run_id, "TMPDIR": temporary}
         if attempt.original.record.observed:
             return observed.run(attempt.original, attempt.request, workspace, environment)

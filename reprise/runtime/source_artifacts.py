@@ -1,7 +1,6 @@
 """The source of a run, logged for people to read, and as a bundle where nobody else may have it."""
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,7 @@ def carry(run: "Run", captured: code.Captured, source: Path) -> tuple[Code, dict
         The code with its bundle's URI, and the tags that describe it.
     """
     source_code, tags = captured.code, {}
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as name:
+    with scratch.folder() as name:
         folder = Path(name)
         if source.is_file():
             shutil.copy(source, folder / source.name)

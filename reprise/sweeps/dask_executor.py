@@ -7,7 +7,6 @@ then is found by its key and not made twice.
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,9 +69,7 @@ class ClusterExecutor:
         files: Mapping[str, str] | None = None,
     ) -> None:
         self._client = _connect(address, files or {})
-        self._temporary = tempfile.TemporaryDirectory(
-            prefix=scratch.prefix(), ignore_cleanup_errors=True
-        )
+        self._temporary = scratch.folder(ignore_cleanup_errors=True)
         self.folder = Path(self._temporary.name)
         self._setup: dict[str, Any] = {"libraries": list(libraries), "preload": list(preload)}
         self._bundle: Any = None

@@ -8,17 +8,19 @@ comes with the commit.
 import json
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reprise.process import scratch
 from reprise.process.launcher import Launcher
 from reprise.process.periodic import periodic
 from reprise.process.task import StepTask
 from reprise.sweeps.executor import Task, WarmExecutor
+
+if TYPE_CHECKING:
+    import tempfile
 
 _POLL_SECONDS = 1.0
 _SERVER = "fork_server.py"  # beside the checkout, whose own may be of another commit
@@ -130,7 +132,7 @@ def _code(
     setup: Mapping[str, Any], bundle: bytes
 ) -> tuple["tempfile.TemporaryDirectory[str]", Path, dict[str, Any]]:
     """Check out the commit, and check that this worker's environment is the driver's."""
-    temporary = tempfile.TemporaryDirectory(prefix=scratch.prefix(), ignore_cleanup_errors=True)
+    temporary = scratch.folder(ignore_cleanup_errors=True)
     folder = Path(temporary.name)
     path, root = folder / "code.bundle", folder / "repository"
     path.write_bytes(bundle)

@@ -9,7 +9,6 @@ import itertools
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -123,9 +122,7 @@ class WarmExecutor:
         self._preload = preload
         self.workers = workers
         self._launcher = start(libraries)  # imports begin now, beside the caller's own
-        self._temporary = tempfile.TemporaryDirectory(
-            prefix=scratch.prefix(), ignore_cleanup_errors=True
-        )
+        self._temporary = scratch.folder(ignore_cleanup_errors=True)
         self.folder = Path(self._temporary.name)
         self._code = Path.cwd()
         self._environment: Mapping[str, str] = {}

@@ -107,7 +107,7 @@ def artifact(run_id: str, name: str, *, allow_large: bool = False) -> Iterator[P
     if cache:
         yield _cached(cache / run_id / name, fetch)
         return
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
+    with scratch.folder() as folder:
         yield fetch(folder)
 
 
@@ -122,7 +122,7 @@ def stored_in(run_id: str) -> str:
         path.write_text(holder, encoding="utf-8")
         return path
 
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
+    with scratch.folder() as folder:
         path = _cached(cache / run_id / STORED_IN, ask) if cache else ask(folder)
         return answers.run_id(path.read_text(encoding="utf-8"))
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -91,7 +90,7 @@ def _dataset_source(uri: str) -> dict[str, str]:
 def log_text(run_id: str, name: str, text: str) -> None:
     """Store a text as an artifact of a run, replacing an earlier one of that name."""
     folder, _, last = name.rpartition("/")
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as temporary:
+    with scratch.folder() as temporary:
         path = Path(temporary, last)
         path.write_text(text, encoding="utf-8")
         deliver(Files(run_id, str(path), name=folder or None))

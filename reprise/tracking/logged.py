@@ -1,7 +1,6 @@
 """What runs have logged: their metrics with every point, their artifacts, their models' files."""
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from reprise.errors import TrackingError
+from reprise.process import scratch
 from reprise.tracking import answers
 from reprise.tracking.artifacts import _artifacts, _model_artifacts
 from reprise.tracking.search import get_run
@@ -78,7 +78,7 @@ def logged(run_id: str, *, models: Sequence[str] = ()) -> Iterator[Logged]:
     run = get_run(run_id)
     names = [name for name in run.data.metrics if not name.startswith(SYSTEM_METRICS)]
     points = {name: _points(run_id, name) for name in sorted(names)}
-    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+    with scratch.folder() as folder:
         try:
             _fetch(run, models, Path(folder))
         except (MlflowException, OSError) as error:

@@ -9,6 +9,7 @@ from repositories import commit_all, make_repository
 from reprise.capture.watch import Seen
 from reprise.errors import DataError, DigestMismatchError
 from reprise.observing import inputs
+from reprise.process import scratch
 from reprise.record.digest import sha256_text
 from reprise.record.schema import InputData
 
@@ -54,6 +55,14 @@ def test_a_file_from_elsewhere_is_named_by_its_absolute_path(project, tmp_path):
     (tmp_path / "far.csv").write_text("x")
 
     assert read(project, tmp_path / "far.csv") == ([str(tmp_path / "far.csv")], [])
+
+
+def test_a_file_that_the_engine_has_for_a_moment_is_none(project, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with scratch.folder() as name:
+        Path(name, "bundle").write_text("x")
+
+        assert read(project, Path(name, "bundle")) == ([], [])
 
 
 @pytest.mark.parametrize(
