@@ -11,7 +11,7 @@ from reprise.record.project_run import ProjectRun
 
 @contextmanager
 def made(experiment_id: str, planned: ProjectRun) -> Iterator[str]:
-    """Make a run for the block, whose process is alive while the block lasts; yield its id.
+    """Make a run for the block, and yield its id.
 
     The run is closed as FAILED after an error that a user can fix, as KILLED after any other end
     that is not the block's own.
@@ -23,8 +23,7 @@ def made(experiment_id: str, planned: ProjectRun) -> Iterator[str]:
         try:
             admit()
             announce_run(planned.entry_point, run_id)
-            with tracking.beating(run_id):
-                yield run_id
+            yield run_id
         except RepriseError as error:
             _close(run_id, "FAILED", str(error))
             raise

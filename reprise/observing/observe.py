@@ -75,7 +75,7 @@ def observe(
     )
     folders = {*inputs.folders_of_data(process.folder)}
     folders |= {path.parent for path in process.provided if path.parent.is_dir()}
-    with watching() as watch:
+    with tracking.beating(process.run_id), watching() as watch:
         context = tracking.process_context(process.run_id, process.environment)
         variables = watch.variables({**process.environment, **context})
         exit_code = None

@@ -1,6 +1,7 @@
 """A project that knows nothing of the engine is recorded from outside, and reproduced elsewhere."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 from pydantic import Field
@@ -233,6 +234,20 @@ def test_a_script_that_sets_the_experiment_of_its_run_is_replayed_in_it(
     assert original.record.observed.runs == ()
     assert replay.verdict is Verdict.IDENTICAL
     assert store.run(replay.new_run_id).info.experiment_id == team
+
+
+def test_a_run_and_its_replay_show_that_they_are_alive(project, colleague, again, monkeypatch):
+    beating = []
+    monkeypatch.setattr(
+        "reprise.tracking.beating", lambda run_id: nullcontext(beating.append(run_id))
+    )
+    original = made()
+    colleague()
+
+    replay = again(original)
+
+    assert beating[:1] == [original.run_id]
+    assert beating[-1:] == [replay.new_run_id]
 
 
 def test_a_run_that_reads_the_clock_differs_because_it_is_not_deterministic(
