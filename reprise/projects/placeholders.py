@@ -37,9 +37,8 @@ _MODULES_TAKE_CODE = frozenset(
     {"code", "cProfile", "ensurepip", "pdb", "pip", "profile", "runpy", "timeit", "trace", "uv"}
 )
 _CHANGES_NEXT = re.compile(r"(\\|\$\{?\w*)$")
-_FIELD = re.compile(
-    r"([^.\[]*)(.*)", re.DOTALL
-)  # as `str.format` reads it: a name may have a hyphen
+# As `str.format` reads it: a name may have a hyphen.
+_FIELD = re.compile(r"([^.\[]*)(.*)", re.DOTALL)
 _NESTED = re.compile(r"\{([^.\[{}]+)")
 # Command substitution, `$'…'`, a here-document, a comment: code within code, or other quotes.
 _INTRICATE = re.compile(r"`|\$\(|\$['\"]|<<|(^|[\s;&|()])#")

@@ -130,7 +130,8 @@ def check(
     by_code: dict[Code, list[Finding]] = {}
     for number, run in enumerate(runs, 1):
         on_stage(f"reading the record of run {number} of {len(runs)}")
-        if run.data.tags.get(tracking.ENTRY_POINT) in without or _is_on_anothers_record(run):
+        is_left_out = run.data.tags.get(tracking.ENTRY_POINT) in without
+        if is_left_out or not original_run.has_own_record(run):
             continue
         finding = _first_look(run)
         if finding.entry_point in without:
@@ -185,11 +186,6 @@ def make_again(
         replace(f, replay=reproduce(f.original)) if f.original and f.run_id in chosen else f
         for f in findings
     ]
-
-
-def _is_on_anothers_record(run: "Run") -> bool:
-    """Return whether the process of another run has made this one: the two are one replay."""
-    return tracking.RECORDED_BY in run.data.tags
 
 
 def _first_look(run: "Run") -> Finding:

@@ -72,6 +72,11 @@ def read(run_id: str) -> OriginalRun:
     return of(tracking.get_run(run_id))
 
 
+def has_own_record(run: "Run") -> bool:
+    """Return whether a run is not on the record of another one, whose process has made it."""
+    return tracking.RECORDED_BY not in run.data.tags
+
+
 def of(run: "Run") -> OriginalRun:
     """Return a run with its record, or with what its tags and parameters say.
 

@@ -175,7 +175,7 @@ class _Family:
 
 def _on_their_own_record(parent: "Run") -> "list[Run]":
     """Return the child runs with a record of their own; others are compared with their parent."""
-    return [run for run in tracking.children(parent) if tracking.RECORDED_BY not in run.data.tags]
+    return list(filter(original_run.has_own_record, tracking.children(parent)))
 
 
 def _number(text: str) -> int:
