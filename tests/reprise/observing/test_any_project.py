@@ -7,7 +7,7 @@ is reproduced from another clone.
 from dataclasses import dataclass, field
 
 import pytest
-from pydantic import Field
+from asking import AskingParameters
 from repositories import commit_all, git, make_repository
 
 from reprise.commands.run import How, ordered, run
@@ -15,7 +15,6 @@ from reprise.record.verdict import Verdict
 from reprise.replay import original_run
 from reprise.replay.prepare import Request
 from reprise.replay.replay import reproduce
-from reprise.runtime.parameters import Parameters
 
 pytestmark = [
     pytest.mark.slow,
@@ -156,14 +155,6 @@ CASES = {
         runs=1,
     ),
 }
-
-
-class AskingParameters(Parameters):
-    """Ask for a replay."""
-
-    entry_point = "asking"
-
-    size: int = Field(1, description="a size")
 
 
 def write(folder, files):

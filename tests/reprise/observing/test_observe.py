@@ -4,7 +4,7 @@ import json
 from contextlib import nullcontext
 
 import pytest
-from pydantic import Field
+from asking import AskingParameters
 from repositories import commit_all, git, make_repository
 
 from reprise import tracking
@@ -15,7 +15,6 @@ from reprise.record.verdict import Verdict
 from reprise.replay import original_run
 from reprise.replay.prepare import Request
 from reprise.replay.replay import reproduce
-from reprise.runtime.parameters import Parameters
 
 pytestmark = pytest.mark.usefixtures("plain_git", "warm_processes")
 
@@ -69,14 +68,6 @@ if mode == "runs of its own":
     with mlflow.start_run(run_name="second"):
         mlflow.log_metric("other", alpha)
 """
-
-
-class AskingParameters(Parameters):
-    """Ask for a replay."""
-
-    entry_point = "asking"
-
-    size: int = Field(1, description="a size")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from asking import AskingParameters
 from repositories import commit_all, git, make_repository, publish
 
 from reprise import tracking
@@ -12,7 +13,6 @@ from reprise.record.verdict import Verdict
 from reprise.replay import original_run
 from reprise.replay.prepare import Request
 from reprise.replay.replay import reproduce
-from reprise.runtime.parameters import Parameters
 
 pytestmark = pytest.mark.usefixtures("plain_git", "warm_processes")
 
@@ -67,12 +67,6 @@ for number in (1, 2, 3):
         engine.record(number * float(sys.argv[1]))
 """
 ALWAYS = {"REPRISE_PROTOCOL", "REPRISE_CODE", "REPRISE_DATA_FOLDER", "REPRISE_PERMISSIONS"}
-
-
-class AskingParameters(Parameters):
-    """Ask for a replay."""
-
-    entry_point = "asking"
 
 
 @pytest.fixture

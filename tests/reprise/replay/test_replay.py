@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from pydantic import Field
+from asking import AskingParameters
 from repositories import commit_all, fingerprint, git, make_repository, publish
 
 from reprise import tracking
@@ -17,7 +17,6 @@ from reprise.replay.original_run import OriginalRun
 from reprise.replay.prepare import Request
 from reprise.replay.replay import reproduce
 from reprise.replay.verdicts import Replay
-from reprise.runtime.parameters import Parameters
 
 pytestmark = pytest.mark.usefixtures("plain_git", "warm_processes")
 
@@ -78,14 +77,6 @@ if __name__ == "__main__":
     launch(StepParameters, main)
 """
 PLAIN = "import sys, mlflow\nmlflow.log_metric('length', len(sys.argv[1]))\n"
-
-
-class AskingParameters(Parameters):
-    """Ask for a run to be made again."""
-
-    entry_point = "asking"
-
-    size: int = Field(1, description="a size")
 
 
 @pytest.fixture
