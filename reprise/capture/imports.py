@@ -18,13 +18,6 @@ def sources(root: Path) -> list[Path]:
     folder = str(root.resolve())
     inner = _environments_in(folder)
 
-    @functools.cache  # thousands of modules lie in hundreds of folders
-    def resolved(path: str) -> str:
-        parent, name = os.path.split(path)
-        if not name or os.path.islink(path):  # noqa: PTH114 - as text, which is fast
-            return os.path.realpath(path)
-        return os.path.join(resolved(parent), name)  # noqa: PTH118
-
     modules = {**sys.modules}
     modules.pop("__mp_main__", None)  # multiprocessing's name for what this process has begun with
     files = (getattr(module, "__file__", None) for module in modules.values())
@@ -32,8 +25,16 @@ def sources(root: Path) -> list[Path]:
     return sorted(
         Path(file)
         for file in named
-        if bytecode.is_source(resolved(file), folder) and not resolved(file).startswith(inner)
+        if bytecode.is_source(_resolved(file), folder) and not _resolved(file).startswith(inner)
     )
+
+
+@functools.cache  # thousands of modules lie in hundreds of folders, and forks ask again
+def _resolved(path: str) -> str:
+    parent, name = os.path.split(path)
+    if not name or os.path.islink(path):  # noqa: PTH114 - as text, which is fast
+        return os.path.realpath(path)
+    return os.path.join(_resolved(parent), name)  # noqa: PTH118
 
 
 def _environments_in(folder: str) -> tuple[str, ...]:

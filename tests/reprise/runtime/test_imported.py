@@ -2,11 +2,13 @@
 
 import sys
 import types
+from pathlib import Path
 
 import pytest
 from repositories import clone, make_repository
 
 from reprise import tracking
+from reprise.capture import imports
 from reprise.errors import CodeError
 from reprise.runtime import imported
 
@@ -139,3 +141,11 @@ class TestReplays:
         imported.check(Recorded(), inner, clone=tmp_path / "clone")
 
         assert sys.modules["mylib"].__file__.startswith(str(tmp_path / "clone"))
+
+
+def test_where_a_module_lies_is_looked_up_once(monkeypatch):
+    found = imports.sources(Path.cwd())
+    looked = []
+    monkeypatch.setattr("os.path.islink", lambda path: looked.append(path) or False)
+    assert imports.sources(Path.cwd()) == found
+    assert not [path for path in looked if path.endswith(".py")]
