@@ -1,5 +1,6 @@
 """Stored splits: written once per content, and verified by digest before every use."""
 
+import contextlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from reprise import tracking
 from reprise.data.tables import bounded_memory, give_memory_back, read_parquet
 from reprise.errors import DataError, DigestMismatchError
-from reprise.process import scratch
+from reprise.process import locks, scratch
 from reprise.record.digest import canonical_json, sha256_file, sha256_json, sha256_table
 from reprise.record.schema import InputData
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
@@ -24,6 +25,7 @@ FOLDER = "data"
 SCHEMA = "schema.json"
 PART = re.compile(rf"runs:/([0-9a-f]{{32}})/{FOLDER}/({TRAIN}|{TEST})\.parquet")
 _FILES = (f"{TRAIN}.parquet", f"{TEST}.parquet", SCHEMA)
+_HOLDING = ("FINISHED", "RUNNING")  # what failed later is left alone
 _COMPRESSION = "zstd"
 _ROW_GROUP = 1 << 17  # rows that are written and read at a time
 
@@ -71,33 +73,49 @@ def store(
         run.log_digest("schema", sha256_json(schema))
         digest = sha256_json([schema, {part: f["content_sha256"] for part, f in files.items()}])
         sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
-        found = find_holder(run.experiment_id, digest, sizes=sizes)
-        holder = found or run.original_holder(digest)
         kept = run.may_store({part: f["content_sha256"] for part, f in files.items()})
-        if holder is None and kept:
-            if private:
-                raise DataError(
-                    "expected the data that the original run has stored, found that it is missing, "
-                    "and a replay sends no data of this machine. "
-                    f"Run {run.record.step.entry_point} again."
-                )
-            text = canonical_json({**schema, "files": files})
-            (folder / SCHEMA).write_text(text, encoding="utf-8")
-            run.log_folder(folder, FOLDER)
+        with _alone_with(digest):  # of processes that load it at once, the first one stores it
+            found = find_holder(run.experiment_id, digest, sizes=sizes)
+            holder = found or run.original_holder(digest)
+            if holder is None and kept:
+                if private:
+                    raise DataError(
+                        "expected the data that the original run has stored, found that it is "
+                        "missing, and a replay sends no data of this machine. "
+                        f"Run {run.record.step.entry_point} again."
+                    )
+                text = canonical_json({**schema, "files": files})
+                (folder / SCHEMA).write_text(text, encoding="utf-8")
+                run.log_folder(folder, FOLDER)
+                holder = run.run_id
+                tracking.log(run.run_id, tags=_tags(digest, holder))
     run.log_metrics({f"rows_{part}": found["rows"] for part, found in files.items()})
-    if holder is None and not kept:
+    if holder is None:
         return
-    run.set_tags({tracking.DATA_DIGEST: digest, tracking.STORED_IN: holder or run.run_id})
+    run.set_tags(_tags(digest, holder))
     stored = [
         InputData(
             name=part,
-            uri=f"runs:/{holder or run.run_id}/{FOLDER}/{part}.parquet",
+            uri=f"runs:/{holder}/{FOLDER}/{part}.parquet",
             sha256=found["content_sha256"],
             rows=found["rows"],
         )
         for part, found in files.items()
     ]
     tracking.log_inputs(run.run_id, stored, context="split")
+
+
+def _tags(digest: str, holder: str) -> dict[str, str]:
+    return {tracking.DATA_DIGEST: digest, tracking.STORED_IN: holder}
+
+
+@contextlib.contextmanager
+def _alone_with(digest: str) -> "Iterator[None]":
+    """Wait until no other process of this user stores this content, where that can be known."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # no folder to lock in
+            stack.enter_context(locks.alone(locks.cache() / "locks" / f"data-{digest[:2]}"))
+        yield
 
 
 def stored_input(inputs: "Iterable[InputData]") -> str | None:
@@ -120,9 +138,10 @@ def find_holder(
         Bytes of each file of the content. A file of another size is damaged, or another version
         of the library wrote it.
     """
-    for run in tracking.find_runs(experiment_id, tags={tracking.DATA_DIGEST: digest}, limit=100):
+    tags = {tracking.DATA_DIGEST: digest}  # which a run has as soon as all is stored
+    for run in tracking.find_runs(experiment_id, tags=tags, limit=100, finished=False):
         own = run.data.tags.get(tracking.STORED_IN) == run.info.run_id
-        if own and _is_stored(run.info.run_id, sizes or {}):
+        if own and run.info.status in _HOLDING and _is_stored(run.info.run_id, sizes or {}):
             return str(run.info.run_id)
     return None
 

@@ -1,17 +1,15 @@
 """The environment that the lock of a project at some commit asks for."""
 
-import fcntl
-import os
 import re
 import shutil
 import sys
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from reprise.capture import environment
 from reprise.console import warn
 from reprise.errors import CheckoutError, EnvironmentMismatchError
+from reprise.process import locks
 from reprise.projects import containment, requirements, uv
 from reprise.projects.requirements import Pin
 from reprise.record.schema import Environment
@@ -149,7 +147,7 @@ def built_from(
     folder = cache() / f"{sha256[:16]}-{python}"
     executable = folder / "bin" / "python"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.with_name(f"{folder.name}.lock")):
+    with locks.alone(folder.with_name(f"{folder.name}.lock")):
         complete = (folder / _COMPLETE).is_file() and executable.is_file()
         if not complete or _altered(folder, text):
             warn(f"building the environment of lock {sha256[:12]}")
@@ -168,8 +166,7 @@ def _text(path: Path) -> str:
 
 def cache() -> Path:
     """Return the folder of environments that were built for replays."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return Path(base, "reprise", "environments")
+    return locks.cache() / "environments"
 
 
 def _altered(folder: Path, lock: str) -> bool:
@@ -177,14 +174,6 @@ def _altered(folder: Path, lock: str) -> bool:
     installed = environment.installed_packages(map(str, folder.glob("lib/python*/site-packages")))
     locked = environment.locked_packages(lock)
     return bool(environment.deviations(locked, installed))
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock file; it is free again when this process ends, however it does."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def python_version(text: str) -> str:

@@ -1,7 +1,6 @@
 """Artifacts of runs: store them, fetch them once, and read records, bundles and models."""
 
 import contextlib
-import fcntl
 import tempfile
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -12,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from reprise.errors import RecordError, TrackingError
-from reprise.process import scratch
+from reprise.process import locks, scratch
 from reprise.record.schema import FILE_NAME, RunRecord, run_in
 from reprise.tracking import answers
 from reprise.tracking.search import find_runs, get_run
@@ -131,8 +130,7 @@ def _cached(path: Path, fetch: Callable[[str], Path]) -> Path:
     """Return a file that several processes read; the first of them fetches it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        with path.with_name(f"{path.name}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # released when this process ends, in any way
+        with locks.alone(path.with_name(f"{path.name}.lock")):
             if not path.exists():
                 with tempfile.TemporaryDirectory(dir=path.parent) as folder:
                     fetch(folder).rename(path)

@@ -4,6 +4,8 @@ import contextlib
 import json
 import shutil
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -111,6 +113,47 @@ class TestStore:
 
         assert store.tags(second)["reprise.stored_in"] == second
         assert pq.read_table(parquet(store, second)).equals(TRAIN)
+
+    def test_is_stored_once_by_two_that_load_it_at_once(self, store, recording, monkeypatch):
+        waits = threading.Event()  # the second, for the first
+        alone = splits.locks.alone
+        entered = []
+
+        @contextlib.contextmanager
+        def counted(path):
+            entered.append(path)
+            if len(entered) == 2:
+                waits.set()
+            with alone(path):
+                yield
+
+        monkeypatch.setattr(splits.locks, "alone", counted)
+        with recording(LoadDataParameters()) as first, recording(LoadDataParameters()) as second:
+            upload = first.log_folder
+
+            def uploading(*arguments):
+                assert waits.wait(60)
+                upload(*arguments)
+
+            parts = [("train", TRAIN), ("test", TEST)]
+            monkeypatch.setattr(first, "log_folder", uploading)
+            with ThreadPoolExecutor(2) as pool:
+                one = pool.submit(splits.store, first, parts, SCHEMA)
+                while not entered and not one.done():
+                    pass
+                two = pool.submit(splits.store, second, parts, SCHEMA)
+                one.result()
+                two.result()
+
+        assert "data/train.parquet" in store.files(first.run_id)
+        assert "data/train.parquet" not in store.files(second.run_id)
+        assert store.tags(second.run_id)["reprise.stored_in"] == first.run_id
+
+    def test_is_stored_where_nothing_can_be_locked(self, load, store, monkeypatch, tmp_path):
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+
+        assert "data/train.parquet" in store.files(load())
 
     def test_a_third_refers_to_the_first_too(self, store, load):
         first, _, third = load(), load(), load()

@@ -1,0 +1,28 @@
+"""Locks between the processes of a machine, which end with the process that holds them."""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def cache() -> Path:
+    """Return the folder of what the engine keeps for later runs of this user."""
+    given = os.environ.get("XDG_CACHE_HOME")
+    if given:
+        return Path(given, "reprise")
+    try:
+        return Path.home() / ".cache" / "reprise"
+    except RuntimeError:  # a user without a home
+        return Path(tempfile.gettempdir(), f"reprise-cache-{os.getuid()}")
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a lock file, which is made where there is none; wait while another process does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
