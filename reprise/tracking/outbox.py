@@ -19,7 +19,7 @@ from reprise.console import warn
 from reprise.errors import UndeliveredError
 from reprise.process import interrupts
 from reprise.tracking import spool
-from reprise.tracking.failures import is_servers, may_come_back
+from reprise.tracking.failures import forbids, is_servers, may_come_back
 from reprise.tracking.server import first_line, kept_address, shown_address
 from reprise.tracking.writes import End, Write
 
@@ -71,7 +71,7 @@ class Outbox:
             raise
         except Exception as error:
             is_foreign = write.run_id not in self.own  # to which one may have no access
-            if not is_servers(error) or (is_foreign and not may_come_back(error)):
+            if not is_servers(error) or (is_foreign and forbids(error)):
                 if kept:
                     spool.drop(kept)
                 raise

@@ -37,7 +37,7 @@ OF_AN_EVALUATION = {
     "its scores": ("POST .*/runs/log-batch", 3),
     "the end of an evaluation": ("POST .*/runs/update", 1),
 }
-AWAY = [kind for kind in KINDS if kind not in ("401", "403")]  # these forbid a registration
+AWAY = [kind for kind in KINDS if kind != "403"]  # this forbids a registration
 ONCE = ("lost", "gone", "cut", "500", "429")
 # The points at which `make test` tries every kind of fault.
 SHOWN_FIRST = ("its metrics", "the version of the model")

@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import (
+    PERMISSION_DENIED,
+    TEMPORARILY_UNAVAILABLE,
+    UNAUTHENTICATED,
+)
 
 from reprise import tracking
 from reprise.commands import sync
@@ -12,7 +17,7 @@ from reprise.errors import SpoolError, UndeliveredError
 from reprise.process import identity
 from reprise.tracking import outbox, spool, writes
 
-UNAVAILABLE = MlflowException("503", error_code=14)  # TEMPORARILY_UNAVAILABLE
+UNAVAILABLE = MlflowException("503", error_code=TEMPORARILY_UNAVAILABLE)
 FOREIGN_BOOT = {tracking.PROCESS: "host another-boot ns 1:1", tracking.SEEN: "99999999999"}
 
 
@@ -40,6 +45,10 @@ def away(monkeypatch):
 
 def refuse(*_, **__):
     raise UNAVAILABLE
+
+
+def fail(code):
+    raise MlflowException("no", error_code=code)
 
 
 def step(run_id, *calls):
@@ -138,6 +147,25 @@ def test_what_was_interrupted_is_sent_before_what_comes_next(store, run_id, monk
 def test_what_mlflow_refuses_is_not_kept(store, run_id):
     with pytest.raises(MlflowException):
         step(run_id, lambda run_id: tracking.log(run_id, metrics={"a\nb": 1.0}))
+
+    assert waiting() == []
+
+
+@pytest.mark.parametrize("code", [TEMPORARILY_UNAVAILABLE, UNAUTHENTICATED])
+def test_what_goes_to_another_run_is_kept_as_is_its_own(store, run_id, monkeypatch, code):
+    other = store.make_run(status="RUNNING")
+    monkeypatch.setattr(writes.Batch, "send", lambda *_, **__: fail(code))
+
+    with pytest.raises(UndeliveredError, match=other):
+        step(run_id, lambda _: score(other))
+
+
+def test_what_goes_to_a_run_to_which_one_has_no_access_is_refused(store, run_id, monkeypatch):
+    other = store.make_run(status="RUNNING")
+    monkeypatch.setattr(writes.Batch, "send", lambda *_, **__: fail(PERMISSION_DENIED))
+
+    with pytest.raises(MlflowException):
+        step(run_id, lambda _: score(other))
 
     assert waiting() == []
 
