@@ -12,7 +12,7 @@ import memory
 import pytest
 from forking import new_warm_process
 from hypothesis import settings
-from stores import copy_store, read_migrations_once
+from stores import copy_store, open_stores_quickly
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -105,7 +105,7 @@ def migrated(tmp_path_factory):
     """An empty store: migrating one takes seconds, copying its file does not."""
     from mlflow import MlflowClient
 
-    read_migrations_once()
+    open_stores_quickly()
     path = tmp_path_factory.mktemp("store") / "empty.db"
     MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
     return path

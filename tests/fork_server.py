@@ -31,7 +31,7 @@ from typing import Any, NoReturn
 
 from becoming import DESCRIPTORS, execute_child, receive, send
 from rehearsal import rehearse
-from stores import read_migrations_once
+from stores import open_stores_quickly
 
 # skops first, as it searches all modules loaded so far.
 LIBRARIES = (
@@ -292,7 +292,7 @@ def main() -> None:
     for library in LIBRARIES:
         with contextlib.suppress(ImportError):
             importlib.import_module(library)
-    read_migrations_once()
+    open_stores_quickly()
     rehearse()
     gc.collect()
     gc.freeze()  # forks share these objects; collecting them would copy their pages

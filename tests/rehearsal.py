@@ -21,7 +21,16 @@ def rehearse() -> None:
 def _log_a_model(folder: Path) -> None:
     import mlflow
     from mlflow import MlflowClient
-    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.entities import (
+        Dataset,
+        DatasetInput,
+        InputTag,
+        LoggedModelOutput,
+        LoggedModelStatus,
+        Metric,
+        Param,
+        RunTag,
+    )
 
     # Not by mlflow.start_run: it remembers the git branch of this process.
     client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
@@ -31,6 +40,14 @@ def _log_a_model(folder: Path) -> None:
     client.log_text(run_id, "text", "text.txt")
     client.download_artifacts(run_id, "text.txt")
     client.search_runs([experiment], "tags.t = '1'")
+    client.search_runs([experiment], "attributes.status = 'FINISHED' AND tags.t = '1'")
+    client.log_inputs(run_id, [DatasetInput(Dataset("d", "1", "code", "{}"), [InputTag("t", "1")])])
+    model = client.create_logged_model(experiment, name="model", source_run_id=run_id)
+    client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+    client.log_batch(run_id, [Metric("n", 1.0, 1, 0, model_id=model.model_id)])
+    client.get_experiment_by_name("rehearsal")
+    client.get_run(run_id)
     client.set_terminated(run_id)
     mlflow.sklearn.save_model(
         _fitted(),
