@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reprise.errors import DataError
+from reprise.record import lists
+from reprise.visible import option
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_UNITS_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+_UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_SECONDS_PER_DAY = 86_400
 
 
 def contiguous(column: pa.ChunkedArray) -> pa.Array:
@@ -38,11 +41,13 @@ def feature(name: str, column: pa.ChunkedArray) -> pa.Array:
         return _finite_or_missing(name, column.cast(pa.float64()))
     if types.is_date(kind) or types.is_timestamp(kind):
         return _days(column)
+    if types.is_time(kind) or types.is_duration(kind):
+        return _seconds(column)
     if _is_text(kind):
         return column.cast(pa.string())
     raise DataError(
-        f"Expected numbers, booleans, dates or text in column {name!r}, found {kind}. "
-        "Convert it, or leave it out of `features`."
+        f"Expected numbers, booleans, dates, times or text in column {name!r}, found {kind}. "
+        f"Convert it, or leave it out: {option('drop', lists.joined([name]))}."
     )
 
 
@@ -62,7 +67,7 @@ def _finite_or_missing(name: str, column: pa.Array) -> pa.Array:
     if infinite:
         raise DataError(
             f"Expected finite numbers in column {name!r}, found {infinite} infinite. "
-            "Replace them, or do without the column."
+            f"Replace them, or leave it out: {option('drop', lists.joined([name]))}."
         )
     missing = pc.is_nan(column)
     if not pc.any(missing).as_py():
@@ -79,7 +84,18 @@ def _days(column: pa.Array) -> pa.Array:
         return column.cast(pa.int32()).cast(pa.float64())
     unit = "ms" if types.is_date64(column.type) else column.type.unit
     units = column.cast(pa.int64()).cast(pa.float64(), safe=False)  # since 1970, in UTC
-    return pc.divide(units, float(_UNITS_PER_DAY[unit]))
+    return pc.divide(units, float(_UNITS_PER_SECOND[unit] * _SECONDS_PER_DAY))
+
+
+def _seconds(column: pa.Array) -> pa.Array:
+    """Convert times of day, since midnight, and durations."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    whole = pa.int32() if types.is_time32(column.type) else pa.int64()
+    units = column.cast(whole).cast(pa.float64(), safe=False)
+    return pc.divide(units, float(_UNITS_PER_SECOND[column.type.unit]))
 
 
 def labels(name: str, column: pa.ChunkedArray) -> pa.Array:
@@ -109,7 +125,7 @@ def labels(name: str, column: pa.ChunkedArray) -> pa.Array:
         raise DataError(
             f"Expected a label in every row of target {name!r}, found {labels.null_count} of "
             f"{len(labels)} missing, the first in row {first} below the column names. "
-            "Remove those rows, or name another target."
+            "Add -P drop_missing_labels=true, or name another target."
         )
     if types.is_floating(labels.type) or types.is_integer(labels.type):
         labels = _whole(name, labels)

@@ -6,13 +6,14 @@ text, the target is text, int64 or bool, and missing values are nulls.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from typing import TYPE_CHECKING, Any, cast
 
+from reprise.data.column_names import choices
+from reprise.data.column_names import listed as _listed
 from reprise.errors import DataError
-from steps import columns
+from steps import columns, selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from reprise.data.notices import Notice
+
 NAMED = ("iris", "wine", "breast_cancer", "digits")
 
 _TARGETS = {"iris": "species", "wine": "cultivar", "breast_cancer": "diagnosis", "digits": "digit"}
-_SHOWN = 10  # names in a message
 
 
 def named(name: str) -> tuple[pa.Table, str]:
@@ -56,7 +58,7 @@ def named(name: str) -> tuple[pa.Table, str]:
     from sklearn import datasets
 
     if name not in NAMED:
-        raise DataError(f"Expected a named data set, found {name!r}. {_choices(name, NAMED)}")
+        raise DataError(f"Expected a named data set, found {name!r}. {choices(name, NAMED)}")
     bunch = getattr(datasets, f"load_{name}")()
     table = {
         _snake(feature): pa.array(column)
@@ -71,7 +73,15 @@ def _snake(name: str) -> str:
     return re.sub(r"[^0-9a-z]+", "_", re.sub(r"\(.*?\)", "", name.lower())).strip("_")
 
 
-def prepare(table: pa.Table, *, target: str | None, features: Sequence[str] | None) -> pa.Table:
+def prepare(
+    table: pa.Table,
+    *,
+    target: str | None,
+    features: Sequence[str] | None,
+    drop: Sequence[str] = (),
+    drop_missing_labels: bool = False,
+    notices: list[Notice] | None = None,
+) -> pa.Table:
     """Select and convert the columns that a classifier is fitted on.
 
     Parameters
@@ -79,17 +89,23 @@ def prepare(table: pa.Table, *, target: str | None, features: Sequence[str] | No
     table : pyarrow.Table
         Data as read. Columns that need no conversion and are contiguous are not copied.
     target : str or None
-        Column to predict; None is the last one.
+        Column to predict; None is the last one that does not name the rows.
     features : sequence of str or None
-        Columns to predict it from, in that order; None is all but the target.
+        Columns to predict it from, in that order; None is all but the target and row names.
+    drop : sequence of str
+        Columns that are no features.
+    drop_missing_labels : bool
+        Whether rows without a label are left out.
+    notices : list of Notice, optional
+        Gets which target was chosen, and which columns and rows are left out.
 
     Returns
     -------
     pyarrow.Table
         Features, then the target, each one chunk, without metadata. Features: float32 and float64
-        stay; integers, booleans and decimals become float64; dates and times become float64 days
-        since 1970-01-01 UTC; text and dictionary-encoded columns become text. NaN becomes null.
-        Target: text, int64 or bool.
+        stay; integers, booleans and decimals become float64; dates become float64 days since
+        1970-01-01 UTC; times of day and durations become float64 seconds; text and
+        dictionary-encoded columns become text. NaN becomes null. Target: text, int64 or bool.
 
     Raises
     ------
@@ -99,66 +115,20 @@ def prepare(table: pa.Table, *, target: str | None, features: Sequence[str] | No
     """
     import pyarrow as pa
 
-    _refuse_duplicates("columns", table.column_names)
+    kept: list[Notice] = [] if notices is None else notices
     if table.num_rows == 0:
         raise DataError("Expected rows of data, found none. Check the data source.")
-    target = table.column_names[-1] if target is None else target
-    _require_column("target", target, table.column_names)
-    if features is None:
-        features = [name for name in table.column_names if name != target]
-    _check_features(features, target, table.column_names)
+    target, features = selection.select(table, target, features, drop=drop, notices=kept)
+    if drop_missing_labels:
+        table = selection.with_labels(table, target, kept)
     converted = {name: columns.feature(name, table.column(name)) for name in features}
     empty = [name for name, column in converted.items() if column.null_count == len(column)]
-    if empty:
-        raise DataError(
-            f"Expected values in every feature, found none in {_listed(empty)}. "
-            "Leave them out by naming the other columns in `features`."
-        )
+    for name in empty:
+        del converted[name]
+    kept.extend(selection.empty_notices(empty))
+    if not converted:
+        raise selection.no_features(target, empty)
     return pa.table(converted | {target: columns.labels(target, table.column(target))})
-
-
-def _check_features(features: Sequence[str], target: str, columns: list[str]) -> None:
-    if not features:
-        raise DataError(
-            f"Expected at least one feature besides the target {target!r}, found none. "
-            "Name one in `features`, or check the separator of the file."
-        )
-    _refuse_duplicates("`features`", features)
-    for feature in features:
-        _require_column("feature", feature, columns)
-    if target in features:
-        raise DataError(
-            f"Expected features other than the target, found {target!r} as both. "
-            "Remove it from `features`, or name another target."
-        )
-
-
-def _refuse_duplicates(where: str, names: Sequence[str]) -> None:
-    twice = list(dict.fromkeys(name for name in names if list(names).count(name) > 1))
-    if twice:
-        raise DataError(
-            f"Expected different names in {where}, found more than one {_listed(twice)}. "
-            "Rename or remove them."
-        )
-
-
-def _require_column(role: str, name: str, columns: list[str]) -> None:
-    if name not in columns:
-        raise DataError(
-            f"Expected a column for {role} {name!r}, found none. {_choices(name, columns)}"
-        )
-
-
-def _choices(name: str, names: Sequence[str]) -> str:
-    by_lower = {each.lower(): each for each in names}
-    nearest = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    advice = f"Did you mean {by_lower[nearest[0]]!r}? " if nearest else ""
-    return f"{advice}Choose from {_listed(names)}."
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def split(table: pa.Table, *, test_size: float, stratify: bool, seed: int) -> Iterator[pa.Table]:

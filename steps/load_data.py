@@ -3,12 +3,14 @@
 import contextlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reprise import tracking
+from reprise import console, tracking
 from reprise.data import sources, splits, tables
+from reprise.data.notices import Notice
+from reprise.data.read_options import DEFAULTS, ReadOptions
 from reprise.errors import DataError
 from reprise.record.digest import sha256_table
 from reprise.record.schema import InputData, run_in
@@ -36,6 +38,7 @@ class Opened:
     target: str | None
     description: InputData
     private: bool = False  # a replay must not send it anywhere
+    notices: list[Notice] = field(default_factory=list)
 
     def take_table(self) -> "pa.Table":
         """Return the table and forget it: a second reference would double the memory of a load."""
@@ -46,7 +49,7 @@ class Opened:
 def main(parameters: LoadDataParameters, run: RunRecorder) -> None:
     """Load a source into this run."""
     source_of = partial(opened, verify=run.verify_input, allow_large=parameters.allow_large)
-    with source_of(where(parameters, run)) as source:
+    with source_of(where(parameters, run), options=parameters.read_options()) as source:
         load(parameters, run, source)
     data_run = f"runs:/{run.run_id}"
     summary.done(
@@ -71,7 +74,12 @@ def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> No
         source.take_table(),
         target=parameters.target or source.target,
         features=parameters.feature_names(),
+        drop=parameters.dropped(),
+        drop_missing_labels=parameters.drop_missing_labels,
+        notices=source.notices,
     )
+    for notice in source.notices:
+        console.warn(notice)
     parts = dataset.split(
         table, test_size=parameters.test_size, stratify=parameters.stratify, seed=parameters.seed
     )
@@ -107,13 +115,19 @@ def ensure_loaded(named: str, run: RunRecorder, *, allow_large: bool = False) ->
 
 @contextlib.contextmanager
 def opened(
-    source: str, *, verify: Verify = lambda *_: None, allow_large: bool = False
+    source: str,
+    *,
+    options: ReadOptions = DEFAULTS,
+    verify: Verify = lambda *_: None,
+    allow_large: bool = False,
 ) -> Iterator[Opened]:
     """Read a source: a data set by name, a file, a URL or an object in S3.
 
     Parameters
     ----------
     source : str
+    options : ReadOptions
+        What the user says of a file.
     verify : callable
         Called with name, URI and digest, before the content is read.
     allow_large : bool
@@ -125,9 +139,16 @@ def opened(
         return
     with sources.fetch(source, known=dataset.NAMED, allow_large=allow_large) as fetched:
         verify(_SOURCE, fetched.uri, fetched.sha256)
-        table = tables.read_table(fetched.path, name=fetched.uri, allow_large=allow_large)
+        notices: list[Notice] = []
+        table = tables.read_table(
+            fetched.path,
+            name=fetched.uri,
+            options=options,
+            allow_large=allow_large,
+            notices=notices,
+        )
         opening = _opened(table, None, uri=fetched.uri, sha256=fetched.sha256)
-        opening.private = fetched.private
+        opening.private, opening.notices = fetched.private, notices
         del table
     yield opening  # the content is still that of the digest
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from reprise.data import splits, tables
+from reprise.data import parquet_files, splits
 from reprise.models.model_store import log_model
 from reprise.runtime import summary
 from reprise.runtime.recorder import RunRecorder
@@ -41,7 +41,7 @@ def train(
     X, y = dataset.features_and_labels(
         splits.read(run, load_run_id, splits.TRAIN, allow_large=parameters.allow_large)
     )
-    tables.give_memory_back()
+    parquet_files.give_memory_back()
     model = build(parameters, X)
     if parameters.cv:
         run.log_metrics(

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reprise import tracking
-from reprise.data.tables import bounded_memory, give_memory_back, read_parquet
+from reprise.data.parquet_files import give_memory_back, read_parquet
+from reprise.data.tables import bounded_memory
 from reprise.errors import DataError, DigestMismatchError
 from reprise.process import locks, scratch
 from reprise.record.digest import canonical_json, sha256_file, sha256_json, sha256_table

@@ -81,32 +81,18 @@ def refuse_expanding_text(file: "pq.ParquetFile", path: Path, name: str) -> None
                 refuse_size(total, name)
 
 
-class CountedStream:
-    """A binary stream that raises an error after too many bytes."""
+def refuse_expanding_dictionaries(table: "pa.Table", name: str) -> None:
+    """Refuse columns that store a text once and repeat it, if they are too large as text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    def __init__(self, stream: "pa.NativeFile", name: str) -> None:
-        self._stream = stream
-        self._name = name
-        self._read = 0
-        self.closed = False
-        self.mode = "rb"
-
-    def read(self, size: int = -1) -> bytes:
-        """Read at most `size` bytes."""
-        block: bytes = self._stream.read(size if size >= 0 else limits.SOURCE_BYTES + 1)
-        self._read += len(block)
-        if self._read > limits.SOURCE_BYTES:
-            limit = size_text(limits.SOURCE_BYTES)
-            raise too_large(self._name, "more when unpacked", limit)
-        return block
-
-    def readable(self) -> bool:
-        """Return True: the stream can be read."""
-        return True
-
-    def close(self) -> None:
-        """Close the stream."""
-        self.closed = True
+    total = 0
+    for column in table.columns:
+        for chunk in column.chunks if pa.types.is_dictionary(column.type) else ():
+            if pa.types.is_string(chunk.dictionary.type):
+                lengths = pc.cast(pc.binary_length(chunk.dictionary), pa.int64())
+                total += pc.sum(pc.take(lengths, chunk.indices)).as_py() or 0
+                refuse_size(total, name)
 
 
 def lines(file: "IO[bytes] | Any", name: str) -> Iterator[bytes]:
@@ -128,9 +114,9 @@ def lines(file: "IO[bytes] | Any", name: str) -> Iterator[bytes]:
         yield line
 
 
-def refuse_wide_header(file: "IO[bytes] | Any", name: str, delimiter: str) -> None:
-    """Refuse a CSV file with too many columns in its first row."""
-    text = (line.decode("utf-8", "replace") for line in lines(file, name))
+def refuse_wide_header(lines_: Iterator[bytes], name: str, delimiter: str) -> None:
+    """Refuse a CSV file with too many columns in the first row of its lines."""
+    text = (line.decode("utf-8", "replace") for line in lines_)
     try:
         header = next(csv.reader(text, delimiter=delimiter), [])
     except csv.Error:  # the reader has a better message

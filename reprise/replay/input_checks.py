@@ -10,7 +10,7 @@ from pathlib import Path
 from reprise import tracking
 from reprise.capture import environment
 from reprise.data import sources, splits
-from reprise.data.tables import give_memory_back
+from reprise.data.parquet_files import give_memory_back
 from reprise.errors import DataError, DigestMismatchError, RepriseError
 from reprise.git import repository_root
 from reprise.observing import inputs

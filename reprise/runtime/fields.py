@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from reprise.errors import CheckoutError
+from reprise.record import lists
 from reprise.urls import EXPECTED, RepositoryUrl, holds_credentials
 
 EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
@@ -29,6 +30,12 @@ def _of_a_repository(address: str | None) -> str | None:
     return address if url.scheme == "ssh" else _without_credentials(address)
 
 
+def _several(text: str | None) -> str | None:
+    if text is not None:
+        lists.split(text)
+    return text
+
+
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Address = Annotated[str, AfterValidator(_without_credentials)]
 OptionalAddress = Annotated[str | None, AfterValidator(_without_credentials)]
@@ -36,6 +43,15 @@ RepositoryAddress = Annotated[
     str | None,
     Field(json_schema_extra={"expected": f"{EXPECTED}, without credentials, or empty"}),
     AfterValidator(_of_a_repository),
+]
+Several = Annotated[
+    str | None,
+    Field(
+        json_schema_extra={
+            "expected": "values with commas between them (as in CSV), or a YAML list, or empty"
+        }
+    ),
+    AfterValidator(_several),
 ]
 AllowPath = Annotated[
     str | None,

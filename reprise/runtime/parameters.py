@@ -42,6 +42,7 @@ class Parameters(BaseModel):
 
     entry_point: ClassVar[str]
     locations: ClassVar[frozenset[str]] = frozenset()  # parameters that only say where data is
+    lists: ClassVar[frozenset[str]] = frozenset()  # parameters of several values, as `lists` writes
 
     @model_validator(mode="before")
     @classmethod

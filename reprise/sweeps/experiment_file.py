@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from reprise.errors import ExperimentFileError, ParameterError
+from reprise.record import lists
 from reprise.record.schema import as_text
 from reprise.runtime.parameters import Parameters
 from reprise.sweeps import yaml_file
@@ -80,13 +81,22 @@ def check(
 
 
 def _checked(values: Mapping[str, Any], model: type[Parameters]) -> Parameters:
-    several = [key for key, value in values.items() if isinstance(value, list | dict)]
+    texts = {key: _listed(value) if key in model.lists else value for key, value in values.items()}
+    several = [key for key, value in texts.items() if isinstance(value, list | dict)]
     if several:
         raise ParameterError(
-            f"expected one value each for {', '.join(several)}, found several. Write one; "
-            "a list of columns is text with commas."
+            f"expected one value each for {', '.join(several)}, found several. Write one."
         )
-    return model.parse({key: as_text(value) for key, value in values.items()})
+    return model.parse({key: as_text(value) for key, value in texts.items()})
+
+
+def _listed(value: Any) -> Any:
+    """Write a YAML list, or a mapping such as `day: "%d/%m/%Y"`, as one text."""
+    if isinstance(value, dict):
+        value = [key if each is None else f"{key}={each}" for key, each in value.items()]
+    if not isinstance(value, list) or any(isinstance(each, list | dict) for each in value):
+        return value
+    return lists.joined(as_text(each) for each in value) or None
 
 
 def expand(

@@ -27,6 +27,7 @@ RECORD_ENTRIES = 100_000  # inputs, files, packages or metrics of one run
 SOURCE_BYTES = 2 * GIB  # of a download, and of an unpacked CSV file
 SOURCE_SECONDS = 3600.0  # for a whole download: 2 GiB at 5 Mbit/s
 TABLE_BYTES = 2 * GIB  # in memory, both as a Parquet file claims and as measured
+WORKBOOK_BYTES = 512 * MIB  # of XML in an Excel workbook; a full sheet of ten columns has 500 MiB
 TABLE_COLUMNS = 10_000  # every column takes kilobytes, even an empty one
 DECODING_BYTES = 6 * GIB  # memory for reading a table: the table, its pages and Arrow's copies
 PARQUET_STRING_BYTES = 16 * MIB  # of one text in the footer, such as pandas' own description

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deploy.server import manifest
 from deploy.server.errors import ServerError
-from reprise.data import tables
+from reprise.data import formats, packing, tables
 from reprise.errors import RepriseError
 from reprise.models import model_store
 from reprise.projects import address
@@ -93,7 +93,7 @@ def model_file(content):
 def table(content):
     """Read a table, in each of the formats."""
     read = None
-    for suffix in tables.FORMATS:
+    for suffix in (*formats.FORMATS, *(f".csv{packed}" for packed in packing.PACKINGS)):
         with _file(content, f"table{suffix}") as path:
             try:
                 read = tables.read_table(path, name=path.name)

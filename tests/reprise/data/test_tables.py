@@ -13,7 +13,7 @@ import refusing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.data import tables
+from reprise.data import text_files
 from reprise.data.tables import read_table
 from reprise.errors import DataError
 
@@ -107,7 +107,7 @@ class TestTables:
         assert table.to_pydict() == {"a": ['x\r\ny, "z"', "u\nv"], "b": ["1", "w\n"]}
 
     def test_of_csv_keep_line_breaks_in_quotes_wherever_a_block_ends(self, written, monkeypatch):
-        monkeypatch.setattr(tables, "_BLOCK_BYTES", 50)
+        monkeypatch.setattr(text_files, "_BLOCK_BYTES", 50)
 
         table = read_table(written(b"a,b\n" + b'1,"x\n\n2,y"\n' * 99), name="x.csv")
 
@@ -121,7 +121,7 @@ class TestTables:
         self, late, expected, written
     ):
         row = b"1," + b"x" * 1000 + b"\n"
-        rows = 3 * tables._BLOCK_BYTES // len(row)
+        rows = 3 * text_files._BLOCK_BYTES // len(row)
 
         table = read_table(written(b"a,b\n" + row * rows + f"{late},x\n".encode()), name="x.csv")
 
@@ -132,7 +132,7 @@ class TestTables:
 
     def test_of_csv_are_read_in_memory_of_the_order_of_the_file(self, written):
         row = b"1," + b"x" * 1000 + b"\n"
-        rows = 6 * tables._BLOCK_BYTES // len(row)
+        rows = 6 * text_files._BLOCK_BYTES // len(row)
         path = written(b"a,b\n" + row * rows + b"2.5,x\n")  # all are converted once more
         code = (
             "import sys, pathlib, pyarrow, reprise.data.tables as tables\n"
@@ -157,7 +157,7 @@ class TestTables:
     ):
         path = tmp_path_factory.getbasetemp() / "order"
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(tables, "_BLOCK_BYTES", 50)
+            patch.setattr(text_files, "_BLOCK_BYTES", 50)
             types = []
             for values in orders:
                 path.write_text("a,b\n" + "".join(f"{value},0\n" for value in values))
@@ -173,16 +173,13 @@ class TestTables:
     @pytest.mark.parametrize(
         ("name", "content", "words"),
         [
-            ("x.xlsx", CSV, [".csv, .csv.gz, .tsv", ".parquet", "found .xlsx"]),
+            ("x.sav", CSV, [".csv, .tsv", ".parquet", ".gz, .bz2", "found .sav"]),
             ("https://h/download?id=x.csv", CSV, ["found no extension"]),
-            ("x.csv", b"a,b\n1,2\n\n3\n", ["Expected 2 columns", "found 1 in line 4"]),
             ("x.csv", b"a,b\n1,2,3\n", ["Expected 2 columns", "found 3 in line 2"]),
             ("x.csv", b'a,b\n"u\nv",2\n1,2,3\n', ["found 3 in line 4"]),
             ("x.csv", b'\xef\xbb\xbf"a,b",c\n1,2,3\n', ["Expected 2 columns", "found 3 in line 2"]),
-            ("x.tsv", b"a\tb\n1\n", ["found 1 in line 2"]),
-            ("x.csv.gz", packed(b"a,b\n1\n"), ["found 1 in line 2"]),
-            ("x.csv", b"a,b,a,c,b\n1,2,3,4,5\n", ["more than one a, b.", "Rename"]),
-            ("x.csv", b"a,,b, \n1,2,3,4\n", ["none for column 2, 4", "index=False"]),
+            ("x.tsv", b"a\tb\n1\t2\t3\n", ["found 3 in line 2"]),
+            ("x.csv.gz", packed(b"a,b\n1,2,3\n"), ["found 3 in line 2"]),
             ("x.csv", b"a,b\n1,2\n3,\xe9t\xe9\n", ["UTF-8", "0xe9 in line 3, byte 3"]),
             ("x.csv", b"\xe9,b\n1,2\n", ["UTF-8", "0xe9 in line 1, byte 1"]),
             ("x.csv", "a,b\n1,2\n".encode("utf-16"), ["UTF-8", "line 1, byte 1"]),
@@ -192,9 +189,7 @@ class TestTables:
             ("x.csv", b"\n\n", ["found none: x.csv"]),
             ("x.csv", b'a,b\n1,2\n3,"x\n4,5\n', ["quoted value", "row of line 3"]),
             ("x.csv", b'a,b\n1,2\n"3,x\n4,5\n', ["quoted value", "row of line 3"]),
-            ("x.csv", b"a;b\n1;2\n", ["Expected commas", "found ';'"]),
-            ("x.csv", b"a\tb\n1\t2\n", ["Expected commas", "found tabs"]),
-            ("x.tsv", b"a,b\n1,2\n", ["tabs (.tsv)", "found ','"]),
+            ("x.csv", b"a;b\n1;2;3\n4\n", ["Expected commas", "found ';'", "separator=';'"]),
             ("x.csv", b"<!DOCTYPE html>\n<p>Log in, please\n", ["found a web page"]),
             ("x.csv.gz", CSV, ["Expected gzip", "remove .gz"]),
             ("x.csv.gz", packed(CSV)[:-9], ["Expected gzip", "damaged"]),

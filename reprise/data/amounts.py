@@ -1,0 +1,125 @@
+"""Numbers as people write them: with thousands separators, percent signs and currencies."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reprise.data.read_options import AUTO
+from reprise.visible import option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from reprise.data.read_options import ReadOptions
+
+_CURRENCY = r"(\p{Sc}|[A-Z]{1,2}\p{Sc}|[A-Z]{3}|kr|zł|Kč|Ft)"
+_SPACES = "[ \u00a0\u202f]"  # also those that cannot break, which typesetters use
+
+
+@dataclass(frozen=True, kw_only=True)
+class Style:
+    """How numbers are written."""
+
+    decimal: str = "."
+    thousands: str | None = None
+    percent: bool = False
+    currency: bool = False
+
+    @classmethod
+    def of(cls, options: ReadOptions) -> Style:
+        """Return the style that a user describes; amounts of money group their digits."""
+        decimal = "." if options.decimal == AUTO else options.decimal
+        thousands = options.thousands
+        if options.currency and thousands is None:
+            thousands = "," if decimal == "." else "."
+        return cls(
+            decimal=decimal,
+            thousands=thousands,
+            percent=options.percent,
+            currency=options.currency,
+        )
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether it takes more than what the reader of a file converts."""
+        return bool(self.thousands or self.percent or self.currency)
+
+    @property
+    def _pattern(self) -> str:
+        mark = re.escape(self.decimal)
+        digits = "[0-9]+"
+        if self.thousands:
+            sign = self._thousands
+            digits = f"([0-9]+|[1-9][0-9]{{0,2}}({sign}[0-9]{{2,3}})*{sign}[0-9]{{3}})"
+        number = rf"({digits}({mark}[0-9]*)?|{mark}[0-9]+)([eE][+-]?[0-9]+)?"
+        if self.percent:
+            number = rf"{number}{_SPACES}*%?"
+        if self.currency:
+            number = rf"({_CURRENCY}{_SPACES}*)?[+-]?{number}({_SPACES}*{_CURRENCY})?"
+            return rf"^\s*([+-]?{number}|\({number}\))\s*$"
+        return rf"^\s*[+-]?{number}\s*$"
+
+    @property
+    def _thousands(self) -> str:
+        return _SPACES if self.thousands == " " else re.escape(str(self.thousands))
+
+    def matching(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Return, for each value, whether it is a number of this style."""
+        import pyarrow.compute as pc
+
+        return pc.match_substring_regex(column, self._pattern)
+
+    def matches(self, column: pa.ChunkedArray) -> bool:
+        """Return whether every value that is not missing is a number of this style."""
+        import pyarrow.compute as pc
+
+        start = column.slice(0, 1000)  # a column of other text is known by then
+        return bool(
+            pc.all(self.matching(start)).as_py() is not False
+            and column.null_count < len(column)
+            and pc.all(self.matching(column)).as_py()
+        )
+
+    def numbers(self, column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+        """Convert a column of text to numbers; None if a value is of another style."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not self.matches(column):
+            return None
+        plain = column
+        if self.currency:
+            plain = pc.replace_substring_regex(plain, r"^\s*\((.*)\)\s*$", r"-\1")
+            plain = pc.replace_substring_regex(plain, _CURRENCY, "")
+        if self.thousands:
+            plain = pc.replace_substring_regex(plain, self._thousands, "")
+        plain = pc.replace_substring_regex(plain, r"[\s\x{00a0}\x{202f}+]", "")
+        plain = pc.replace_substring_regex(plain, re.escape(self.decimal), ".")
+        is_percent = pc.ends_with(plain, "%") if self.percent else None
+        plain = pc.replace_substring(plain, "%", "")
+        try:
+            numbers = plain.cast(pa.int64() if not self.percent else pa.float64())
+        except pa.ArrowInvalid:
+            numbers = plain.cast(pa.float64())
+        if is_percent is None:
+            return numbers
+        return pc.if_else(is_percent, pc.divide(numbers, 100.0), numbers)
+
+
+def other_styles(options: ReadOptions) -> Iterator[tuple[str, str, Style]]:
+    """Yield, for each option not used yet, its words, itself as text, and the style it gives."""
+    own = Style.of(options)
+    group = own.thousands or ("," if own.decimal == "." else ".")
+    grouped = replace(own, thousands=group)
+    if not own.thousands:
+        yield f"{group!r} between thousands", option("thousands", group), grouped
+    if options.decimal == AUTO:
+        yield "decimal commas", option("decimal", ","), replace(own, decimal=",", thousands=None)
+    if not own.percent:
+        yield "percent signs", option("percent", "true"), replace(own, percent=True)
+    if not own.currency:
+        yield "currencies", option("currency", "true"), replace(grouped, currency=True)

@@ -1,0 +1,206 @@
+"""Values of cells as a person understands them: dates, durations, amounts, markers in numbers.
+
+Whatever a text file's reader can convert, it has converted; what is left here is text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reprise.data import amounts, column_names
+from reprise.data.notices import Notice
+from reprise.errors import DataError
+from reprise.record import lists
+from reprise.visible import option
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from reprise.data.read_options import ReadOptions
+
+_CLOCK = r"[0-9]{1,4}:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?"
+_DURATION = rf"^\s*-?([0-9]+ days?,? ?)?([+-]?{_CLOCK})?\s*$"
+_MOST_MARKERS = 3  # different ones in a column of numbers; more are text of another kind
+_SHOWN = 40  # characters of a cell in a message
+
+
+def understood(table: pa.Table, options: ReadOptions, notices: list[Notice]) -> pa.Table:
+    """Convert the columns of text that hold dates, durations or, as the options say, amounts.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Of different names.
+    options : ReadOptions
+    notices : list of Notice
+        Gets a notice for every column of text that would be numbers with an option.
+
+    Raises
+    ------
+    DataError
+        If a column of dates is missing, or has a value that is no date.
+    """
+    import pyarrow as pa
+
+    formats = dict(options.dates)
+    for name in formats:
+        if name not in table.column_names:
+            raise DataError(
+                f"Expected a column {name!r} as -P dates says, found none. "
+                f"{column_names.choices(name, table.column_names)}"
+            )
+    fields, columns = [], []
+    for field, column in zip(table.schema, table.columns, strict=True):
+        values = _without_markers(column, options.na_values) if options.na_values else column
+        if field.name in formats:
+            values = _dates(field.name, values, formats[field.name])
+        elif _is_text(values.type):
+            values = _converted(field.name, values, options, notices)
+        fields.append(pa.field(field.name, values.type, metadata=field.metadata))
+        columns.append(values)
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields, table.schema.metadata))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
+def _converted(
+    name: str, column: pa.ChunkedArray, options: ReadOptions, notices: list[Notice]
+) -> pa.ChunkedArray:
+    """Return durations or amounts, or the text itself, with a notice if it is almost numbers."""
+    first = _first(column)
+    if first is None:
+        return column
+    if (spans := _durations(column, first)) is not None:
+        return spans
+    style = amounts.Style.of(options)
+    if style.is_needed and (numbers := style.numbers(column)) is not None:
+        return numbers
+    if notice := _numbers_in_text(name, column, options):
+        notices.append(notice)
+    return column
+
+
+def _first(column: pa.ChunkedArray) -> str | None:
+    """Return the first value that is not missing."""
+    import pyarrow.compute as pc
+
+    place = pc.index(column.is_valid(), value=True).as_py()
+    return None if place < 0 else str(column[place])
+
+
+def _durations(column: pa.ChunkedArray, first: str) -> pa.ChunkedArray | None:
+    """Convert text such as ``1 days 02:03:04`` and ``25:10:00`` to durations, if all of it is."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    looks = pc.match_substring_regex(pa.array([first]), _DURATION)[0].as_py()
+    if not looks or not pc.all(pc.match_substring_regex(column, _DURATION)).as_py():
+        return None
+    full = pc.replace_substring_regex(column, r"^(\s*)([0-9]{1,4}:[0-9]{2})\s*$", r"\1\2:00")
+    spans = pd.to_timedelta(pd.Series(full.to_pylist(), dtype=object), errors="coerce")
+    if spans.isna().sum() != column.null_count:
+        return None
+    return pa.chunked_array([pa.Array.from_pandas(spans.astype("timedelta64[ns]"))])
+
+
+def _dates(name: str, column: pa.ChunkedArray, form: str | None) -> pa.ChunkedArray:
+    """Convert text, or numbers like 20240131, to timestamps.
+
+    Raises
+    ------
+    DataError
+        If a value does not have the format.
+    """
+    import pandas as pd
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_timestamp(column.type) or types.is_date(column.type):
+        return column
+    if types.is_floating(column.type):
+        column = column.cast(pa.int64(), safe=False)
+    texts = pd.Series(column.cast(pa.string()).to_pylist(), dtype=object)
+    zoned = form is not None and ("%z" in form or "%Z" in form)
+    given = "ISO8601" if form is None else form
+    try:
+        dates = pd.to_datetime(texts, format=given, errors="coerce", utc=zoned)
+    except ValueError as error:
+        raise DataError(
+            f"Expected a format of dates for column {name!r}, found {form!r} ({error}). "
+            "Correct -P dates."
+        ) from error
+    wrong = texts[dates.isna() & texts.notna()]
+    if len(wrong):
+        raise DataError(
+            f"Expected dates as {form or 'ISO 8601 writes them'} in column {name!r}, found "
+            f"{str(wrong.iloc[0])[:_SHOWN]!r} in row {wrong.index[0] + 1} below the column names. "
+            f"Give the format, for example {option('dates', f'{name}=%d/%m/%Y')}."
+        )
+    return pa.chunked_array([pa.Array.from_pandas(dates)])
+
+
+def _without_markers(column: pa.ChunkedArray, markers: tuple[str, ...]) -> pa.ChunkedArray:
+    """Return a column without the cells that stand for a missing value, as text or as a number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    kind = column.type
+    if _is_text(kind):
+        values = pa.array(markers, kind)
+    elif types.is_integer(kind) or types.is_floating(kind):
+        numbers = [n for n in map(_number, markers) if n is not None]
+        if types.is_integer(kind):
+            numbers = [n for n in numbers if n.is_integer() and abs(n) < 2**53]
+        values = pa.array(numbers, pa.float64()).cast(kind, safe=False)
+    else:
+        return column
+    if not len(values):
+        return column
+    missing = pc.is_in(column, value_set=values, skip_nulls=True)
+    if not pc.any(missing).as_py():
+        return column
+    return pc.if_else(missing, pa.scalar(None, kind), column)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _numbers_in_text(name: str, column: pa.ChunkedArray, options: ReadOptions) -> Notice | None:
+    """Return a notice if all cells are amounts, or if a few markers are among numbers."""
+    for words, option_text, style in amounts.other_styles(options):
+        if style.matches(column):
+            return Notice(name, f"its numbers are text: they have {words}", f"Add {option_text}.")
+    return _marker_notice(name, column, options)
+
+
+def _marker_notice(name: str, column: pa.ChunkedArray, options: ReadOptions) -> Notice | None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_number = amounts.Style.of(options).matching(column)
+    others = pc.drop_null(column.filter(pc.invert(is_number), null_selection_behavior="drop"))
+    cells = len(column) - column.null_count
+    if not len(others) or 2 * len(others) > cells:
+        return None
+    counts = pc.value_counts(others if isinstance(others, pa.Array) else others.combine_chunks())
+    if len(counts) > _MOST_MARKERS:
+        return None
+    markers: list[Any] = counts.field("values").to_pylist()
+    shown = ", ".join(repr(marker[:_SHOWN]) for marker in markers)
+    verb = "is" if len(others) == 1 else "are"
+    return Notice(
+        name,
+        f"{len(others):,} of {len(column):,} cells {verb} {shown}; the others are numbers, "
+        "but the column is text",
+        f"If that means missing, add {option('na_values', lists.joined(markers))}.",
+    )

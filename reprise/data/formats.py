@@ -1,0 +1,60 @@
+"""What the name of a file says of its format and of its packing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from reprise.data.packing import PACKINGS
+from reprise.errors import DataError
+
+# Files of lines of values, and the separator that goes with the extension; None: any.
+TEXT: dict[str, str | None] = {
+    ".csv": ",",
+    ".tsv": "\t",
+    ".tab": "\t",
+    ".txt": None,
+    ".data": None,
+}
+LINES_OF_JSON = (".jsonl", ".ndjson")
+ARROW = (".feather", ".arrow")
+WORKBOOKS = (".xlsx",)
+FORMATS = (*TEXT, ".parquet", *ARROW, *LINES_OF_JSON, *WORKBOOKS)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How to read a file.
+
+    Attributes
+    ----------
+    suffix : str
+        One of `FORMATS`, or "" if the member of a zip archive decides.
+    packing : str
+        One of `PACKINGS`, or "".
+    """
+
+    suffix: str
+    packing: str = ""
+
+
+def of(name: str) -> Format:
+    """Return the format of a path or an address.
+
+    Raises
+    ------
+    DataError
+        If it has no extension of a table.
+    """
+    file = (urlsplit(name).path if "://" in name else name).lower()
+    packing = next((known for known in PACKINGS if file.endswith(known)), "")
+    file = file.removesuffix(packing)
+    suffix = next((known for known in FORMATS if file.endswith(known)), "")
+    if suffix or packing == ".zip":
+        return Format(suffix, packing)
+    found = PurePosixPath(file).suffix or "no extension"
+    raise DataError(
+        f"Expected a table in {', '.join(FORMATS)} (packed: {', '.join(PACKINGS)}), found "
+        f"{found}: {name}. Convert it, or give it the extension of what it is."
+    )
