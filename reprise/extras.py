@@ -10,6 +10,7 @@ DISTRIBUTION = "mlflow-reprise"
 MODULES = {
     "dask": ("cloudpickle", "distributed"),
     "data": ("pandas", "pyarrow"),
+    "excel": ("python_calamine",),
     "models": ("scipy", "sklearn", "skops"),
     "plots": ("matplotlib",),
     "s3": ("boto3", "botocore"),

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SOURCES = sorted((ROOT / "reprise").rglob("*.py"))
 OPTIONAL = sorted(name for names in extras.MODULES.values() for name in names)
-MODULE_OF = {"scikit-learn": "sklearn"}
+MODULE_OF = {"python-calamine": "python_calamine", "scikit-learn": "sklearn"}
 BLOCKER = f"""
 import sys
 

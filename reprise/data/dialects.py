@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from reprise.data.notices import Notice
 from reprise.data.read_options import AUTO, SEPARATORS, WHITESPACE
+from reprise.data.table_limits import LINE_BYTES
 from reprise.errors import DataError
 from reprise.visible import option
 
@@ -83,6 +84,7 @@ class Dialect:
             yield from self._split(file, strict=True)
 
     def _split(self, lines: Iterable[str], *, strict: bool) -> Iterator[tuple[int, list[str]]]:
+        csv.field_size_limit(LINE_BYTES)  # Python's own limit is 128 KiB
         any_space = self.separator == WHITESPACE
         rows = csv.reader(
             self._cleaned(lines),

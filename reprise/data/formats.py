@@ -39,8 +39,8 @@ class Format:
     packing: str = ""
 
 
-def of(name: str) -> Format:
-    """Return the format of a path or an address.
+def of(name: str, *, within: str = "") -> Format:
+    """Return the format of a path or an address, or of a member of the archive `within`.
 
     Raises
     ------
@@ -56,5 +56,5 @@ def of(name: str) -> Format:
     found = PurePosixPath(file).suffix or "no extension"
     raise DataError(
         f"Expected a table in {', '.join(FORMATS)} (packed: {', '.join(PACKINGS)}), found "
-        f"{found}: {name}. Convert it, or give it the extension of what it is."
+        f"{found}: {within or name}. Convert it, or give it the extension of what it is."
     )

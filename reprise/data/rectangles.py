@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_LONGEST_CELL = 1 << 26  # characters; Python's own limit is 128 KiB
-
 
 @dataclass(frozen=True)
 class Shape:
@@ -79,7 +77,6 @@ def measure(rows: Iterator[tuple[int, list[str]]], *, has_names: bool) -> Shape:
     QuoteError
         If a quote does not end.
     """
-    csv.field_size_limit(_LONGEST_CELL)
     first = next(rows, (1, []))
     header = len(first[1])
     count = short = long = wider = 0

@@ -71,7 +71,8 @@ def read_table(
     form = formats.of(name)
     with bounded_memory(name, allow_large=allow_large):
         if not form.suffix:
-            form = formats.Format(formats.of(packing.member(path, name)).suffix, form.packing)
+            inner = formats.of(packing.member(path, name), within=name)
+            form = formats.Format(inner.suffix, form.packing)
         with packing.unpacked(path, form.packing, name, allow_large=allow_large) as file:
             table = _read(file, form.suffix, name, options, kept, allow_large=allow_large)
         if table.num_rows == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from reprise.data import column_names
@@ -12,12 +13,11 @@ from reprise.data.read_options import AUTO, MISSING
 from reprise.data.table_limits import refuse_size, too_large
 from reprise.errors import DataError
 from reprise.extras import explaining_missing
+from reprise.process import scratch
 from reprise.trust import limits
 from reprise.trust.documents import size_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pyarrow as pa
 
     from reprise.data.read_options import ReadOptions
@@ -55,19 +55,22 @@ def read(path: Path, *, name: str, options: ReadOptions, allow_large: bool = Fal
     try:
         if not allow_large:
             _refuse_large(path, name)
-        with calamine.CalamineWorkbook.from_path(path) as workbook:
-            sheet = _chosen(workbook.sheet_names, options.sheet, name)
-        frame = pd.read_excel(
-            path,
-            sheet_name=sheet,
-            engine="calamine",
-            header=options.header - 1 if options.header else None,
-            na_values=[*MISSING, *options.na_values],
-            keep_default_na=False,
-            comment=options.comment,
-            thousands=options.thousands,
-            decimal="." if options.decimal == AUTO else options.decimal,
-        )
+        with scratch.folder() as folder:
+            named = Path(folder) / "workbook.xlsx"  # the reader goes by the extension
+            named.symlink_to(path.absolute())
+            with calamine.CalamineWorkbook.from_path(named) as workbook:
+                sheet = _chosen(workbook.sheet_names, options.sheet, name)
+            frame = pd.read_excel(
+                named,
+                sheet_name=sheet,
+                engine="calamine",
+                header=options.header - 1 if options.header else None,
+                na_values=[*MISSING, *options.na_values],
+                keep_default_na=False,
+                comment=options.comment,
+                thousands=options.thousands,
+                decimal="." if options.decimal == AUTO else options.decimal,
+            )
     except (
         *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError),
         *(calamine.CalamineError, ValueError, OSError),
