@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reprise.data.notices import Notice
@@ -56,6 +56,8 @@ class Dialect:
         Character that starts a comment.
     first_line : int
         Line of the names, or of the first row, counted from 1.
+    width : int
+        Number of values in that line, as far as its start shows.
     """
 
     separator: str
@@ -63,6 +65,7 @@ class Dialect:
     encoding: str = "utf-8"
     comment: str | None = None
     first_line: int = 1
+    width: int = 0
 
     @property
     def is_plain(self) -> bool:
@@ -183,7 +186,8 @@ def detect(
                 f"Expected different characters for `{role}` and `decimal`, found {decimal!r} for "
                 f"both: {name}. Correct one."
             )
-    return dialect(separator, decimal)
+    width = max(map(len, rows(separator)[:1]), default=0)
+    return replace(dialect(separator, decimal), width=width)
 
 
 def _sampled(dialect: Dialect, lines: list[str]) -> list[list[str]]:

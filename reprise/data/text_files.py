@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reprise.data.notices import Notice
 
 _BLOCK_BYTES = table_limits.LINE_BYTES
+_WIDE = 1000  # columns; of as many, starting the tasks takes longer than they do
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class TextFile:
             path = Path(folder) / "rows.csv"
             rectangles.write(dialect.rows(self.path), shape, path)
             try:
-                return self._arrow_table(path, Dialect(",", dialect.decimal))
+                return self._arrow_table(path, Dialect(",", dialect.decimal, width=shape.width))
             except (pa.ArrowInvalid, UnicodeError) as error:
                 raise self._unknown(error) from error
 
@@ -119,6 +120,7 @@ class TextFile:
                 stream,
                 arrow_csv.ReadOptions(
                     block_size=_BLOCK_BYTES,
+                    use_threads=dialect.width < _WIDE,
                     encoding=dialect.encoding,
                     skip_rows=dialect.first_line - 1,
                     autogenerate_column_names=self.options.header == 0,

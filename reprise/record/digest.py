@@ -62,7 +62,8 @@ def sha256_table(table: "pa.Table") -> str:
     hasher.text(f"table {table.num_rows} {table.num_columns}")
     for name, column in zip(table.column_names, table.columns, strict=True):
         hasher.text(name)
-        _hash_column(hasher, column.combine_chunks())
+        # combine_chunks copies even a single chunk
+        _hash_column(hasher, column.chunk(0) if column.num_chunks == 1 else column.combine_chunks())
     return hasher.hexdigest()
 
 
@@ -121,7 +122,9 @@ def _hash_column(hasher: _Hasher, column: "pa.Array") -> None:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     hasher.text("string" if pa.types.is_large_string(column.type) else str(column.type))
-    hasher.raw(np.packbits(column.is_valid().to_numpy(zero_copy_only=False)))
+    missing = column.null_count  # most columns have none, and tables may have many columns
+    is_valid = column.is_valid().to_numpy(zero_copy_only=False) if missing else None
+    hasher.raw(np.packbits(np.ones(len(column), bool) if is_valid is None else is_valid))
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         text = pc.fill_null(column, "").cast(pa.large_string())
         _, offsets_buffer, data = text.buffers()
@@ -132,7 +135,7 @@ def _hash_column(hasher: _Hasher, column: "pa.Array") -> None:
     elif pa.types.is_boolean(column.type):
         hasher.raw(pc.fill_null(column, False).cast(pa.uint8()).to_numpy())
     elif pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
-        hasher.raw(pc.fill_null(column, 0).to_numpy())
+        hasher.raw((pc.fill_null(column, 0) if missing else column).to_numpy())
     else:
         raise TypeError(f"cannot digest a column of type {column.type}")
 
