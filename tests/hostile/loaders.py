@@ -10,6 +10,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+
 from deploy.server import manifest
 from deploy.server.errors import ServerError
 from reprise.data import formats, packing, tables
@@ -116,6 +118,22 @@ LOADERS = {
     "a table": table,
 }
 
+
+def _arrow():
+    table = pa.table({"a": [1, 2], "b": ["x", None]})
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_file(stream, table.schema) as out:
+        out.write_table(table)
+    return stream.getvalue().to_pybytes()
+
+
+def _zip():
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("xl/worksheets/sheet1.csv", "a,b\n1,2\n")
+    return stream.getvalue()
+
+
 _RECORD = GOLDEN.read_bytes()
 SEEDS = {
     "a record": [_RECORD],
@@ -151,7 +169,14 @@ SEEDS = {
         ).encode()
     ],
     "a model": [b"PK\x05\x06" + b"\0" * 18],
-    "a table": [b"a,b\n1,2\n3,4\n", b"a\tb\n1\t2\n"],
+    "a table": [
+        b"a,b\n1,2\n3,4\n",
+        b"a\tb\n1\t2\n",
+        b"a;b\n1,5;$2\n?\n",
+        b'{"a": 1, "b": "x"}\n',
+        _arrow(),
+        _zip(),
+    ],
 }
 
 

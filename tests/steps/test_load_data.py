@@ -8,6 +8,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from reprise import tracking
+from reprise.data.read_options import ReadOptions
+from reprise.errors import ParameterError
 from reprise.runtime import recorder
 from steps import load_data
 from steps.parameters import LoadDataParameters, TrainDecisionTreeParameters
@@ -80,3 +82,76 @@ def test_a_training_loads_data_again_that_was_deleted_from_its_load(store, recor
     assert same == first
     assert second == third != first
     assert "data/train.parquet" in store.files(second)
+
+
+def test_options_reach_the_reader_and_notices_the_terminal(store, recording, tmp_path, capsys):
+    path = tmp_path / "x.csv"
+    rows = "".join(f"{i};{i / 2:.1f};{'ab'[i % 2]};?\n".replace(".", ",") for i in range(20))
+    path.write_text(f";width;kind;empty\n{rows}")
+    parameters = LoadDataParameters(source=str(path), target="kind", na_values="?")
+
+    with recording(parameters) as run:
+        load_data.main(parameters, run)
+
+    printed = capsys.readouterr().err
+    assert "the file has ';' between its columns and decimal commas" in printed
+    assert "column 'Unnamed: 0': it only names or numbers the rows" in printed
+    assert "column 'empty': it has no values" in printed
+    assert run.record.step.raw_parameters["na_values"] == "?"
+    assert run.record.outputs.metrics["features"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("separator", "ab"),
+        ("decimal", "x"),
+        ("thousands", "x"),
+        ("encoding", "utf-99"),
+        ("encoding", "rot13"),
+        ("header", "0"),
+        ("header", "last"),
+        ("comment", "a"),
+        ("comment", "//"),
+        ("features", '"a'),
+        ("percent", "5"),
+    ],
+)
+def test_an_option_that_is_no_option_is_refused_in_one_line(name, value):
+    with pytest.raises(ParameterError, match=f"{name} must be") as caught:
+        LoadDataParameters.parse({name: value})
+
+    assert "\n" not in str(caught.value)
+    assert "For example: -P" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "expected"),
+    [
+        ("separator", "tab", "separator", "tab"),
+        ("separator", "\\t", "separator", "\\t"),
+        ("separator", "|", "separator", "|"),
+        ("header", "none", "header", 0),
+        ("header", "first", "header", 1),
+        ("header", "3", "header", 3),
+        ("thousands", " ", "thousands", " "),
+        ("na_values", " ", "na_values", (" ",)),
+        ("na_values", "", "na_values", ()),
+        ("encoding", "latin-1", "encoding", "latin-1"),
+        ("dates", "a=b,day=%d.%m.%Y", "dates", (("a=b", None), ("day", "%d.%m.%Y"))),
+    ],
+)
+def test_an_option_is_read_from_text(name, value, field, expected):
+    parameters = LoadDataParameters.parse({name: value})
+
+    assert getattr(parameters.read_options(), field) == expected
+    assert LoadDataParameters.parse(parameters.raw()) == parameters
+
+
+def test_parameters_of_a_run_before_there_were_options_read_as_they_did():
+    before = {"source": "x.csv", "target": "", "features": "a, b", "test_size": "0.33"}
+
+    parameters = LoadDataParameters.parse(before)
+
+    assert parameters.read_options() == ReadOptions()
+    assert parameters.feature_names() == ["a", "b"]

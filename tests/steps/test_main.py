@@ -193,9 +193,33 @@ def test_the_best_run_of_the_experiment_is_not_for_a_file_to_name(tmp_path):
         planned(experiment_file.read(file))
 
 
-def test_a_list_is_no_value_of_data(tmp_path):
+def test_a_list_of_columns_is_a_value_of_data(tmp_path):
     file = tmp_path / "x.yaml"
-    file.write_text("data: {features: [a, b]}\nsteps: [{step: train_dt}]\n")
+    file.write_text(
+        "data:\n"
+        "  features: ['Deaths, lon', b, ' c']\n"
+        "  na_values: ['?', -999]\n"
+        "  names: 'a, b'\n"
+        "  dates: {day: '%d/%m/%Y', when: null}\n"
+        "  drop: []\n"
+        "steps: [{step: train_dt}]\n"
+    )
 
-    with pytest.raises(ParameterError, match="load_data: expected one value each for features"):
+    loading, *_ = planned(experiment_file.read(file))
+
+    assert loading.feature_names() == ["Deaths, lon", "b", " c"]
+    assert loading.dropped() == []
+    options = loading.read_options()
+    assert options.na_values == ("?", "-999")
+    assert options.names == ("a", "b")
+    assert options.dates == (("day", "%d/%m/%Y"), ("when", None))
+    assert loading.raw()["features"] == '"Deaths, lon",b," c"'
+
+
+@pytest.mark.parametrize("value", ["{target: [a, b]}", "{features: [[a], b]}"])
+def test_other_lists_are_no_value_of_data(value, tmp_path):
+    file = tmp_path / "x.yaml"
+    file.write_text(f"data: {value}\nsteps: [{{step: train_dt}}]\n")
+
+    with pytest.raises(ParameterError, match="load_data: expected one value each for"):
         planned(experiment_file.read(file))
