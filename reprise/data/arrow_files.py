@@ -1,4 +1,4 @@
-"""Read a file of Arrow's own format (Feather), and lines of JSON."""
+"""Read a file of Arrow's own format: Feather, or a stream."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from reprise.data import column_names, table_limits
 from reprise.data.parquet_files import pandas_index
 from reprise.errors import DataError
-from reprise.trust import limits
-from reprise.trust.documents import size_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,34 +69,3 @@ def _checked(
             table_limits.refuse_size(size, name)
         batches.append(batch)
     return pa.Table.from_batches(batches, schema=reader.schema)
-
-
-def read_lines_of_json(path: Path, *, name: str, allow_large: bool = False) -> pa.Table:
-    """Read a file with one JSON object a line; an absent key is a missing value.
-
-    Raises
-    ------
-    DataError
-        If a line is no object, a column has values of several types, or the file is too large.
-    """
-    import pyarrow as pa
-    from pyarrow import json
-
-    size = path.stat().st_size
-    if size > limits.SOURCE_BYTES and not allow_large:
-        raise table_limits.too_large(name, size_text(size), size_text(limits.SOURCE_BYTES))
-    with path.open("rb") as file:
-        for _ in table_limits.lines(file, name):
-            pass
-    try:
-        table = json.read_json(path, json.ReadOptions(block_size=table_limits.LINE_BYTES))
-    except MemoryError:
-        raise
-    except (pa.ArrowException, OSError, UnicodeError) as error:
-        raise DataError(
-            f"Expected one JSON object a line with values of one type in each column, found "
-            f"others: {name} ({str(error)[:150]}). Correct the line."
-        ) from error
-    if not allow_large:
-        table_limits.refuse_columns(table.num_columns, name)
-    return table

@@ -10,6 +10,7 @@ from reprise.data import (
     cell_values,
     column_names,
     formats,
+    json_lines,
     packing,
     table_limits,
     workbooks,
@@ -99,7 +100,7 @@ def _read(
     if suffix in formats.ARROW:
         return arrow_files.read_feather(path, name=name, allow_large=allow_large)
     if suffix in formats.LINES_OF_JSON:
-        return arrow_files.read_lines_of_json(path, name=name, allow_large=allow_large)
+        return json_lines.read(path, name=name, allow_large=allow_large)
     return read_parquet_source(path, name, allow_large=allow_large)
 
 

@@ -148,6 +148,29 @@ def test_a_key_that_a_line_of_json_lacks_is_a_missing_value(read):
     }
 
 
+def test_dates_in_lines_of_json_are_dates(read):
+    table = read(
+        b'{"d": "2024-01-31", "t": "2024-01-31T10:00:00", "z": "2024-01-31T10:00:00Z", "s": "x"}\n',
+        "x.jsonl",
+    )
+
+    assert [str(kind) for kind in table.schema.types] == [
+        "date32[day]",
+        "timestamp[us]",
+        "timestamp[us, tz=UTC]",
+        "string",
+    ]
+
+
+def test_numbers_in_lines_of_json_may_have_a_fraction_late(read):
+    lines = [*(f'{{"n": {i}}}' for i in range(2500)), '{"n": 0.5, "t": "x"}']
+
+    table = read("\n".join(lines).encode(), "x.jsonl")
+
+    assert table["n"].to_pylist() == [*range(2500), 0.5]
+    assert table["t"].null_count == 2500
+
+
 def test_cells_of_a_workbook_keep_their_types(read):
     table = read(WORKBOOK, "x.xlsx")
 
@@ -253,7 +276,11 @@ def test_missing_values_of_a_typed_file_can_be_named(read):
         ("x.csv.bz2", bz2.compress(CSV)[:-9], ["Expected bzip2", "damaged"]),
         ("x.feather", CSV, ["Expected a Feather file"]),
         ("x.arrow", arrow(pa.table(TABLE))[:-300], ["Expected a Feather file"]),
-        ("x.jsonl", CSV, ["one JSON object a line"]),
+        ("x.jsonl", CSV, ["one JSON object a line", "in line 1"]),
+        ("x.jsonl", b'{"a": 1}\n[1]\n', ["in line 2 (list)"]),
+        ("x.jsonl", b"[" * 1_000_000, ["one JSON object a line"]),
+        ("x.jsonl", b'{"a": "\\ud800"}\n', ["values of one type"]),
+        ("x.jsonl", b"\n", ["found none"]),
         ("x.jsonl", b'{"a": 1}\n{"a": "x"}\n', ["values of one type"]),
         ("x.xlsx", CSV, ["Expected an Excel workbook"]),
         ("x.xlsx", zipped({"x.csv": CSV}), ["Expected an Excel workbook"]),

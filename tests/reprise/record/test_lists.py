@@ -31,5 +31,5 @@ def test_values_are_written_as_people_do(text, values):
 
 @pytest.mark.parametrize("text", ['"a', "a\nb", 'a,"b"c'])
 def test_what_is_no_row_is_refused(text):
-    with pytest.raises(ValueError, match="end of data|expected|several"):
+    with pytest.raises(ValueError, match=r"end of data|expected|several"):
         lists.split(text)
