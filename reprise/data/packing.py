@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # What each extension says, for an error.
 PACKINGS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "Zstandard", ".zip": "zip"}
 _BLOCK_BYTES = 1 << 20
+# Of archives: damaged, packed by a method that Python lacks, or with a password.
+_FAULTS = (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
 
 
 @contextmanager
@@ -57,7 +59,7 @@ def unpacked(path: Path, suffix: str, name: str, *, allow_large: bool) -> Iterat
             with _opened(path, suffix, name) as packed, content.open("wb") as out:
                 for block in _bounded(packed, name, allow_large=allow_large):
                     out.write(block)
-        except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        except (*_FAULTS, lzma.LZMAError) as error:
             raise _damaged(suffix, name) from error
         except OSError as error:
             if not error.errno:  # gzip's, bzip2's and Arrow's way to say that it is damaged
@@ -81,7 +83,7 @@ def member(path: Path, name: str) -> str:
                 for info in archive.infolist()
                 if not info.is_dir() and not info.filename.startswith("__MACOSX/")
             ]
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+    except (*_FAULTS, OSError) as error:
         raise _damaged(".zip", name) from error
     if len(files) != 1:
         found = ", ".join(sorted(info.filename for info in files)[:5]) or "none"

@@ -34,6 +34,12 @@ def zipped(files):
     return stream.getvalue()
 
 
+def _with_password(archive):
+    """Set the flag of an archive's directory that says that a file needs a password."""
+    place = archive.index(b"PK\x01\x02") + 8
+    return archive[:place] + b"\x01" + archive[place + 1 :]
+
+
 def arrow(table, writer=pa.ipc.new_file):
     stream = pa.BufferOutputStream()
     with writer(stream, table.schema) as out:
@@ -267,6 +273,8 @@ def test_missing_values_of_a_typed_file_can_be_named(read):
             ["one file in the archive", "a.csv, b.csv"],
         ),
         ("x.zip", zipped({}), ["found none"]),
+        ("x.zip", zipped({"x.csv": CSV}).replace(b"\x08\x00", b"\x63\x00"), ["Expected zip"]),
+        ("x.zip", _with_password(zipped({"x.csv": CSV})), ["without a password"]),
         ("x.zip", CSV, ["Expected zip", "remove .zip"]),
         ("x.zip", zipped({"x.sav": CSV}), ["found .sav"]),
         ("x.csv.xz", CSV, ["Expected xz"]),
