@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reprise.data import amounts, column_names
+from reprise.data import amounts, column_names, times
 from reprise.data.notices import Notice
 from reprise.errors import DataError
 from reprise.record import lists
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from reprise.data.read_options import ReadOptions
 
-_CLOCK = r"[0-9]{1,4}:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?"
-_DURATION = rf"^\s*-?([0-9]+ days?,? ?)?([+-]?{_CLOCK})?\s*$"
 _MOST_MARKERS = 3  # different ones in a column of numbers; more are text of another kind
 _SHOWN = 40  # characters of a cell in a message
 
@@ -74,7 +72,7 @@ def _converted(
     first = _first(column)
     if first is None:
         return column
-    if (spans := _durations(column, first)) is not None:
+    if (spans := times.spans(column, first)) is not None:
         return spans
     style = amounts.Style.of(options)
     if style.is_needed and (numbers := style.numbers(column)) is not None:
@@ -90,22 +88,6 @@ def _first(column: pa.ChunkedArray) -> str | None:
 
     place = pc.index(column.is_valid(), value=True).as_py()
     return None if place < 0 else str(column[place])
-
-
-def _durations(column: pa.ChunkedArray, first: str) -> pa.ChunkedArray | None:
-    """Convert text such as ``1 days 02:03:04`` and ``25:10:00`` to durations, if all of it is."""
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    looks = pc.match_substring_regex(pa.array([first]), _DURATION)[0].as_py()
-    if not looks or not pc.all(pc.match_substring_regex(column, _DURATION)).as_py():
-        return None
-    full = pc.replace_substring_regex(column, r"^(\s*)([0-9]{1,4}:[0-9]{2})\s*$", r"\1\2:00")
-    spans = pd.to_timedelta(pd.Series(full.to_pylist(), dtype=object), errors="coerce")
-    if spans.isna().sum() != column.null_count:
-        return None
-    return pa.chunked_array([pa.Array.from_pandas(spans.astype("timedelta64[ns]"))])
 
 
 def _dates(name: str, column: pa.ChunkedArray, form: str | None) -> pa.ChunkedArray:

@@ -180,12 +180,11 @@ def detect(
                 + (" -P decimal=,." if commas else "."),
             )
         )
-    for role, sign in (("separator", separator), ("thousands", options.thousands)):
-        if sign == decimal:
-            raise DataError(
-                f"Expected different characters for `{role}` and `decimal`, found {decimal!r} for "
-                f"both: {name}. Correct one."
-            )
+    if decimal == options.thousands:
+        raise DataError(
+            f"Expected different characters for `thousands` and `decimal`, found {decimal!r} for "
+            f"both: {name}. Correct one."
+        )
     width = max(map(len, rows(separator)[:1]), default=0)
     return replace(dialect(separator, decimal), width=width)
 
@@ -246,15 +245,32 @@ def _word(separator: str) -> str:
     return _WORDS.get(separator, separator)
 
 
+def _wide_encoding(sample: bytes) -> str | None:
+    """Return the encoding of text with two bytes for a letter; without a mark, it is no error."""
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if sample.count(0) * 3 < len(sample):
+        return None
+    return "utf-16-be" if sample[:1] == b"\0" else "utf-16-le"
+
+
+def starts_as_utf_8(path: Path) -> bool:
+    """Return whether the first bytes of a file are UTF-8, and not merely without an error."""
+    with path.open("rb") as file:
+        sample = file.read(_SAMPLE_BYTES)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return _wide_encoding(sample) is None
+
+
 def likely_encoding(path: Path) -> str:
     """Return the encoding that a file which is not UTF-8 seems to have."""
     with path.open("rb") as file:
         sample = file.read(_SAMPLE_BYTES)
-    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    zeros = sample.count(0) * 3 > len(sample)
-    if zeros:
-        return "utf-16-be" if sample[:1] == b"\0" else "utf-16-le"
+    if wide := _wide_encoding(sample):
+        return wide
     from charset_normalizer import from_bytes
 
     matches = from_bytes(sample, cp_isolation=_ENCODINGS)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
+from reprise.data.notices import Notice
 from reprise.data.packing import PACKINGS
+from reprise.data.read_options import DEFAULTS, ReadOptions
 from reprise.errors import DataError
 
 # Files of lines of values, and the separator that goes with the extension; None: any.
@@ -37,6 +39,26 @@ class Format:
 
     suffix: str
     packing: str = ""
+
+
+# Options that have no effect on a format, because the file itself says it.
+_FOR_WORKBOOKS_ONLY = ("sheet",)
+_FOR_TEXT_ONLY = ("separator", "encoding")
+_FOR_CELLS_ONLY = ("header", "names", "comment")
+
+
+def unused(suffix: str, options: ReadOptions) -> list[Notice]:
+    """Return a notice for each option that does not apply to a format."""
+    idle: tuple[str, ...] = _FOR_WORKBOOKS_ONLY
+    if suffix in WORKBOOKS:
+        idle = _FOR_TEXT_ONLY
+    elif suffix not in TEXT:
+        idle = (*_FOR_WORKBOOKS_ONLY, *_FOR_TEXT_ONLY, *_FOR_CELLS_ONLY)
+    return [
+        Notice(None, f"`{name}` has no effect on a file of {suffix}", "Leave it out.")
+        for name in idle
+        if getattr(options, name) != getattr(DEFAULTS, name)
+    ]
 
 
 def of(name: str, *, within: str = "") -> Format:

@@ -74,6 +74,7 @@ def read_table(
         if not form.suffix:
             inner = formats.of(packing.member(path, name), within=name)
             form = formats.Format(inner.suffix, form.packing)
+        kept.extend(formats.unused(form.suffix, options))
         with packing.unpacked(path, form.packing, name, allow_large=allow_large) as file:
             table = _read(file, form.suffix, name, options, kept, allow_large=allow_large)
         if table.num_rows == 0:

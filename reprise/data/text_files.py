@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reprise.data import dialects, rectangles, table_limits
+from reprise.data import column_names, dialects, rectangles, table_limits
 from reprise.data.dialects import Dialect
-from reprise.data.read_options import DEFAULTS, MISSING, ReadOptions
+from reprise.data.notices import Notice
+from reprise.data.read_options import AUTO, DEFAULTS, MISSING, ReadOptions
 from reprise.errors import DataError
 from reprise.process import scratch
 from reprise.trust import limits
@@ -19,8 +20,6 @@ from reprise.visible import option
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from reprise.data.notices import Notice
 
 _BLOCK_BYTES = table_limits.LINE_BYTES
 _WIDE = 1000  # columns; of as many, starting the tasks takes longer than they do
@@ -63,6 +62,8 @@ class TextFile:
             if not self.allow_large:
                 self._refuse_size()
             self._refuse_web_page()
+            if self.options.encoding == AUTO and not dialects.starts_as_utf_8(self.path):
+                raise self._undecodable(Dialect(",")) or self._of_wide_letters()
             dialect = dialects.detect(
                 self.path, self.name, self.separator, self.options, self.notices
             )
@@ -147,6 +148,14 @@ class TextFile:
                     f"{len(options.names)}. Correct -P names."
                 )
             names = list(options.names)
+        elif options.header == 1 and 2 * sum(map(_is_number, names)) > len(names):
+            self.notices.append(
+                Notice(
+                    None,
+                    f"the names of its columns look like values: {column_names.listed(names)}",
+                    f"If the first line is data, add {option('header', 'none')}.",
+                )
+            )
         return table.rename_columns(names)
 
     def _refuse_size(self) -> None:
@@ -200,6 +209,13 @@ class TextFile:
                     )
         return None
 
+    def _of_wide_letters(self) -> DataError:
+        likely = dialects.likely_encoding(self.path)
+        return DataError(
+            f"Expected UTF-8 text, found a zero byte beside every letter: {self.name}. It is "
+            f"probably {likely}: add {option('encoding', likely)}, or save it as UTF-8."
+        )
+
     def _shape(self, dialect: Dialect) -> rectangles.Shape:
         has_names = self.options.header > 0
         try:
@@ -226,6 +242,14 @@ class TextFile:
             f"Expected a CSV table, found what Arrow cannot read: {self.name} "
             f"({str(error)[:100]}). Write it again."
         )
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def no_rows(name: str) -> DataError:

@@ -303,6 +303,22 @@ def test_a_file_that_is_not_sound_is_refused(name, content, words, read):
     assert name in text
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "options"),
+    [
+        ("x.parquet", parquet(pa.table(TABLE)), {"separator": ";", "header": 0}),
+        ("x.csv", CSV, {"sheet": "Data"}),
+        ("x.xlsx", WORKBOOK, {"encoding": "utf-16"}),
+    ],
+)
+def test_options_without_effect_are_reported(name, content, options, read):
+    notices = []
+
+    read(content, name, notices=notices, **options)
+
+    assert [notice.text.split()[0] for notice in notices] == [f"`{option}`" for option in options]
+
+
 def test_a_sheet_that_is_not_there_is_refused_with_those_that_are(read):
     text = refusal(read, WORKBOOK, "x.xlsx", sheet="Dat")
 

@@ -95,13 +95,19 @@ class TestSeparators:
 
         assert "-P separator=" in refusal(read_table, path, name="x.txt")
 
-    def test_that_are_the_decimal_sign_are_refused(self, tmp_path):
+    def test_may_be_the_decimal_sign_of_quoted_numbers(self, read):
+        table, _ = read('a,b\n"1,5",2\n', decimal=",")
+
+        assert table.to_pydict() == {"a": [1.5], "b": [2]}
+
+    def test_of_thousands_are_not_the_decimal_sign(self, tmp_path):
         path = tmp_path / "x"
         path.write_text("a,b\n1,2\n")
+        options = ReadOptions(decimal=".", thousands=".")
 
-        text = refusal(read_table, path, name="x.csv", options=ReadOptions(decimal=","))
+        text = refusal(read_table, path, name="x.csv", options=options)
 
-        assert "different characters for `separator` and `decimal`" in text
+        assert "different characters for `thousands` and `decimal`" in text
 
 
 class TestNumbers:
@@ -205,13 +211,15 @@ class TestEncodings:
             ("город,n\nМосква,1\nКазань,2\n", "cp1251"),  # noqa: RUF001 - Cyrillic
             ("都市,n\n東京,1\n大阪,2\n", "cp932"),
             ("a,b\n1,2\n", "utf-16"),
+            ("a,b\n1,2\n", "utf-16-le"),
         ],
     )
-    def test_other_than_utf_8_are_refused_with_the_likely_one(self, text, encoding, tmp_path):
+    @pytest.mark.parametrize("name", ["x.csv", "x.tsv", "x.txt"])
+    def test_other_than_utf_8_are_refused_with_the_likely_one(self, name, text, encoding, tmp_path):
         path = tmp_path / "x"
         path.write_bytes(text.encode(encoding))
 
-        assert f"add -P encoding={encoding}," in refusal(read_table, path, name="x.csv")
+        assert f"add -P encoding={encoding}," in refusal(read_table, path, name=name)
 
     def test_that_are_wrong_are_refused(self, tmp_path):
         path = tmp_path / "x"
@@ -262,6 +270,12 @@ class TestHeaders:
         text = refusal(read_table, path, name="x.csv", options=ReadOptions(names=("a",), header=0))
 
         assert "as many names as columns of x.csv, 2, found 1" in text
+
+    def test_that_look_like_values_are_reported(self, read):
+        _, notices = read("5.1,3.5,setosa\n4.9,3.0,setosa\n")
+
+        assert "look like values: 5.1, 3.5, setosa" in notices[0]
+        assert "-P header=none" in notices[0]
 
     def test_that_are_blank_at_the_start_are_row_names(self, read):
         table, _ = read('"","a","b"\n"1",5,"x"\n"2",6,"y"\n')
@@ -381,6 +395,7 @@ class TestTimes:
             (["10:00:00.5", "10:01"], [36000.5, 36060]),
             (["25:10:00", "1:00"], [90600, 3600]),
             (["0 days 02:03:04", "-1 days +23:00:00"], [7384, -3600]),
+            (["1:08 PM", "12:00:30 am"], [47280, 30]),
             (["2 days", "1 days 00:00:00.000001"], [172800, 86400.000001]),
         ],
     )
@@ -400,7 +415,9 @@ class TestTimes:
         assert [(span - zero).total_seconds() for span in spans] == seconds
         assert found[-1] is None
 
-    @pytest.mark.parametrize("cells", [["10:00", "noon"], ["2 days", "3 weeks"], ["1:2:3:4"]])
+    @pytest.mark.parametrize(
+        "cells", [["10:00", "noon"], ["2 days", "3 weeks"], ["1:2:3:4"], ["13:00 PM"]]
+    )
     def test_among_text_are_text(self, cells, read):
         table, _ = read("\n".join(["a,b", *(f"{c},x" for c in cells)]))
 
