@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
     from reprise.data.read_options import ReadOptions
 
-_CURRENCY = r"(\p{Sc}|[A-Z]{1,2}\p{Sc}|[A-Z]{3}|kr|zł|Kč|Ft)"
+_CODES = (
+    "AED|ARS|AUD|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EGP|EUR|GBP|HKD|HUF|IDR|ILS|INR|JPY|KES|KRW|MXN|"
+    "MYR|NGN|NOK|NZD|PEN|PHP|PKR|PLN|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR"
+)
+_CURRENCY = rf"(\p{{Sc}}|[A-Z]{{1,2}}\p{{Sc}}|{_CODES}|kr|zł|Kč|Ft)"
 _SPACES = "[ \u00a0\u202f]"  # also those that cannot break, which typesetters use
 
 

@@ -211,7 +211,8 @@ def _separator(rows: dict[str, list[list[str]]], own: str | None, name: str) -> 
     even = [s for s in split if _is_even(rows[s], _MOST)]
     if even:
         return max(even, key=lambda s: len(rows[s][0]))
-    if own is None and _is_even(rows[WHITESPACE], _MOST):
+    spaced = rows[WHITESPACE]
+    if _is_even(spaced, _MOST) and (own is None or all(map(_has_number, spaced[1:]))):
         return WHITESPACE
     if own and not split:
         return own
@@ -228,6 +229,10 @@ def _is_even(rows: list[list[str]], part: float = 1.0) -> bool:
     """Return whether rows have the same number of values, which is more than one."""
     width = len(rows[0]) if rows else 0
     return width > 1 and sum(len(row) == width for row in rows) >= part * len(rows)
+
+
+def _has_number(row: list[str]) -> bool:
+    return any(re.fullmatch(r"[+-]?\d+([.,]\d+)?", cell) for cell in row)
 
 
 def _has_decimal_commas(rows: list[list[str]]) -> bool:

@@ -233,7 +233,8 @@ class TextFile:
             line, found = shape.too_wide
             raise DataError(
                 f"Expected {shape.header} columns as in the header, found {found} in line "
-                f"{line}: {self.name}. Fix that line; quote values with separators."
+                f"{line}: {self.name}. Fix that line; quote values with separators. "
+                "If the names are in another line, give its number: -P header=2, or none."
             )
         return shape
 

@@ -59,6 +59,14 @@ class TestSeparators:
         assert table.to_pydict() == {"a": [1, 3], "b": [2.5, 4.5], "c": ["x", "y"]}
         assert notices == []
 
+    def test_that_are_spaces_are_found_where_nothing_else_separates_numbers(self, read):
+        numbers, notices = read("Chins Situps Jumps\n5 162 60\n2 110 60\n")
+        words, _ = read("full name\nada lovelace\nalan turing\n")
+
+        assert numbers.to_pydict() == {"Chins": [5, 2], "Situps": [162, 110], "Jumps": [60, 60]}
+        assert "-P separator=whitespace" in notices[0]
+        assert words.column_names == ["full name"]
+
     def test_that_are_spaces_and_tabs_mixed_are_one_each(self, read):
         text = '  1.5   2\t"a name"\n 10.25 3\t"b"\n'
 
@@ -177,6 +185,11 @@ class TestNumbers:
         assert "-P na_values=" in notices[0]
         assert again["a"].to_pylist() == [*(i + 0.5 for i in range(9)), None]
         assert none == []
+
+    def test_before_words_in_capitals_are_no_amounts(self, read):
+        _, notices = read("a,b\n10.04 LTS,x\n12.04 LTS,y\n")
+
+        assert notices == []
 
     def test_of_text_with_a_few_numbers_are_text_without_a_notice(self, read):
         _, notices = read("a,b\nx,1\ny,1\n3,1\nz,1\n")
