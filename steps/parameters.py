@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from reprise.commands.parameters import AuditParameters, CompareParameters, ReproduceParameters
 from reprise.data import read_options
-from reprise.data.dialects import is_encoding
+from reprise.data.encodings import is_encoding
 from reprise.record import lists
 from reprise.runtime.fields import (
     EXAMPLE_ID,

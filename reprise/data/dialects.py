@@ -1,4 +1,4 @@
-"""How a file of separated values is written: separator, decimal sign and encoding."""
+"""How a file of separated values is written: separator, decimal sign, comments."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reprise.data.encodings import SAMPLE_BYTES
 from reprise.data.notices import Notice
 from reprise.data.read_options import AUTO, SEPARATORS, WHITESPACE
 from reprise.data.table_limits import LINE_BYTES
@@ -21,15 +22,12 @@ if TYPE_CHECKING:
 
     from reprise.data.read_options import ReadOptions
 
-_SAMPLE_BYTES = 1 << 18
 _SAMPLE_ROWS = 100
 _CANDIDATES = (",", ";", "\t", "|")
 _WORDS = {"\t": "tab", " ": "space"}
 _MOST = 0.9  # part of the rows that must agree where a file is ragged
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", re.IGNORECASE)
 _DECIMAL_POINT = re.compile(r"\s*[+-]?\d*\.\d+(e[+-]?\d+)?\s*", re.IGNORECASE)
-# Encodings to look for, the most likely first; each decodes text of the others without an error.
-_ENCODINGS = ["cp1252", "cp1250", "cp1251", "cp1253", "cp932", "gb18030", "big5", "cp949"]
 
 
 class QuoteError(Exception):
@@ -148,8 +146,8 @@ def detect(
     """
     encoding = "utf-8" if options.encoding == AUTO else codecs.lookup(options.encoding).name
     with path.open("rb") as file:
-        sample = file.read(_SAMPLE_BYTES)
-    whole = len(sample) < _SAMPLE_BYTES
+        sample = file.read(SAMPLE_BYTES)
+    whole = len(sample) < SAMPLE_BYTES
     text = sample.decode(encoding, "replace").removeprefix("\ufeff")
     lines = list(io.StringIO(text, newline=""))
     lines = lines if whole or len(lines) == 1 else lines[:-1]
@@ -248,49 +246,3 @@ def _described(separator: str) -> str:
 
 def _word(separator: str) -> str:
     return _WORDS.get(separator, separator)
-
-
-def _wide_encoding(sample: bytes) -> str | None:
-    """Return the encoding of text with two bytes for a letter; without a mark, it is no error."""
-    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if sample.count(0) * 3 < len(sample):
-        return None
-    return "utf-16-be" if sample[:1] == b"\0" else "utf-16-le"
-
-
-def starts_as_utf_8(path: Path) -> bool:
-    """Return whether the first bytes of a file are UTF-8, and not merely without an error."""
-    with path.open("rb") as file:
-        sample = file.read(_SAMPLE_BYTES)
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(sample)
-    except UnicodeDecodeError:
-        return False
-    return _wide_encoding(sample) is None
-
-
-def likely_encoding(path: Path) -> str:
-    """Return the encoding that a file which is not UTF-8 seems to have."""
-    with path.open("rb") as file:
-        sample = file.read(_SAMPLE_BYTES)
-    if wide := _wide_encoding(sample):
-        return wide
-    from charset_normalizer import from_bytes
-
-    matches = from_bytes(sample, cp_isolation=_ENCODINGS)
-    best = matches.best()
-    if best is None:
-        return "cp1252"
-    equal = [m for m in matches if (m.chaos, m.coherence) == (best.chaos, best.coherence)]
-    western = any("cp1252" in match.could_be_from_charset for match in equal)
-    return "cp1252" if western else best.encoding
-
-
-def is_encoding(name: str) -> bool:
-    """Return whether Python knows an encoding of text by this name."""
-    try:
-        io.TextIOWrapper(io.BytesIO(), encoding=name)
-    except LookupError:
-        return False
-    return True

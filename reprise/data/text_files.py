@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reprise.data import column_names, dialects, rectangles, table_limits
+from reprise.data import column_names, dialects, encodings, rectangles, table_limits
 from reprise.data.dialects import Dialect
 from reprise.data.notices import Notice
 from reprise.data.read_options import AUTO, DEFAULTS, MISSING, ReadOptions
@@ -62,7 +62,7 @@ class TextFile:
             if not self.allow_large:
                 self._refuse_size()
             self._refuse_web_page()
-            if self.options.encoding == AUTO and not dialects.starts_as_utf_8(self.path):
+            if self.options.encoding == AUTO and not encodings.starts_as_utf_8(self.path):
                 raise self._undecodable(Dialect(",")) or self._of_wide_letters()
             dialect = dialects.detect(
                 self.path, self.name, self.separator, self.options, self.notices
@@ -201,7 +201,7 @@ class TextFile:
                 try:
                     line.decode()
                 except UnicodeDecodeError as error:
-                    likely = dialects.likely_encoding(self.path)
+                    likely = encodings.likely_encoding(self.path)
                     return DataError(
                         f"Expected UTF-8 text, found byte 0x{line[error.start]:02x} in line "
                         f"{number}, byte {error.start + 1}: {self.name}. It is probably {likely}: "
@@ -210,7 +210,7 @@ class TextFile:
         return None
 
     def _of_wide_letters(self) -> DataError:
-        likely = dialects.likely_encoding(self.path)
+        likely = encodings.likely_encoding(self.path)
         return DataError(
             f"Expected UTF-8 text, found a zero byte beside every letter: {self.name}. It is "
             f"probably {likely}: add {option('encoding', likely)}, or save it as UTF-8."
