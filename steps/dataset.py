@@ -132,9 +132,21 @@ def prepare(
 
 
 def split(table: pa.Table, *, test_size: float, stratify: bool, seed: int) -> Iterator[pa.Table]:
-    """Split a prepared table at random into rows to train on and rows to test on.
+    """Split a prepared table as `split_rows` says; each part is copied when it is asked for."""
+    return parts(table, split_rows(table, test_size=test_size, stratify=stratify, seed=seed))
 
-    The parts are copied when they are asked for, so that a large table's need not be held at once.
+
+def parts(table: pa.Table, rows: Sequence[np.ndarray]) -> Iterator[pa.Table]:
+    """Copy each part of a table when it is asked for: a large table's need not be held at once."""
+    import pyarrow as pa
+
+    return (table.take(pa.array(part)) for part in rows)
+
+
+def split_rows(
+    table: pa.Table, *, test_size: float, stratify: bool, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose at random the rows of a prepared table to train on and the rows to test on.
 
     Parameters
     ----------
@@ -149,8 +161,8 @@ def split(table: pa.Table, *, test_size: float, stratify: bool, seed: int) -> It
 
     Returns
     -------
-    iterator of pyarrow.Table
-        The training part, then the test part: the rows that
+    train, test : ndarray of int
+        Positions of the rows of both parts: those that
         ``train_test_split(X, y, test_size=..., random_state=seed)`` selects.
 
     Raises
@@ -163,7 +175,6 @@ def split(table: pa.Table, *, test_size: float, stratify: bool, seed: int) -> It
     https://scikit-learn.org/stable/modules/generated/sklearn.model_selection.train_test_split.html
     """
     import numpy as np
-    import pyarrow as pa
     from sklearn.model_selection import train_test_split
 
     rows = table.num_rows
@@ -189,7 +200,7 @@ def split(table: pa.Table, *, test_size: float, stratify: bool, seed: int) -> It
             f"Expected every class in the training part, found no row of {names}. "
             "Lower -P test_size, change -P seed, or remove rare classes."
         )
-    return (table.take(pa.array(part)) for part in (train, test))
+    return train, test
 
 
 def _classes(table: pa.Table) -> tuple[list[str], np.ndarray]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reprise import console, tracking
+from reprise import tracking
 from reprise.data import sources, splits, tables
 from reprise.data.notices import Notice
 from reprise.data.read_options import DEFAULTS, ReadOptions
@@ -21,6 +21,10 @@ from reprise.runtime.recorder import RunRecorder
 from reprise.visible import option
 from steps import dataset
 from steps.parameters import LoadDataParameters
+from steps.report.publish import log_once, show_and_check
+from steps.report.report import report
+from steps.report.survey import survey
+from steps.report.table_checks import Fitted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,24 +72,37 @@ def where(parameters: LoadDataParameters, run: RunRecorder) -> str:
 
 
 def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> None:
-    """Check, split and store a source, or refer to a run that stores the same content."""
+    """Check, report, split and store a source, or refer to a run that stores the same content."""
     run.add_input(source.description, context="source")
+    table = source.take_table()
+    surveyed = survey(table)
     table = dataset.prepare(
-        source.take_table(),
+        table,
         target=parameters.target or source.target,
         features=parameters.feature_names(),
         drop=parameters.dropped(),
         drop_missing_labels=parameters.drop_missing_labels,
         notices=source.notices,
     )
-    for notice in source.notices:
-        console.warn(notice)
-    parts = dataset.split(
+    rows = dataset.split_rows(
         table, test_size=parameters.test_size, stratify=parameters.stratify, seed=parameters.seed
     )
-    named_parts = zip((splits.TRAIN, splits.TEST), parts, strict=True)
-    splits.store(run, named_parts, dataset.profile(table), private=source.private)
-    run.log_metrics({"features": table.num_columns - 1})
+    schema = dataset.profile(table)
+    fitted = Fitted(table, schema.get("classes", {}), *rows, warned=surveyed.warned)
+    found = report(surveyed, fitted, source.notices, source=source.description.uri,
+                   chosen=why_target(parameters, source))
+    show_and_check(run, found, strict=parameters.strict)
+    named_parts = zip((splits.TRAIN, splits.TEST), dataset.parts(table, rows), strict=True)
+    holder = splits.store(run, named_parts, schema, private=source.private)
+    log_once(run, found, holder=holder, private=source.private)
+    run.log_metrics({"features": len(found.features)})
+
+
+def why_target(parameters: LoadDataParameters, source: Opened) -> str:
+    """Say why a column is the target."""
+    if parameters.target:
+        return "as -P target says"
+    return "the data set's own" if source.target else "the last column, as no target is named"
 
 
 def ensure_loaded(named: str, run: RunRecorder, *, allow_large: bool = False) -> str:

@@ -162,6 +162,7 @@ class LoadDataParameters(Parameters):
     )
     stratify: bool = Field(True, description="keep the proportion of the classes in both parts")
     seed: Seed = Field(2, description="seed of the split")
+    strict: bool = Field(False, description="true: refuse a table that the report warns about")
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 

@@ -37,7 +37,7 @@ def store(
     schema: dict[str, Any],
     *,
     private: bool = False,
-) -> None:
+) -> str | None:
     """Log a split as artifacts of this run, or refer to the run that already has the same content.
 
     A replay stores only content that its original run had. Of other content, it records only the
@@ -52,6 +52,11 @@ def store(
         Description of the parts, for JSON.
     private : bool
         Whether the content must not be sent anywhere. Then another run must have it.
+
+    Returns
+    -------
+    str or None
+        Id of the run that holds the content; None: no run does, and this one must not store it.
 
     Raises
     ------
@@ -92,7 +97,7 @@ def store(
                 tracking.log(run.run_id, tags=_tags(digest, holder))
     run.log_metrics({f"rows_{part}": found["rows"] for part, found in files.items()})
     if holder is None:
-        return
+        return None
     run.set_tags(_tags(digest, holder))
     stored = [
         InputData(
@@ -104,6 +109,7 @@ def store(
         for part, found in files.items()
     ]
     tracking.log_inputs(run.run_id, stored, context="split")
+    return holder
 
 
 def _tags(digest: str, holder: str) -> dict[str, str]:

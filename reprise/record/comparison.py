@@ -6,12 +6,14 @@ escaped, and so is markup in the page.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from reprise.record.digest import canonical_json
 from reprise.record.matching import matched
+from reprise.record.page import render
 from reprise.record.patch import CodeDifference, first_lines, split_patch
 from reprise.record.schema import Outputs, RunRecord, as_text
 from reprise.visible import visible
@@ -109,28 +111,10 @@ class Comparison(_Frozen):
 
     def to_html(self) -> str:
         """Return the comparison as one HTML page without other files, for people."""
-        from importlib import resources
-
-        from jinja2 import Environment, StrictUndefined
-
-        environment = Environment(
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            finalize=_on_page,
-        )
-        environment.filters["shown"] = shown
         template = resources.files("reprise.record").joinpath(_TEMPLATE).read_text(encoding="utf-8")
         files, hidden = first_lines(split_patch(self.code.patch or ""), LONGEST_PATCH)
-        return environment.from_string(template).render(
-            comparison=self, files=files, hidden=hidden, json_name=JSON_NAME
-        )
-
-
-def _on_page(value: Any) -> Any:
-    """Escape every value that the template prints, except its own markup."""
-    return value if hasattr(value, "__html__") else visible(value, keep="\t")
+        values = {"comparison": self, "files": files, "hidden": hidden, "json_name": JSON_NAME}
+        return render(template, values, filters={"shown": shown})
 
 
 def compare(a: Subject, b: Subject, code: CodeDifference) -> Comparison:

@@ -1,0 +1,81 @@
+"""Show and log the report of a load, and refuse the table if it must have no warnings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reprise import tracking
+from reprise.console import say
+from reprise.errors import DataError
+from steps.report.page import to_html
+from steps.report.report import JSON_NAME, PAGE_NAME
+from steps.report.screen import show
+
+if TYPE_CHECKING:
+    from reprise.runtime.recorder import RunRecorder
+    from steps.report.report import DataReport
+
+DIGEST = "report"  # its name on the record
+
+
+def show_and_check(run: RunRecorder, report: DataReport, *, strict: bool) -> None:
+    """Print the report; before anything is stored, refuse a table with warnings.
+
+    Parameters
+    ----------
+    run : RunRecorder
+    report : DataReport
+    strict : bool
+        Whether the table must have no warnings.
+
+    Raises
+    ------
+    DataError
+        If it has one. The report is logged all the same.
+    """
+    show(report)
+    run.log_digest(DIGEST, report.digest())
+    if not (strict and report.warnings):
+        return
+    _log(run, report, private=False)
+    others = len(report.warnings) - 1
+    more = f" (and {others:,} more)" if others else ""
+    raise DataError(
+        f"Expected a table without warnings, as strict is true; found{more}: "
+        f"{report.warnings[0].notice} See {PAGE_NAME} of run {run.run_id}."
+    )
+
+
+def log_once(run: RunRecorder, report: DataReport, *, holder: str | None, private: bool) -> None:
+    """Log the report, unless the run that holds the same data has the same report.
+
+    Parameters
+    ----------
+    run : RunRecorder
+        The run of the load, after it has stored its data.
+    report : DataReport
+    holder : str or None
+        Id of the run that holds the data; None: a replay stored nothing, as its data differ.
+    private : bool
+        Whether the content must not be sent anywhere.
+    """
+    if holder in (None, run.run_id) or not _is_logged(str(holder), report):
+        _log(run, report, private=private)
+    else:
+        say(f"its report is that of the same data: {PAGE_NAME} of run {holder}")
+
+
+def _is_logged(run_id: str, report: DataReport) -> bool:
+    record = tracking.find_record(run_id)
+    if record is None or record.outputs is None:
+        return False
+    is_same = record.outputs.artifacts.get(DIGEST) == report.digest()
+    return is_same and {JSON_NAME, PAGE_NAME} <= tracking.artifact_sizes(run_id, "").keys()
+
+
+def _log(run: RunRecorder, report: DataReport, *, private: bool) -> None:
+    """Log both files; a replay sends only what its original run has sent."""
+    if private or not run.may_store({DIGEST: report.digest()}):
+        return
+    run.log_text(JSON_NAME, report.to_json())
+    run.log_text(PAGE_NAME, to_html(report))
