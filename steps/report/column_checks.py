@@ -46,7 +46,8 @@ def constant(values: Values) -> Found | None:
         return None
     shown = repr(values.example)
     if values.missing:
-        text = f"{values.present:,} of {values.rows:,} cells {_are(values.present)} {shown}; the others are missing"
+        cells = f"{values.present:,} of {values.rows:,} cells {_are(values.present)}"
+        text = f"{cells} {shown}; the others are missing"
     else:
         text = f"all {values.rows:,} cells are {shown}"
     return text, f"Leave it out: {advice.drop(values.name)}."

@@ -62,8 +62,9 @@ def leaks(table: pa.Table, *, is_regression: bool) -> Iterator[Leak]:
     allowed = _errors_allowed(halves, is_regression=is_regression)
     if allowed is None:
         return
-    for name in table.column_names[:-1]:
-        codes = _codes(table.column(name), halves)
+    # by position: a column's name is looked for among all names
+    for name, column in zip(table.column_names[:-1], table.columns, strict=False):
+        codes = _codes(column, halves)
         predicted = _nearest(codes, halves, is_regression=is_regression)
         actual = halves.target[halves.first :]
         if is_regression:

@@ -10,6 +10,8 @@ from steps.report.groups import Group, grouped
 from steps.report.report import JSON_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from steps.report.pictures import Picture
     from steps.report.report import DataReport
 
@@ -34,7 +36,11 @@ def to_html(report: DataReport) -> str:
         "height": _HEIGHT,
         "json_name": JSON_NAME,
     }
-    filters = {"bars": bars, "number": "{:,}".format, "share": _share}
+    filters: dict[str, Callable[..., Any]] = {
+        "bars": bars,
+        "number": "{:,}".format,
+        "share": _share,
+    }
     return render(_TEMPLATE.read_text(encoding="utf-8"), values, filters=filters)
 
 

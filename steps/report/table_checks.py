@@ -63,8 +63,10 @@ class Fitted:
 def leaking(fitted: Fitted) -> Iterator[Notice]:
     """Find features that predict the target alone."""
     ids = {name for name, kind in fitted.warned.items() if kind == column_checks.ID}
-    names = [n for n in fitted.table.column_names if n == fitted.target or n not in ids]
-    for leak in leaks(fitted.table.select(names), is_regression=fitted.is_regression):
+    names = fitted.table.column_names
+    kept = [place for place, name in enumerate(names[:-1]) if name not in ids]
+    table = fitted.table.select([*kept, len(names) - 1])
+    for leak in leaks(table, is_regression=fitted.is_regression):
         how = "" if fitted.is_regression else f" in {leak.right:,} of {leak.rows:,} rows"
         yield Notice(
             leak.name,
