@@ -42,7 +42,7 @@ def words_of(name: str) -> list[str]:
 
 def constant(values: Values) -> Found | None:
     """Find a column with only one value: a model learns nothing from it."""
-    if values.distinct != 1 or values.rows == 1 or len(values.sample) != values.rows:
+    if values.distinct != 1 or values.rows == 1 or values.is_sampled:
         return None
     shown = repr(values.example)
     if values.missing:
@@ -59,7 +59,7 @@ def _are(count: int) -> str:
 
 def date_in_text(values: Values) -> Found | None:
     """Find dates that were read as text, as they are not in ISO 8601."""
-    if values.kind != TEXT or not (values.distinct or 0) > 1:
+    if values.texts is None or len(values.texts[0]) == 1:
         return None
     found = date_format_of(values.texts[0])
     if found is None:
@@ -74,7 +74,7 @@ def date_in_text(values: Values) -> Found | None:
 
 def number_in_text(values: Values) -> Found | None:
     """Find numbers that were read as text, for a marker among them or for their notation."""
-    if values.kind != TEXT or not (values.distinct or 0) > 1:
+    if values.texts is None or len(values.texts[0]) == 1:
         return None
     texts, counts = values.texts
     if numbers_in(texts[:_TRIED_FIRST], counts[:_TRIED_FIRST]) is None:
@@ -84,8 +84,8 @@ def number_in_text(values: Values) -> Found | None:
         return None
     if numbers.markers:
         markers = ", ".join(repr(cell(marker)) for marker in numbers.markers)
-        whole = len(values.sample) == values.rows
-        cells = f"{numbers.marked:,} of {values.rows:,} cells" if whole else "some cells"
+        cells = f"{numbers.marked:,} of {values.sampled:,} cells"
+        cells += " of a sample" if values.is_sampled else ""
         found = f"{cells} {_are(numbers.marked)} {markers}; the others are numbers"
     else:
         found = f"numbers in text, like {values.example!r}"
@@ -94,7 +94,7 @@ def number_in_text(values: Values) -> Found | None:
 
 def free_text(values: Values) -> Found | None:
     """Find sentences: as categories, each is one of its own."""
-    if values.kind != TEXT or values.present < _FEWEST or values.share_distinct < _SAID_TWICE:
+    if values.texts is None or len(values.sample) < _FEWEST or values.share_distinct < _SAID_TWICE:
         return None
     import pyarrow.compute as pc
 
@@ -111,7 +111,7 @@ def free_text(values: Values) -> Found | None:
 
 def looks_like_an_id(values: Values) -> Found | None:
     """Find row numbers and names of rows: a model learns rows by heart from them."""
-    if values.kind not in (TEXT, WHOLE) or values.present < _FEWEST:
+    if values.kind not in (TEXT, WHOLE) or len(values.sample) < _FEWEST:
         return None
     unnamed = _UNNAMED.fullmatch(values.name) is not None
     if values.share_distinct <= _IDENTIFIES:
@@ -136,21 +136,23 @@ def _is_in_order(values: Values, *, named: bool) -> bool:
     """Return whether whole numbers rise, or fall, from row to row as a counter does."""
     import numpy as np
 
-    steps = np.diff(values.numbers.astype("float64"))
+    numbers = values.numbers
+    if numbers is None:
+        return False
+    steps = np.diff(numbers.astype("float64"))
     if not ((steps > 0).all() or (steps < 0).all()):
         return False
     if named:
         return True
-    low, high = values.numbers.min(), values.numbers.max()
+    low, high = numbers.min(), numbers.max()
     is_grid = bool((steps == steps[0]).all()) and abs(steps[0]) > 1  # as of an experiment
     is_year = _YEARS[0] <= low and high <= _YEARS[1]
-    return values.present >= _FEWEST_IN_ORDER and not is_grid and not is_year
+    return len(numbers) >= _FEWEST_IN_ORDER and not is_grid and not is_year
 
 
 def _distinct(values: Values) -> str:
-    count = len(values.sample) - values.sample.null_count
-    sample = "" if len(values.sample) == values.rows else f" in a sample of {len(values.sample):,}"
-    return f"{values.distinct:,} different values in {count:,} cells{sample}"
+    sample = " of a sample" if values.is_sampled else ""
+    return f"{values.distinct:,} different values in {len(values.sample):,} cells{sample}"
 
 
 # In this order; the first that finds something is reported.

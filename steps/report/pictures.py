@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from steps.report.values import DATE, TEXT, TIMESTAMP, WHOLE, Values, cell
+from steps.report.values import NUMBER, TEXT, WHOLE, Values, cell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,47 +42,40 @@ def picture(values: Values) -> Picture | None:
     """Count the values of a column for a histogram; None: there is nothing to draw."""
     if values.kind == TEXT:
         return _of_texts(values)
-    if not values.is_numeric or not values.numbers.size:
+    numbers = values.numbers
+    if numbers is None or not numbers.size:
         return None
     if values.kind == "true or false":
-        true = int(values.numbers.sum())
-        return Picture((values.numbers.size - true, true), ("false", "true"))
-    return _of_numbers(values)
+        true = int(numbers.sum())
+        return Picture((numbers.size - true, true), ("false", "true"))
+    return Picture(_heights(numbers.astype("float64"), values.kind), _ends(values, numbers))
 
 
-def _of_numbers(values: Values) -> Picture:
+def _heights(numbers: np.ndarray, kind: str) -> tuple[int, ...]:
     import numpy as np
 
-    numbers = values.numbers.astype("float64")
     low, high = float(numbers.min()), float(numbers.max())
-    bins = _BINS
-    if values.kind == WHOLE:
-        bins = int(min(_BINS, high - low + 1))
-    width = (high - low) or 1.0
-    places = np.minimum(
-        (numbers - low) / width * bins, bins - 1
-    )  # width: np.histogram refuses 1e308
-    counts = np.bincount(np.nan_to_num(places).astype("int64"), minlength=bins)
-    return Picture(tuple(counts.tolist()), (_end(values, "min"), _end(values, "max")))
+    bins = int(min(_BINS, high - low + 1)) if kind == WHOLE else _BINS
+    width = high / bins - low / bins or 1.0  # of the largest numbers, the difference is infinite
+    places = np.clip((numbers / width - low / width), 0, bins - 1)
+    return tuple(np.bincount(places.astype("int64"), minlength=bins).tolist())
 
 
-def _end(values: Values, which: str) -> str:
-    """Write the least or the greatest value of the sample as the column has it."""
-    if values.kind in (DATE, TIMESTAMP, "time of day", "duration"):
-        numbers: np.ndarray = values.numbers
-        place = int(numbers.argmin() if which == "min" else numbers.argmax())
-        found: Any = values.sample.drop_null()[place].as_py()
-    else:
-        found = getattr(values.numbers, which)().item()
-    return cell(found)
+def _ends(values: Values, numbers: np.ndarray) -> tuple[str, str]:
+    """Write the least and the greatest value of the sample as the column has them."""
+    if values.kind in (WHOLE, NUMBER):
+        return cell(numbers.min().item()), cell(numbers.max().item())
+    ends = (values.sample[int(place)].as_py() for place in (numbers.argmin(), numbers.argmax()))
+    low, high = map(cell, ends)
+    return low, high
 
 
 def _of_texts(values: Values) -> Picture | None:
     import numpy as np
 
-    texts, counts = values.texts
-    if not len(texts):
+    if values.texts is None or not values.distinct:
         return None
+    texts, counts = values.texts
     order = np.argsort(-counts, kind="stable")
     shown, rest = order[:_MOST_TEXTS], order[_MOST_TEXTS:]
     labels = [cell(texts[int(place)].as_py()) for place in shown]

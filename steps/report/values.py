@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reprise.visible import visible
@@ -17,7 +17,6 @@ _LONGEST = 60  # characters of a cell that is shown
 _SEED = 0  # of the sample: the same rows each time
 
 TEXT, WHOLE, NUMBER, EMPTY = "text", "whole number", "number", "empty"
-DATE, TIMESTAMP = "date", "date and time"
 
 
 def sampled_rows(rows: int, most: int = SAMPLE) -> np.ndarray | None:
@@ -29,6 +28,7 @@ def sampled_rows(rows: int, most: int = SAMPLE) -> np.ndarray | None:
     return np.sort(np.random.default_rng(_SEED).choice(rows, most, replace=False))
 
 
+@lru_cache
 def kind_of(kind: pa.DataType) -> str:
     """Name a column's type in words; a type that no step can train on keeps Arrow's name."""
     from pyarrow import types
@@ -38,8 +38,8 @@ def kind_of(kind: pa.DataType) -> str:
         "true or false": types.is_boolean,
         WHOLE: types.is_integer,
         NUMBER: lambda k: types.is_floating(k) or types.is_decimal(k),
-        DATE: types.is_date,
-        TIMESTAMP: types.is_timestamp,
+        "date": types.is_date,
+        "date and time": types.is_timestamp,
         "time of day": types.is_time,
         "duration": types.is_duration,
         TEXT: _is_text,
@@ -63,119 +63,154 @@ def cell(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Values:
-    """A column as read, and a sample of it.
+    """A column as read, and what is counted of it once; of a long table, in a sample.
 
     Attributes
     ----------
     name : str
     kind : str
         The column's type in words.
-    column : pyarrow.ChunkedArray
-        All of it.
+    rows, missing : int
+        Cells of the column, and those without a value, NaN among them.
     sample : pyarrow.ChunkedArray
-        The same for a short table.
+        The cells of the sampled rows that have a value: text as string.
+    sampled : int
+        Cells of the sampled rows.
+    numbers : ndarray or None
+        The finite numbers of the sample; dates, times and truth values as numbers.
+    texts : (Array, ndarray) or None
+        The distinct texts of the sample in order of appearance, and how often each occurs.
+    distinct : int or None
+        Number of distinct values in the sample; None: they cannot be counted.
     """
 
     name: str
     kind: str
-    column: pa.ChunkedArray
+    rows: int
+    missing: int
     sample: pa.ChunkedArray
+    sampled: int
+    numbers: np.ndarray | None
+    texts: tuple[pa.Array, np.ndarray] | None
+    distinct: int | None
 
     @classmethod
-    def of(cls, name: str, column: pa.ChunkedArray, sampled: np.ndarray | None) -> Values:
-        """Take a column and the positions of the sampled rows; None: all rows."""
+    def of(cls, name: str, column: pa.ChunkedArray, rows: np.ndarray | None) -> Values:
+        """Count the values of a column in the sampled rows; None: in all rows."""
         import pyarrow as pa
-        import pyarrow.compute as pc
-        from pyarrow import types
 
         kind = kind_of(column.type)
-        sample = column if sampled is None else column.take(pa.array(sampled))
-        if kind == TEXT and not types.is_string(column.type):
-            sample = pc.cast(sample, pa.string())
-        elif types.is_float16(column.type) or types.is_decimal(column.type):
-            sample = pc.cast(sample, pa.float64())
-        return cls(name, kind, column, sample)
-
-    @property
-    def rows(self) -> int:
-        """Number of rows of the table."""
-        return len(self.column)
-
-    @cached_property
-    def missing(self) -> int:
-        """Number of cells without a value, NaN among them."""
-        import pyarrow.compute as pc
-        from pyarrow import types
-
-        nulls = int(self.column.null_count)
-        if types.is_float32(self.column.type) or types.is_float64(self.column.type):
-            return nulls + int(pc.sum(pc.is_nan(self.column)).as_py() or 0)
-        return nulls
+        sample = column if rows is None else column.take(pa.array(rows))
+        sampled = len(sample)
+        if sample.null_count:
+            sample = sample.drop_null()
+        numbers = texts = distinct = None
+        if kind == TEXT:
+            sample = _as_text(sample)
+            texts = _counted(sample)
+            distinct = len(texts[0])
+        elif _is_numeric(column.type):
+            numbers = _numbers(sample)
+            distinct = _count_distinct(numbers)
+        elif kind == EMPTY:
+            distinct = 0
+        missing = column.null_count + _nans(column, numbers if rows is None else None)
+        return cls(
+            name,
+            kind,
+            len(column),
+            missing,
+            sample,
+            sampled,
+            numbers,
+            texts,
+            distinct,
+        )
 
     @property
     def present(self) -> int:
         """Number of cells with a value."""
         return self.rows - self.missing
 
-    @cached_property
-    def numbers(self) -> np.ndarray:
-        """The finite numbers of the sample; dates, times and truth values as numbers."""
-        import numpy as np
-        import pyarrow as pa
-        import pyarrow.compute as pc
-        from pyarrow import types
-
-        present = self.sample.drop_null() if self.sample.null_count else self.sample
-        if types.is_temporal(present.type):
-            wide = present.type.bit_width == 64  # noqa: PLR2004
-            present = pc.cast(present, pa.int64() if wide else pa.int32())
-        elif types.is_boolean(present.type):
-            present = pc.cast(present, pa.int8())
-        values: np.ndarray = present.to_numpy()
-        return values[np.isfinite(values)] if values.dtype.kind == "f" else values
-
-    @cached_property
-    def texts(self) -> tuple[pa.Array, np.ndarray]:
-        """The distinct texts of the sample in order of appearance, and how often each occurs."""
-        import pyarrow.compute as pc
-
-        counted = pc.value_counts(self.sample.drop_null())
-        return counted.field(0), counted.field(1).to_numpy()
-
-    @cached_property
-    def distinct(self) -> int | None:
-        """Number of distinct values in the sample; None: they cannot be counted."""
-        import numpy as np
-
-        if self.present == 0:
-            return 0
-        if self.kind == TEXT:
-            return len(self.texts[0])
-        return int(np.unique(self.numbers).size) if self.is_numeric else None
+    @property
+    def is_sampled(self) -> bool:
+        """Whether only some of the rows were looked at."""
+        return self.sampled < self.rows
 
     @property
     def share_distinct(self) -> float:
         """Distinct values of the sample among its cells that have one."""
-        present = len(self.sample) - self.sample.null_count
-        return (self.distinct or 0) / present if present else 0.0
+        return (self.distinct or 0) / len(self.sample) if len(self.sample) else 0.0
 
-    @cached_property
-    def is_numeric(self) -> bool:
-        """Whether the values have an order and a distance."""
-        from pyarrow import types
-
-        kind = self.sample.type
-        return bool(
-            types.is_integer(kind)
-            or types.is_floating(kind)
-            or types.is_boolean(kind)
-            or (types.is_temporal(kind) and not types.is_interval(kind))
-        )
-
-    @cached_property
+    @property
     def example(self) -> str | None:
         """The first value, as text; None: there is none."""
-        if self.present == 0:
-            return None
-        present = self.sample.drop_null()
-        return cell(present[0].as_py()) if len(present) else None
+        return cell(self.sample[0].as_py()) if len(self.sample) and self.present else None
+
+
+def _as_text(sample: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    return sample if types.is_string(sample.type) else pc.cast(sample, pa.string())
+
+
+def _counted(texts: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
+    import pyarrow.compute as pc
+
+    counted = pc.value_counts(texts)
+    return counted.field(0), counted.field(1).to_numpy()
+
+
+@lru_cache
+def _is_numeric(kind: pa.DataType) -> bool:
+    """Return whether values of a type have an order and a distance."""
+    from pyarrow import types
+
+    return bool(
+        types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_decimal(kind)
+        or types.is_boolean(kind)
+        or (types.is_temporal(kind) and not types.is_interval(kind))
+    )
+
+
+def _numbers(present: pa.ChunkedArray) -> np.ndarray:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    kind = present.type
+    if types.is_temporal(kind):
+        present = pc.cast(present, pa.int64() if kind.bit_width == 64 else pa.int32())  # noqa: PLR2004
+    elif types.is_boolean(kind):
+        present = pc.cast(present, pa.int8())
+    elif types.is_decimal(kind):
+        present = pc.cast(present, pa.float64())
+    values: np.ndarray = present.to_numpy()
+    if values.dtype.kind == "f":
+        finite = np.isfinite(values)
+        values = values if finite.all() else values[finite]
+    return values
+
+
+def _count_distinct(numbers: np.ndarray) -> int:
+    import numpy as np
+
+    ordered = np.sort(numbers)  # np.unique does the same, and costs twice as much for few values
+    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + 1 if len(ordered) else 0
+
+
+def _nans(column: pa.ChunkedArray, finite: np.ndarray | None) -> int:
+    """Count the cells that are not a number; `finite` are all that are one, where it is known."""
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    if not (types.is_float32(column.type) or types.is_float64(column.type)):
+        return 0
+    if finite is not None and len(finite) + column.null_count == len(column):
+        return 0
+    return int(pc.sum(pc.is_nan(column)).as_py() or 0)
