@@ -89,8 +89,13 @@ def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> No
     )
     schema = dataset.profile(table)
     fitted = Fitted(table, schema.get("classes", {}), *rows, warned=surveyed.warned)
-    found = report(surveyed, fitted, source.notices, source=source.description.uri,
-                   chosen=why_target(parameters, source))
+    found = report(
+        surveyed,
+        fitted,
+        source.notices,
+        source=source.description.uri,
+        chosen=why_target(parameters, source),
+    )
     show_and_check(run, found, strict=parameters.strict)
     named_parts = zip((splits.TRAIN, splits.TEST), dataset.parts(table, rows), strict=True)
     holder = splits.store(run, named_parts, schema, private=source.private)

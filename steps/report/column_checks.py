@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Found = tuple[str, str]
 
 ID = "id"
+NUMBER_IN_TEXT = "number in text"
 _FEWEST = 10  # values below which nothing is said about how many differ
 _FEWEST_IN_ORDER = 20  # of a column that is in order and whose name says nothing
 _IDENTIFIES = 0.95  # distinct values of all
@@ -159,7 +160,7 @@ def _distinct(values: Values) -> str:
 CHECKS: dict[str, Callable[[Values], Found | None]] = {
     "constant": constant,
     "date in text": date_in_text,
-    "number in text": number_in_text,
+    NUMBER_IN_TEXT: number_in_text,
     "free text": free_text,
     ID: looks_like_an_id,
 }

@@ -63,7 +63,6 @@ def bars(picture: Picture) -> list[dict[str, Any]]:
                 "width": round(step - gap, 1),
                 "height": round(height, 1),
                 "title": f"{label}{count:,}",
-                "is_other": picture.others and place == len(picture.counts) - 1,
             }
         )
     return shapes

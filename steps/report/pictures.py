@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _BINS = 24
-_MOST_TEXTS = 12  # bars of a text column; the other texts share one more
+_MOST_TEXTS = 12  # bars of a text column
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,15 @@ class Picture:
     labels : tuple of str
         Of numbers the least and the greatest value; of texts one for each bar.
     others : int
-        Distinct texts that share the last bar.
+        Distinct texts that have no bar.
+    is_range : bool
+        Whether the bars are intervals of numbers.
     """
 
     counts: tuple[int, ...]
     labels: tuple[str, ...]
     others: int = 0
-
-    @property
-    def is_range(self) -> bool:
-        """Whether the bars are intervals of numbers."""
-        return len(self.labels) != len(self.counts)
+    is_range: bool = False
 
 
 def picture(values: Values) -> Picture | None:
@@ -48,7 +46,9 @@ def picture(values: Values) -> Picture | None:
     if values.kind == "true or false":
         true = int(numbers.sum())
         return Picture((numbers.size - true, true), ("false", "true"))
-    return Picture(_heights(numbers.astype("float64"), values.kind), _ends(values, numbers))
+    return Picture(
+        _heights(numbers.astype("float64"), values.kind), _ends(values, numbers), is_range=True
+    )
 
 
 def _heights(numbers: np.ndarray, kind: str) -> tuple[int, ...]:
@@ -80,7 +80,4 @@ def _of_texts(values: Values) -> Picture | None:
     shown, rest = order[:_MOST_TEXTS], order[_MOST_TEXTS:]
     labels = [cell(texts[int(place)].as_py()) for place in shown]
     heights = counts[shown].tolist()
-    if rest.size:
-        labels.append(f"{rest.size:,} others")
-        heights.append(int(counts[rest].sum()))
     return Picture(tuple(heights), tuple(labels), others=int(rest.size))

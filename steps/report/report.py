@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from reprise.record.digest import canonical_json, sha256_json
 from steps.report import table_checks
+from steps.report.column_checks import NUMBER_IN_TEXT
 from steps.report.survey import MOST_PICTURES, Column, Survey, Warned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from reprise.data.notices import Notice
     from steps.report.table_checks import Fitted
@@ -106,7 +107,7 @@ def _column(column: Column) -> dict[str, Any]:
 
 
 def report(
-    survey: Survey, fitted: Fitted, *, source: str, chosen: str, notices: Iterable[Notice] = ()
+    survey: Survey, fitted: Fitted, notices: Sequence[Notice] = (), *, source: str, chosen: str
 ) -> DataReport:
     """Put together what was found of a table before and after it was converted.
 
@@ -116,14 +117,15 @@ def report(
         Of the table as read.
     fitted : Fitted
         What models would be fitted on.
+    notices : sequence of Notice
+        What was odd when the table was read and converted.
     source : str
         Address of the table.
     chosen : str
         Why the target is this column.
-    notices : iterable of Notice
-        What was odd when the table was read and converted.
     """
     features = tuple(fitted.table.column_names[:-1])
+    noticed = {notice.column for notice in notices}
     roles = dict.fromkeys(features, "feature") | {fitted.target: "target"}
     return DataReport(
         source=source,
@@ -139,7 +141,12 @@ def report(
         columns=tuple(replace(c, role=roles.get(c.name, "not used")) for c in survey.columns),
         warnings=(
             *(Warned(_READING, notice) for notice in notices),
-            *(each for each in survey.warnings if roles.get(str(each.notice.column)) == "feature"),
+            *(
+                each
+                for each in survey.warnings
+                if roles.get(str(each.notice.column)) == "feature"
+                and not (each.kind == NUMBER_IN_TEXT and each.notice.column in noticed)
+            ),
             *(
                 Warned(kind, notice)
                 for kind, check in table_checks.CHECKS.items()

@@ -24,7 +24,7 @@ def show(report: DataReport) -> None:
     if sys.stdout.isatty():
         _show_columns(report)
     for line in warning_lines(report):
-        console.say(line)
+        console.warn(line)
 
 
 def heading(report: DataReport) -> list[str]:

@@ -57,6 +57,8 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def cell(value: Any) -> str:
     """Write a value of a cell on one line, cut where it is long."""
+    if isinstance(value, bool):
+        value = str(value).lower()
     text = visible(f"{value:.6g}" if isinstance(value, float) else str(value)[: _LONGEST + 1])
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
