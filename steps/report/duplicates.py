@@ -60,17 +60,27 @@ def seen_in_training(hashes: np.ndarray, train: np.ndarray, test: np.ndarray) ->
     return int(np.isin(hashes[test], hashes[train]).sum())
 
 
-def expected_by_chance(table: pa.Table, train: int, test: int) -> float:
+def expected_by_chance(table: pa.Table, hashes: np.ndarray, train: int, test: int) -> float:
     """Return how many test rows would be seen if the columns had nothing to do with each other.
 
     Few columns with few values, as of yes and no, make equal rows that are no copies.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    hashes : ndarray of shape (n_rows,)
+        A number for each row; of equal rows, one is counted.
+    train, test : int
+        Rows of both parts.
     """
     import numpy as np
 
+    different = np.unique(hashes, return_index=True)[1]
+    pairs = max(len(different) * (len(different) - 1), 1)
     alike = 1.0  # that two rows are
     for column in table.columns:
-        counts = np.unique(_bits(column), return_counts=True)[1]
-        alike *= float(((counts / table.num_rows) ** 2).sum())
+        counts = np.unique(_bits(column)[different], return_counts=True)[1].astype("float64")
+        alike *= float((counts * (counts - 1)).sum()) / pairs
         if alike * train < 1e-6:  # noqa: PLR2004 - so rare that more columns change nothing
             return 0.0
     return test * -math.expm1(train * math.log1p(-min(alike, 1 - 1e-12)))

@@ -78,10 +78,11 @@ def leaking(fitted: Fitted) -> Iterator[Notice]:
 def duplicates(fitted: Fitted) -> Iterator[Notice]:
     """Find rows of the test part that are in the training part, too."""
     tested = len(fitted.test)
-    seen = seen_in_training(row_hashes(fitted.table), fitted.train, fitted.test)
+    hashes = row_hashes(fitted.table)
+    seen = seen_in_training(hashes, fitted.train, fitted.test)
     if seen < 2 or seen <= _FEW_DUPLICATES * tested:  # noqa: PLR2004 - one is no pattern
         return
-    chance = expected_by_chance(fitted.table, len(fitted.train), tested)
+    chance = expected_by_chance(fitted.table, hashes, len(fitted.train), tested)
     if seen > _MORE_THAN_CHANCE * chance:
         yield Notice(
             None,
@@ -118,18 +119,25 @@ def wide(fitted: Fitted) -> Iterator[Notice]:
     import pyarrow.compute as pc
     from pyarrow import types
 
-    width = sum(
-        pc.count_distinct(column).as_py()
-        if types.is_string(column.type) and name not in fitted.warned
-        else 1
+    categories = {
+        name: int(pc.count_distinct(column).as_py())
         for name, column in zip(fitted.table.column_names[:-1], fitted.table.columns, strict=False)
-    )
+        if types.is_string(column.type) and name not in fitted.warned
+    }
+    width = fitted.table.num_columns - 1 - len(categories) + sum(categories.values())
     rows = len(fitted.train)
-    if width > rows:
-        found = f"{width:,} columns after encoding, but only {rows:,} rows to train on"
+    if width <= rows:
+        return
+    found = f"{width:,} columns after encoding, but only {rows:,} rows to train on"
+    most = max(categories, key=categories.__getitem__, default="")
+    if 2 * categories.get(most, 0) > width:
         yield Notice(
-            None, found, "Leave columns out, or regularise: a small -P C, or a small -P max_depth."
+            most,
+            f"{found}: {categories[most]:,} are categories of this column",
+            f"Group its values in the source, or leave it out: {advice.drop(most)}.",
         )
+    else:
+        yield Notice(None, found, "Leave columns out, or regularise: a small C or max_depth.")
 
 
 CHECKS: dict[str, Callable[[Fitted], Iterator[Notice]]] = {
