@@ -33,6 +33,7 @@ def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor"
     from reprise.sweeps.outcome import succeeded
     from reprise.sweeps.progress import Progress
     from steps.metrics import GREATER_IS_BETTER
+    from steps.report import publish
 
     path = sources.located(parameters.params)
     loading, trainings, evaluation = planned(experiment_file.read(path, example=_EXAMPLE))
@@ -48,6 +49,7 @@ def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor"
     with Progress(total, f"cv_{metric}_mean", ascending=ascending) as progress:
         run_all = partial(runner.run_all, run, executor, on_end=progress.ended)
         loaded = succeeded(run_all([loading]))[0].run_id
+        publish.show_again(loaded)
         data = f"runs:/{loaded}"
         trained = run_all([p.model_copy(update={"data": data}) for p in trainings])
         best = leaderboard.best_run(trained, metric, ascending=ascending)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from reprise import tracking
 from reprise.console import say
 from reprise.errors import DataError
+from reprise.trust import documents, limits
 from steps.report.page import to_html
 from steps.report.report import JSON_NAME, PAGE_NAME
-from steps.report.screen import show
+from steps.report.screen import show, show_facts
 
 if TYPE_CHECKING:
     from reprise.runtime.recorder import RunRecorder
@@ -63,6 +64,16 @@ def log_once(run: RunRecorder, report: DataReport, *, holder: str | None, privat
         _log(run, report, private=private)
     else:
         say(f"its report is that of the same data: {PAGE_NAME} of run {holder}")
+
+
+def show_again(load_run_id: str) -> None:
+    """Print the report of a load that another process has done, if it has logged one."""
+    for run_id in (load_run_id, tracking.stored_in(load_run_id)):
+        if JSON_NAME in tracking.artifact_sizes(run_id, ""):
+            with tracking.artifact(run_id, JSON_NAME) as path:
+                text = documents.read_text(path, largest=limits.JSON_BYTES)
+            show_facts(documents.parse_json(text))
+            return
 
 
 def _is_logged(run_id: str, report: DataReport) -> bool:

@@ -75,13 +75,14 @@ class DataReport:
 
     def to_json(self) -> str:
         """Return the report as canonical JSON, for scripts."""
-        return canonical_json({"source": self.source, **self._facts()})
+        return canonical_json({"source": self.source, **self.facts()})
 
     def digest(self) -> str:
         """Return the SHA-256 of all that the report says of the table, wherever it is."""
-        return sha256_json(self._facts())
+        return sha256_json(self.facts())
 
-    def _facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
+        """Return all that the report says of the table, ready for JSON."""
         return {
             "format": FORMAT,
             "rows": {"read": self.rows, "train": self.train, "test": self.test},

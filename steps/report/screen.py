@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reprise import console
+from reprise.data.notices import Notice
 from steps.report.groups import grouped
 from steps.report.report import PAGE_NAME
+from steps.report.survey import Warned
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from steps.report.report import DataReport
 
 _MOST_COLUMNS = 25  # on a terminal
@@ -18,39 +22,47 @@ _LONGEST_NAME, _LONGEST_EXAMPLE = 28, 18  # characters
 
 
 def show(report: DataReport) -> None:
-    """Print what the table is, its columns if there is a terminal, and its warnings."""
-    for line in heading(report):
-        console.say(line)
+    """Print the columns if there is a terminal, what the table is, and its warnings."""
     if sys.stdout.isatty():
         _show_columns(report)
-    for line in warning_lines(report):
+    show_facts(report.facts())
+
+
+def show_facts(facts: Mapping[str, Any]) -> None:
+    """Print what the table is, and its warnings, from the JSON file of a report."""
+    for line in heading(facts):
+        console.say(line)
+    for line in warning_lines(facts):
         console.warn(line)
 
 
-def heading(report: DataReport) -> list[str]:
+def heading(facts: Mapping[str, Any]) -> list[str]:
     """Return what is predicted from what."""
-    features = len(report.features)
+    rows, target, classes = facts["rows"], facts["target"], facts["classes"]
+    features = sum(column["role"] == "feature" for column in facts["columns"])
     noun = "feature" if features == 1 else "features"
-    parts = f"{report.train:,} to train on, {report.test:,} to test on"
+    parts = f"{rows['train']:,} to train on, {rows['test']:,} to test on"
     lines = [
-        f"{report.rows:,} rows ({parts}), {features:,} {noun}",
-        f"target: {report.target} ({report.chosen})",
+        f"{rows['read']:,} rows ({parts}), {features:,} {noun}",
+        f"target: {target['name']} ({target['chosen']})",
     ]
-    if not report.classes:
-        return [*lines, f"task: {report.task}"]
-    ordered = sorted(report.classes.items(), key=lambda item: -item[1])
-    shown = ", ".join(
-        f"{_cut(name, _LONGEST_NAME)} {rows:,}" for name, rows in ordered[:_MOST_CLASSES]
-    )
+    if not classes:
+        return [*lines, f"task: {facts['task']}"]
+    ordered = sorted(classes.items(), key=lambda item: -item[1])
+    shown = ", ".join(f"{_cut(name, _LONGEST_NAME)} {n:,}" for name, n in ordered[:_MOST_CLASSES])
     more = len(ordered) - _MOST_CLASSES
     others = f", and {more:,} more" if more > 0 else ""
-    return [*lines, f"task: {report.task}, {len(ordered):,} classes: {shown}{others}"]
+    return [*lines, f"task: {facts['task']}, {len(ordered):,} classes: {shown}{others}"]
 
 
-def warning_lines(report: DataReport) -> list[str]:
+def warning_lines(facts: Mapping[str, Any]) -> list[str]:
     """Return a line for each warning; of many of one kind, the columns of the others."""
+    warned = [
+        Warned(each["kind"], Notice(each["column"], each["text"], each["advice"]))
+        for each in facts["warnings"]
+    ]
     lines = []
-    for group in grouped(report.warnings):
+    for group in grouped(warned):
         lines += [f"warning: {notice}" for notice in group.shown]
         if group.others:
             lines.append(f"warning: {group.kind}, too: {group.others}")

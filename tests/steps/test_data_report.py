@@ -13,6 +13,7 @@ from reprise.errors import DataError
 from reprise.runtime import recorder
 from steps import load_data
 from steps.parameters import LoadDataParameters
+from steps.report import publish
 from steps.report.page import MOST_COLUMNS, bars, to_html
 from steps.report.pictures import Picture, picture
 from steps.report.report import JSON_NAME, PAGE_NAME, DataReport
@@ -101,6 +102,17 @@ class TestLoad:
 
         assert not {JSON_NAME, PAGE_NAME} & set(store.files(second))
         assert f"{PAGE_NAME} of run {first}\n" in capsys.readouterr().out
+
+    def test_can_be_shown_by_the_process_that_asked_for_the_load(self, load, table, capsys):
+        load(table)
+        second = load(table)
+        first = capsys.readouterr().out
+
+        publish.show_again(second)
+
+        shown = capsys.readouterr().out
+        assert "target: y (as -P target says)\n" in shown
+        assert shown in first
 
     def test_of_equal_content_with_another_report_logs_its_own(self, store, load, table):
         first = load(table)
@@ -282,7 +294,7 @@ class TestScreen:
     def test_many_warnings_of_a_kind_are_one_more_line(self):
         table = pa.table({**{f"x{i}": [0, 0, 0] for i in range(8)}, "y": ["a", "b", "a"]})
 
-        lines = warning_lines(described(table))
+        lines = warning_lines(described(table).facts())
 
         assert len(lines) == 6
         assert lines[-1] == "warning: constant, too: x5, x6, x7"
@@ -290,7 +302,7 @@ class TestScreen:
     def test_a_target_that_nobody_named_is_reported(self):
         table = pa.table({"x": [1.0, 2.0, 3.0], "y": ["a", "a", "b"]})
 
-        lines = heading(described(table, chosen="the last column, as no target is named"))
+        lines = heading(described(table, chosen="the last column, as no target is named").facts())
 
         assert "target: y (the last column, as no target is named)" in lines
 
