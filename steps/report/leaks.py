@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _SAMPLE = 20_000  # rows
 _FEWEST = 20  # rows; in fewer, columns agree by chance
-_FEWEST_OF_MANY_VALUES = 100  # rows, for a feature with about as many values as rows
+_FEWEST_OF_MANY_VALUES = 60  # rows, for a feature with about as many values as rows
 _LEAST_ERRORS = 5  # of a guess without any feature; fewer say nothing
 _BETTER = 0.02  # errors left, of those of the guess
 _EXPLAINED = 0.999  # of the variance, for a number

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 500  # on the page; the JSON file has all of them
 MOST_CLASSES = 30
-_WIDTH, _HEIGHT = 150, 34  # of a histogram, in pixels
+_WIDTH, _HEIGHT = 190, 34  # of a histogram, in pixels
 _TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 

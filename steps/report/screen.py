@@ -65,7 +65,7 @@ def warning_lines(facts: Mapping[str, Any]) -> list[str]:
     for group in grouped(warned):
         lines += [f"warning: {notice}" for notice in group.shown]
         if group.others:
-            lines.append(f"warning: {group.kind}, too: {group.others}")
+            lines.append(f"warning: {group.kind}, likewise: {group.others}")
     return lines
 
 

@@ -297,7 +297,7 @@ class TestScreen:
         lines = warning_lines(described(table).facts())
 
         assert len(lines) == 6
-        assert lines[-1] == "warning: constant, too: x5, x6, x7"
+        assert lines[-1] == "warning: constant, likewise: x5, x6, x7"
 
     def test_a_target_that_nobody_named_is_reported(self):
         table = pa.table({"x": [1.0, 2.0, 3.0], "y": ["a", "a", "b"]})
