@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from steps.report.values import NUMBER, TEXT, WHOLE, Values, cell
+from steps.report.values import NUMBER, TEXT, WHOLE, Values, cell, cell_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,9 +65,8 @@ def _ends(values: Values, numbers: np.ndarray) -> tuple[str, str]:
     """Write the least and the greatest value of the sample as the column has them."""
     if values.kind in (WHOLE, NUMBER):
         return cell(numbers.min().item()), cell(numbers.max().item())
-    ends = (values.sample[int(place)].as_py() for place in (numbers.argmin(), numbers.argmax()))
-    low, high = map(cell, ends)
-    return low, high
+    low, high = (values.sample[int(place)] for place in (numbers.argmin(), numbers.argmax()))
+    return cell_of(low), cell_of(high)
 
 
 def _of_texts(values: Values) -> Picture | None:

@@ -63,6 +63,20 @@ def cell(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
+def cell_of(scalar: pa.Scalar) -> str:
+    """Write a cell of a table on one line; a time in a zone in UTC, as the zone may be unknown."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    kind = scalar.type
+    if types.is_timestamp(kind) and kind.tz:
+        return f"{cell_of(scalar.cast(pa.timestamp(kind.unit)))}+00:00"
+    try:
+        return cell(scalar.as_py())
+    except (OverflowError, ValueError):  # beyond the years of Python's calendar
+        return cell(scalar.value)
+
+
 @dataclass(frozen=True)
 class Values:
     """A column as read, and what is counted of it once; of a long table, in a sample.
@@ -104,11 +118,12 @@ class Values:
         kind = kind_of(column.type)
         sample = column if rows is None else column.take(pa.array(rows))
         sampled = len(sample)
+        if kind == TEXT:
+            sample = _as_text(sample)
         if sample.null_count:
             sample = sample.drop_null()
         numbers = texts = distinct = None
         if kind == TEXT:
-            sample = _as_text(sample)
             texts = _counted(sample)
             distinct = len(texts[0])
         elif _is_numeric(column.type):
@@ -147,7 +162,7 @@ class Values:
     @property
     def example(self) -> str | None:
         """The first value, as text; None: there is none."""
-        return cell(self.sample[0].as_py()) if len(self.sample) and self.present else None
+        return cell_of(self.sample[0]) if len(self.sample) and self.present else None
 
 
 def _as_text(sample: pa.ChunkedArray) -> pa.ChunkedArray:

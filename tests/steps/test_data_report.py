@@ -256,6 +256,8 @@ class TestSurvey:
             (pa.array([1, None], pa.duration("s")), "duration"),
             (pa.array([1, None], pa.float16()), "number"),
             (pa.array([1, None], pa.decimal128(9, 2)), "number"),
+            (pa.array([10**15, None], pa.timestamp("s", "Nowhere/Unknown")), "date and time"),
+            (pa.array(["a", None], pa.string_view()), "text"),
             ([b"a", None], "binary"),
             ([["a"], None], "list<item: string>"),
             ([None, None], "empty"),
