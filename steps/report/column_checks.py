@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from steps.report import advice
 from steps.report.text_kinds import date_format_of, numbers_in
-from steps.report.values import TEXT, WHOLE, cell
+from steps.report.values import NUMBER, TEXT, WHOLE, cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import numpy as np
 
     from steps.report.values import Values
 
@@ -112,10 +114,12 @@ def free_text(values: Values) -> Found | None:
 
 def looks_like_an_id(values: Values) -> Found | None:
     """Find row numbers and names of rows: a model learns rows by heart from them."""
-    if values.kind not in (TEXT, WHOLE) or len(values.sample) < _FEWEST:
+    if values.kind not in (TEXT, WHOLE, NUMBER) or len(values.sample) < _FEWEST:
         return None
     unnamed = _UNNAMED.fullmatch(values.name) is not None
     if values.share_distinct <= _IDENTIFIES:
+        return None
+    if values.kind == NUMBER and not _are_whole(values.numbers):
         return None
     if values.kind == TEXT:
         found = f"looks like an id: {_distinct(values)}"
@@ -126,6 +130,13 @@ def looks_like_an_id(values: Values) -> Found | None:
     else:
         return None
     return found, f"It says nothing of a new row; leave it out: {advice.drop(values.name)}."
+
+
+def _are_whole(numbers: np.ndarray | None) -> bool:
+    """Return whether numbers have no fractions, as whole numbers with missing ones often come."""
+    import numpy as np
+
+    return numbers is not None and bool((numbers == np.floor(numbers)).all())
 
 
 def _says_id(name: str) -> bool:

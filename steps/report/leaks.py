@@ -25,7 +25,7 @@ class Leak:
     """A feature that predicts alone, and how well in the rows that were held out."""
 
     name: str
-    right: int  # rows predicted right; for a number, per mille of the variance
+    right: int  # rows predicted right
     rows: int
 
 
@@ -59,21 +59,18 @@ def leaks(table: pa.Table, *, is_regression: bool) -> Iterator[Leak]:
     if table.num_rows < _FEWEST:
         return
     halves = _halved(table, is_regression=is_regression)
-    allowed = _errors_allowed(halves, is_regression=is_regression)
-    if allowed is None:
-        return
+    wrong = None if is_regression else _wrong_guesses(halves)
+    rows = len(halves.target) - halves.first
     # by position: a column's name is looked for among all names
     for name, column in zip(table.column_names[:-1], table.columns, strict=False):
         codes = _codes(column, halves)
-        predicted = _nearest(codes, halves, is_regression=is_regression)
-        actual = halves.target[halves.first :]
-        if is_regression:
-            wrong = float(((predicted - actual) ** 2).sum())
-        else:
-            wrong = float((predicted != actual).sum())
-        if wrong <= allowed and _has_evidence(codes, halves, is_regression=is_regression):
-            rows = len(actual)
-            yield Leak(name, rows - int(wrong) if not is_regression else rows, rows)
+        if wrong is None:
+            if _explains_numbers(codes, halves):
+                yield Leak(name, rows, rows)
+            continue
+        left = int((_nearest(codes, halves) != halves.target[halves.first :]).sum())
+        if wrong >= _LEAST_ERRORS and left <= _BETTER * wrong and _has_evidence(codes, halves):
+            yield Leak(name, rows - left, rows)
 
 
 def _halved(table: pa.Table, *, is_regression: bool) -> _Halves:
@@ -95,16 +92,31 @@ def _halved(table: pa.Table, *, is_regression: bool) -> _Halves:
     return _Halves(rows, order, values[order])
 
 
-def _errors_allowed(halves: _Halves, *, is_regression: bool) -> float | None:
-    """Return the most errors of a feature that predicts alone; None: there is too little to say."""
+def _wrong_guesses(halves: _Halves) -> int:
+    """Return the rows of the second half that are not of the most frequent class of the first."""
     import numpy as np
 
     first, second = halves.target[: halves.first], halves.target[halves.first :]
-    if is_regression:
-        spread = float(((second - second.mean()) ** 2).sum())
-        return (1 - _EXPLAINED) * spread if spread > 0 else None
-    wrong = int((second != np.bincount(first).argmax()).sum())
-    return _BETTER * wrong if wrong >= _LEAST_ERRORS else None
+    return int((second != np.bincount(first).argmax()).sum())
+
+
+def _explains_numbers(codes: np.ndarray, halves: _Halves) -> bool:
+    """Return whether lines between the points of the first half go through those of the second."""
+    import numpy as np
+
+    first = halves.first
+    known, places = np.unique(codes[:first], return_index=True)
+    asked, actual = codes[first:], halves.target[first:]
+    if np.isfinite(known[0]):
+        within = (known[0] <= asked) & (asked <= known[-1])  # nothing is known of the others
+        asked, actual = asked[within], actual[within]
+        predicted = np.interp(asked, known, halves.target[:first][places])
+    else:
+        predicted = _nearest(codes, halves)
+    if len(actual) < _FEWEST // 3:
+        return False
+    spread = float(((actual - actual.mean()) ** 2).sum())
+    return spread > 0 and float(((predicted - actual) ** 2).sum()) <= (1 - _EXPLAINED) * spread
 
 
 def _codes(column: pa.ChunkedArray, halves: _Halves) -> np.ndarray:
@@ -127,7 +139,7 @@ def _codes(column: pa.ChunkedArray, halves: _Halves) -> np.ndarray:
     return ordered
 
 
-def _nearest(codes: np.ndarray, halves: _Halves, *, is_regression: bool) -> np.ndarray:
+def _nearest(codes: np.ndarray, halves: _Halves) -> np.ndarray:
     """Predict the target of the second half from the nearest values of the first."""
     import numpy as np
 
@@ -141,17 +153,14 @@ def _nearest(codes: np.ndarray, halves: _Halves, *, is_regression: bool) -> np.n
         below, above = asked - known[left], known[right] - asked
     at_left = ~(above <= below) & np.isfinite(known[left])
     predicted: np.ndarray = answers[np.where(at_left, left, right)]
-    if is_regression and np.isfinite(known[0]):
-        numbers, places = np.unique(known, return_index=True)
-        predicted = np.interp(asked, numbers, answers[places])
     return predicted
 
 
-def _has_evidence(codes: np.ndarray, halves: _Halves, *, is_regression: bool) -> bool:
+def _has_evidence(codes: np.ndarray, halves: _Halves) -> bool:
     """Return whether the agreement cannot be that of few rows which any good feature separates."""
     import numpy as np
 
-    if is_regression or len(codes) >= _FEWEST_OF_MANY_VALUES:
+    if len(codes) >= _FEWEST_OF_MANY_VALUES:
         return True
     classes = np.unique(halves.target).size
     return bool(np.unique(codes).size <= 2 * classes)

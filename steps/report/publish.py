@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reprise import tracking
 from reprise.console import say
 from reprise.errors import DataError
+from reprise.record.digest import sha256_json
 from reprise.trust import documents, limits
 from steps.report.page import to_html
 from steps.report.report import JSON_NAME, PAGE_NAME
@@ -69,19 +70,26 @@ def log_once(run: RunRecorder, report: DataReport, *, holder: str | None, privat
 def show_again(load_run_id: str) -> None:
     """Print the report of a load that another process has done, if it has logged one."""
     for run_id in (load_run_id, tracking.stored_in(load_run_id)):
-        if JSON_NAME in tracking.artifact_sizes(run_id, ""):
-            with tracking.artifact(run_id, JSON_NAME) as path:
-                text = documents.read_text(path, largest=limits.JSON_BYTES)
-            show_facts(documents.parse_json(text))
+        facts = _logged(run_id)
+        if facts:
+            show_facts(facts)
             return
 
 
+def _logged(run_id: str) -> dict[str, Any]:
+    """Return the report that a run has logged; empty: none."""
+    if not {JSON_NAME, PAGE_NAME} <= tracking.artifact_sizes(run_id, "").keys():
+        return {}
+    with tracking.artifact(run_id, JSON_NAME) as path:
+        text = documents.read_text(path, largest=limits.JSON_BYTES)
+    facts: dict[str, Any] = documents.parse_json(text)
+    return facts
+
+
 def _is_logged(run_id: str, report: DataReport) -> bool:
-    record = tracking.find_record(run_id)
-    if record is None or record.outputs is None:
-        return False
-    is_same = record.outputs.artifacts.get(DIGEST) == report.digest()
-    return is_same and {JSON_NAME, PAGE_NAME} <= tracking.artifact_sizes(run_id, "").keys()
+    """Return whether a run has logged a report that differs by the address of the table at most."""
+    facts = {name: value for name, value in _logged(run_id).items() if name != "source"}
+    return bool(facts) and sha256_json(facts) == sha256_json(report.facts())
 
 
 def _log(run: RunRecorder, report: DataReport, *, private: bool) -> None:

@@ -78,8 +78,15 @@ class DataReport:
         return canonical_json({"source": self.source, **self.facts()})
 
     def digest(self) -> str:
-        """Return the SHA-256 of all that the report says of the table, wherever it is."""
-        return sha256_json(self.facts())
+        """Return the SHA-256 of what the report says of the table, however it was read.
+
+        Equal content has an equal digest: without the address, the reason for the target, and what
+        was noticed in reading.
+        """
+        facts = self.facts()
+        warnings = [each for each in facts["warnings"] if each["kind"] != _READING]
+        target = facts["target"]["name"]
+        return sha256_json({**facts, "target": target, "warnings": warnings})
 
     def facts(self) -> dict[str, Any]:
         """Return all that the report says of the table, ready for JSON."""

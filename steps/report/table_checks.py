@@ -64,7 +64,12 @@ def leaking(fitted: Fitted) -> Iterator[Notice]:
     """Find features that predict the target alone."""
     ids = {name for name, kind in fitted.warned.items() if kind == column_checks.ID}
     names = fitted.table.column_names
-    kept = [place for place, name in enumerate(names[:-1]) if name not in ids]
+    # an id predicts what it has learnt by heart; that it is missing may still be a leak
+    kept = [
+        place
+        for place, (name, column) in enumerate(zip(names[:-1], fitted.table.columns, strict=False))
+        if name not in ids or column.null_count
+    ]
     table = fitted.table.select([*kept, len(names) - 1])
     for leak in leaks(table, is_regression=fitted.is_regression):
         how = "" if fitted.is_regression else f" in {leak.right:,} of {leak.rows:,} rows"

@@ -128,6 +128,7 @@ class Values:
             distinct = len(texts[0])
         elif _is_numeric(column.type):
             numbers = _numbers(sample)
+            sample = sample if len(numbers) == len(sample) else _without_nans(sample)
             distinct = _count_distinct(numbers)
         elif kind == EMPTY:
             distinct = 0
@@ -157,12 +158,21 @@ class Values:
     @property
     def share_distinct(self) -> float:
         """Distinct values of the sample among its cells that have one."""
-        return (self.distinct or 0) / len(self.sample) if len(self.sample) else 0.0
+        return (self.distinct or 0) / max(len(self.sample), 1)
 
     @property
     def example(self) -> str | None:
         """The first value, as text; None: there is none."""
         return cell_of(self.sample[0]) if len(self.sample) and self.present else None
+
+
+def _without_nans(sample: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    if not (types.is_float32(sample.type) or types.is_float64(sample.type)):
+        return sample
+    return sample.filter(pc.invert(pc.is_nan(sample)))
 
 
 def _as_text(sample: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -39,7 +39,7 @@ def table(tmp_path):
 @pytest.fixture
 def load(recording):
     def load(path, **parameters):
-        chosen = LoadDataParameters(source=str(path), target="y", **parameters)
+        chosen = LoadDataParameters(**{"source": str(path), "target": "y", **parameters})
         with recording(chosen) as run:
             load_data.main(chosen, run)
         return run.run_id
@@ -102,6 +102,15 @@ class TestLoad:
 
         assert not {JSON_NAME, PAGE_NAME} & set(store.files(second))
         assert f"{PAGE_NAME} of run {first}\n" in capsys.readouterr().out
+
+    def test_that_asks_otherwise_for_the_same_data_has_an_equal_record_and_its_own_report(
+        self, store, load, table
+    ):
+        first, second = load(table), load(table, target="")
+
+        assert tracking.read_record(second).outputs == tracking.read_record(first).outputs
+        facts = json.loads((store.artifacts(second) / JSON_NAME).read_text())
+        assert facts["target"]["chosen"] == "the last column, as no target is named"
 
     def test_can_be_shown_by_the_process_that_asked_for_the_load(self, load, table, capsys):
         load(table)

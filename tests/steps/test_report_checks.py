@@ -68,6 +68,7 @@ class TestIds:
             ("falling", range(ROWS, 0, -1)),
             ("with_gaps", np.cumsum(random.integers(1, 9, ROWS))),
             ("some_missing", [None if i % 9 == 0 else i for i in range(ROWS)]),
+            ("as_floats", [float("nan") if i % 9 == 0 else float(i) for i in range(ROWS)]),
             ("customerID", [f"{7590 + 31 * i}-AHVEG" for i in range(ROWS)]),
             ("name", [f"Owner {i}" for i in range(ROWS)]),
             ("id", random.permutation(10**6)[:ROWS]),
