@@ -14,12 +14,11 @@ from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
-from reprise.capture import environment
 from reprise.errors import EnvironmentMismatchError
 from reprise.git import repository_root
 from reprise.observing.begin import OF_PROJECT, described
 from reprise.observing.named import distributions
-from reprise.projects import environments, requirements
+from reprise.projects import environments, locks
 from reprise.projects.requirements import Pin
 from reprise.record.digest import sha256_text
 from reprise.record.schema import Environment
@@ -58,7 +57,7 @@ def interpreter(
     current = described(Path(sys.executable), project)
     if not differing(recorded, current):
         return Path(sys.executable)
-    _refuse_unobtainable(recorded)
+    _refuse_unobtainable(recorded, project)
     pins = _pins(recorded, project)
     _refuse_strangers(pins, current, project, allow_packages)
     text = "".join(f"{pin.line()}\n" for pin in pins)
@@ -99,14 +98,20 @@ def folders_of_project(recorded: Environment, checkout: Path) -> list[str]:
     return folders
 
 
-def _refuse_unobtainable(recorded: Environment) -> None:
-    """Refuse a list with distributions that no index has.
+def _refuse_unobtainable(recorded: Environment, project: Path) -> None:
+    """Refuse what uv does not build: an environment of conda, distributions that no index has.
 
     Raises
     ------
     EnvironmentMismatchError
-        With their names and origins.
+        With the lock's name, or the names of the distributions and their origins.
     """
+    lock = locks.of(project) if recorded.lock_sha256 else None
+    if lock and lock.kind.of_conda:
+        raise EnvironmentMismatchError(
+            f"expected the environment of the lock {lock.name}, found another here. conda builds "
+            "it, not uv: create it from that lock, activate it, and reproduce the run there."
+        )
     local = {n: url for n, url in recorded.origins.items() if not _is_of_project(url)}
     if local:
         shown = ", ".join(f"{name} of {url}" for name, url in list(local.items())[:_LISTED])
@@ -153,7 +158,7 @@ def _pins(recorded: Environment, project: Path) -> tuple[Pin, ...]:
     EnvironmentMismatchError
         If the record names something that is no release.
     """
-    hashes = _hashes(project) if recorded.lock_sha256 else {}
+    hashes = _hashes(recorded, project)
     pins = []
     for name, version in recorded.packages.items():
         if _is_of_project(recorded.origins.get(name, "")):
@@ -167,11 +172,7 @@ def _pins(recorded: Environment, project: Path) -> tuple[Pin, ...]:
     return tuple(pins)
 
 
-def _hashes(project: Path) -> Mapping[tuple[str, str], tuple[str, ...]]:
-    text = (project / environment.LOCK).read_text(encoding="utf-8")
-    locked = environment.locked_packages(text)
-    return {
-        (pin.name, locked[pin.name]): pin.hashes
-        for pin in requirements.pins(text)
-        if pin.name in locked
-    }
+def _hashes(recorded: Environment, project: Path) -> Mapping[tuple[str, str], tuple[str, ...]]:
+    lock = locks.of(project) if recorded.lock_sha256 else None
+    pins = lock.pins(recorded.python) if lock else ()
+    return {(pin.name, pin.version): pin.hashes for pin in pins}

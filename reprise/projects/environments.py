@@ -12,13 +12,14 @@ from pathlib import Path
 from reprise.capture import environment
 from reprise.console import warn
 from reprise.errors import CheckoutError, EnvironmentMismatchError
-from reprise.projects import containment, requirements, uv
+from reprise.projects import containment, locks, requirements, uv
 from reprise.projects.requirements import Pin
 from reprise.record.schema import Environment
 
 _COMPLETE = "complete"
 _RELEASE = re.compile(r"\d+\.\d+\.\d+[a-z0-9+]*")
 _HASH = "--hash=sha256:"
+_SHOWN = 60  # characters of a name
 
 
 def interpreter(recorded: Environment, project: Path, *, allow_build: Collection[str] = ()) -> Path:
@@ -92,11 +93,17 @@ def refuse_another_lock(recorded: Environment, project: Path) -> None:
     EnvironmentMismatchError
         If the lock is missing, or another.
     """
-    lock = project / environment.LOCK
-    found = environment.lock_digests(lock) if lock.is_file() else ("none",)
+    name = recorded.lock or environment.LOCK
+    found: tuple[str, ...]
+    if recorded.lock:
+        other = locks.of(project)
+        found = (other.sha256,) if other and other.name == name else ("none",)
+    else:
+        lock = project / environment.LOCK
+        found = environment.lock_digests(lock) if lock.is_file() else ("none",)
     if recorded.lock_sha256 not in (None, *found):
         raise EnvironmentMismatchError(
-            f"expected {environment.LOCK} with SHA-256 {recorded.lock_sha256} in the run's commit, "
+            f"expected {name[:_SHOWN]!a} with SHA-256 {recorded.lock_sha256} in the run's commit, "
             f"found {found[0]}. The record or the code is not the run's."
         )
 

@@ -41,6 +41,11 @@ class Pin:
     requirement: str
     hashes: tuple[str, ...]
 
+    @property
+    def version(self) -> str:
+        """The release."""
+        return self.requirement.partition("==")[2].partition(";")[0].strip()
+
     def line(self) -> str:
         """Write it as a line of a lock."""
         return " ".join([self.requirement, *(f"--hash={digest}" for digest in self.hashes)])

@@ -65,6 +65,27 @@ def build(
         _run(("pip", "sync", *into, *checked, str(lock)), empty, python, pythons)
 
 
+def exported(project: Path) -> str:
+    """Return the lock of uv that a project has as a lock of PEP 751, as `uv sync` would read it.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If uv cannot read it.
+    """
+    only_read = ("--frozen", "--offline", "--no-python-downloads", "--no-header")
+    words = ("export", "--quiet", *only_read, "--format", "pylock.toml")
+    with scratch.folder() as name:
+        asked = ("--project", str(project), "--python", sys.executable)
+        done = _started((*words, *asked), Path(name), settings=("--no-config",))
+    if done.returncode != 0:
+        raise EnvironmentMismatchError(
+            f"expected a lock that uv can read, found that it cannot: {done.stderr.strip()[-300:]} "
+            "Write it anew: uv lock"
+        )
+    return done.stdout
+
+
 def _wheels_only(pins: Sequence[Pin], allow_build: Collection[str]) -> list[str]:
     allowed = {canonicalize_name(name) for name in allow_build}
     if not allowed:
@@ -100,7 +121,11 @@ def _run(arguments: Sequence[str], folder: Path, python: str, pythons: Path) -> 
 
 
 def _started(
-    arguments: Sequence[str], folder: Path, **variables: str
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    settings: Sequence[str] | None = None,
+    **variables: str,
 ) -> "subprocess.CompletedProcess[str]":
     """Run uv to its end in a folder without settings; the user's variables come first."""
     if not _credentials().is_dir():  # else uv makes it, in the user's home
@@ -109,7 +134,7 @@ def _started(
     command = str(beside) if beside.is_file() else "uv"
     try:
         return subprocess.run(
-            [command, *_settings(), *arguments],
+            [command, *(_settings() if settings is None else settings), *arguments],
             cwd=folder,
             env={**variables, **os.environ},
             capture_output=True,

@@ -92,17 +92,18 @@ class InputData(_Frozen):
 class Environment(_Frozen):
     """The interpreter and the packages of a run."""
 
-    rare: ClassVar[frozenset[str]] = frozenset({"origins", "files"})
+    rare: ClassVar[frozenset[str]] = frozenset({"origins", "files", "lock"})
 
     python: str
     implementation: str
     manager: str  # the tool that built it: conda, uv, virtualenv or system
     platform: str
-    lock_sha256: str | None  # None if the project has no requirements.txt
+    lock_sha256: str | None  # None if the project has no lock
     deviations: tuple[str, ...]  # differences between the lock and the installed packages
     packages: dict[str, str]
     origins: dict[str, str] = {}  # of packages from a repository, a folder or a file: its URL
     files: dict[str, str] = {}  # digest of the list of each package's files (its RECORD)
+    lock: str = ""  # path of the lock from the project's folder; "": requirements.txt, or none
 
 
 class Numerics(_Frozen):
