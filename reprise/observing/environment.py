@@ -8,7 +8,7 @@ installed unless the user says so.
 
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -32,6 +32,7 @@ def interpreter(
     recorded: Environment,
     project: Path,
     *,
+    written: Collection[Pin] = (),
     allow_build: Collection[str] = (),
     allow_packages: Collection[str] = (),
 ) -> Path:
@@ -43,6 +44,8 @@ def interpreter(
         Of the run.
     project : Path
         Its folder in the checkout.
+    written : collection of Pin
+        Of the lock that was written for the run; only the digests are taken of it.
     allow_build : collection of str
         Packages that may be built from source; see `environments.built`.
     allow_packages : collection of str
@@ -58,7 +61,7 @@ def interpreter(
     if not differing(recorded, current):
         return Path(sys.executable)
     _refuse_unobtainable(recorded, project)
-    pins = _pins(recorded, project)
+    pins = _pins(recorded, [*_locked(recorded, project), *written])
     _refuse_strangers(pins, current, project, allow_packages)
     text = "".join(f"{pin.line()}\n" for pin in pins)
     return environments.built_from(pins, text, sha256_text(text), recorded.python, allow_build)
@@ -150,15 +153,15 @@ def _is_of_project(origin: str) -> bool:
     return OF_PROJECT in origin
 
 
-def _pins(recorded: Environment, project: Path) -> tuple[Pin, ...]:
-    """Return what is to be installed, with the hashes of the lock where there is one.
+def _pins(recorded: Environment, locked: Collection[Pin]) -> tuple[Pin, ...]:
+    """Return what is to be installed, with the digests of a lock where that has them.
 
     Raises
     ------
     EnvironmentMismatchError
         If the record names something that is no release.
     """
-    hashes = _hashes(recorded, project)
+    hashes = {(pin.name, pin.version): pin.hashes for pin in locked}
     pins = []
     for name, version in recorded.packages.items():
         if _is_of_project(recorded.origins.get(name, "")):
@@ -172,7 +175,6 @@ def _pins(recorded: Environment, project: Path) -> tuple[Pin, ...]:
     return tuple(pins)
 
 
-def _hashes(recorded: Environment, project: Path) -> Mapping[tuple[str, str], tuple[str, ...]]:
+def _locked(recorded: Environment, project: Path) -> tuple[Pin, ...]:
     lock = locks.of(project) if recorded.lock_sha256 else None
-    pins = lock.pins(recorded.python) if lock else ()
-    return {(pin.name, pin.version): pin.hashes for pin in pins}
+    return lock.pins(recorded.python) if lock else ()

@@ -16,7 +16,7 @@ from reprise.capture.opened import OpenedFiles, watching_folders
 from reprise.capture.watch import Seen, watching
 from reprise.console import warn
 from reprise.errors import RepriseError, TrackingError
-from reprise.observing import edits, inputs, outputs
+from reprise.observing import edits, inputs, outputs, written_lock
 from reprise.process.launcher import Ended
 from reprise.record.schema import FILE_NAME, Numerics, Observation, Outputs, RunRecord
 
@@ -73,6 +73,8 @@ def observe(
         inputs.own_files(process.folder) - process.provided,
         time.time_ns(),
     )
+    # Of a replay nobody needs one: the original has it.
+    lock = written_lock.WrittenLock(begun.environment) if begun.replays is None else None
     folders = {*inputs.folders_of_data(process.folder)}
     folders |= {path.parent for path in process.provided if path.parent.is_dir()}
     with tracking.beating(process.run_id), watching() as watch:
@@ -85,6 +87,8 @@ def observe(
                 exit_code = ended.exit_code
         finally:
             _complete(process, begun, before, _After(watch.seen(), opened, exit_code))
+            if lock and (text := lock.text()):
+                tracking.log_text(process.run_id, written_lock.NAME, text)
     return ended
 
 

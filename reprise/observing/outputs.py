@@ -7,6 +7,7 @@ from pathlib import Path
 from reprise import digests, tracking
 from reprise.capture.watch import Made
 from reprise.errors import RepriseError
+from reprise.observing import written_lock
 from reprise.record.digest import sha256_json
 from reprise.record.schema import FILE_NAME, LoggedRun, Outputs
 from reprise.runtime.source_artifacts import OWN_FILES
@@ -14,7 +15,7 @@ from reprise.tracking import Logged
 
 # Names that MLflow makes up: "bemused-snail-127".
 _MADE_UP = re.compile(r"[a-z]+-[a-z]+-\d{1,3}")
-_OWN = frozenset({FILE_NAME, *OWN_FILES})
+_OWN = frozenset({FILE_NAME, written_lock.NAME, *OWN_FILES})
 _FOLDER = "<project>"
 
 

@@ -9,6 +9,7 @@ import os
 import platform
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +30,7 @@ from reprise.capture import environment
 from reprise.errors import CodeError, EnvironmentMismatchError
 from reprise.git import repository_root, succeeds
 from reprise.projects import uv
-from reprise.projects.requirements import Pin
+from reprise.projects.requirements import Pin, is_digest
 from reprise.projects.requirements import pins as pins_of_requirements
 from reprise.trust import documents
 
@@ -110,14 +111,9 @@ class Lock:
         EnvironmentMismatchError
             If it cannot be read.
         """
-        try:
+        with explaining(self.name):
             documents.read_bytes(self.path, largest=_LARGEST)
             return tuple(dict.fromkeys(self.kind.read(self, python)))
-        except _UNREADABLE as error:
-            raise EnvironmentMismatchError(
-                f"expected the lock {self.name} as its tool writes it, found otherwise: {error}. "
-                "Write it anew."
-            ) from None
 
     def deviations(self, python: str, installed: Mapping[str, str]) -> tuple[str, ...]:
         """List the packages that are not installed as locked: "numpy 2.4.5, locked 2.4.6"."""
@@ -129,6 +125,18 @@ class Lock:
             for name, versions in sorted(locked.items())
             if installed.get(name) not in versions and (self.kind.is_whole or name in installed)
         )
+
+
+@contextmanager
+def explaining(name: str) -> Iterator[None]:
+    """Refuse, in a line, a lock that is none, for the time of a `with` block."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise EnvironmentMismatchError(
+            f"expected the lock {name} as its tool writes it, found otherwise: {error}. "
+            "Write it anew."
+        ) from None
 
 
 def of(project: Path) -> Lock | None:
@@ -226,7 +234,7 @@ def _of_urls(lock: Lock, _python: str) -> Iterator[Pin]:
 
 
 def _pin(name: str, version: str, hashes: tuple[str, ...]) -> Pin:
-    return Pin(canonicalize_name(name), f"{name}=={version}", hashes)
+    return Pin(canonicalize_name(name), f"{name}=={version}", tuple(filter(is_digest, hashes)))
 
 
 _KINDS = (

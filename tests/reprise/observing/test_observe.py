@@ -136,6 +136,17 @@ def test_the_record_has_code_command_environment_numerics_and_outputs(project, s
     assert store.status(original.run_id) == "FINISHED"
 
 
+def test_a_run_of_a_project_without_a_lock_carries_the_one_that_uv_writes(project, store, listed):
+    listed.answer = "a lock"
+
+    original = made()
+
+    assert (
+        store.artifacts(original.run_id) / "environment" / "pylock.toml"
+    ).read_text() == "a lock"
+    assert original.record.outputs.artifacts.keys() == {"report.json"}
+
+
 @pytest.mark.parametrize(("mode", "exit_code"), [("fails", 3), ("is killed", -9)])
 def test_a_run_that_fails_is_recorded_with_the_end_of_its_process(project, store, mode, exit_code):
     with pytest.raises(RunFailedError):

@@ -10,6 +10,7 @@ from reprise.observing import environment
 from reprise.observing.begin import described
 from reprise.observing.environment import differing, folders_of_project, interpreter
 from reprise.projects import environments
+from reprise.projects.requirements import Pin
 from reprise.record.digest import sha256_file, sha256_text
 from reprise.record.schema import Environment
 
@@ -34,6 +35,7 @@ files = [{{file = "numpy-2.4.6.tar.gz", hash = "sha256:{"1" * 64}"}}]
 name = "pandas"
 version = "3.0.0"
 """
+PIN = Pin("numpy", "numpy==2.4.6", ("sha256:" + "1" * 64,))
 
 
 def with_(**changes):
@@ -111,6 +113,17 @@ def test_an_environment_is_built_with_the_digests_of_the_lock(tmp_path, current,
     interpreter(recorded, tmp_path)
 
     assert built == [(f"numpy==2.4.6 --hash=sha256:{'1' * 64}\npandas==3.0.0\n", "3.11.7")]
+
+
+def test_an_environment_is_built_with_the_digests_of_the_lock_that_was_written_for_the_run(
+    tmp_path, current, built
+):
+    current(with_(packages={"numpy": "1", "pandas": "1"}))
+    other = Pin("evil", "evil==1", ("sha256:" + "2" * 64,))
+
+    interpreter(INSTALLED, tmp_path, written=[PIN, other])
+
+    assert built == [(f"{PIN.line()}\npandas==3.0.0\n", "3.11.7")]
 
 
 @pytest.mark.parametrize("text", [f"{POETRY}\n# another", None])
