@@ -18,7 +18,7 @@ from reprise.process import scratch
 _OBSERVER = Path(__file__).with_name("observer.py")
 _EVENTS = "events"
 _PATH = "PYTHONPATH"
-_KINDS = ("python", "read", "run", "model", "host")
+_KINDS = ("python", "read", "run", "model", "host", "imported")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Seen:
     models : tuple of Made
         Those that belong to no run.
     hosts : tuple of str
+    imported : tuple of Path
+        Installed modules, and shared libraries beside them.
     numerics : mapping
         Of the process that has loaded most: `simd` and `libraries`; empty: none said.
     """
@@ -54,6 +56,7 @@ class Seen:
     runs: tuple[Made, ...] = ()
     models: tuple[Made, ...] = ()
     hosts: tuple[str, ...] = ()
+    imported: tuple[Path, ...] = ()
     numerics: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -118,6 +121,7 @@ def _read(events: Iterator[list[Any]]) -> Seen:
         runs=tuple(facts["run"]),
         models=tuple(facts["model"]),
         hosts=tuple(facts["host"]),
+        imported=tuple(map(Path, facts["imported"])),
         numerics=numerics,
     )
 

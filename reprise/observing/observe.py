@@ -16,7 +16,7 @@ from reprise.capture.opened import OpenedFiles, watching_folders
 from reprise.capture.watch import Seen, watching
 from reprise.console import warn
 from reprise.errors import RepriseError, TrackingError
-from reprise.observing import edits, inputs, outputs, written_lock
+from reprise.observing import altered, edits, inputs, outputs, written_lock
 from reprise.process.launcher import Ended
 from reprise.record.schema import FILE_NAME, Numerics, Observation, Outputs, RunRecord
 
@@ -157,6 +157,9 @@ def _complete(process: Process, begun: RunRecord, before: _Before, after: _After
     )
     completed = {
         "inputs": read,
+        "environment": begun.environment.model_copy(
+            update={"altered": altered.altered(seen.imported)}
+        ),
         "numerics": _with(begun.numerics, seen),
         "outputs": logged,
         "observed": observed,

@@ -51,10 +51,9 @@ def not_compared(unequal: Sequence[str], original: RunRecord, replay: RunRecord)
 
 
 def _environment(original: Environment, replay: Environment) -> str:
-    locked = original.lock_sha256 is not None and original.lock_sha256 == replay.lock_sha256
     if not original.python:
         return "environment not recorded"
-    if locked and original.deviations == replay.deviations and original.python == replay.python:
+    if original.lock_sha256 is not None and _as_locked(original) == _as_locked(replay):
         return "environment from lock"
     changed = _changed(original, replay)
     if not changed:
@@ -62,11 +61,18 @@ def _environment(original: Environment, replay: Environment) -> str:
     return f"another environment ({_few(changed)})"
 
 
+def _as_locked(environment: Environment) -> tuple[object, ...]:
+    """Return what is the same of two environments that have the same from their locks."""
+    lock = environment.lock_sha256
+    return lock, environment.deviations, environment.python, environment.altered
+
+
 def _changed(original: Environment, replay: Environment) -> list[str]:
     """Return what of an environment is another: Python, and packages by version and content."""
     names = sorted(original.packages.keys() | replay.packages.keys())
     changed = [name for name in names if _release(original, name) != _release(replay, name)]
-    return [*(["Python"] if original.python != replay.python else []), *changed]
+    files = sorted(dict(original.altered.items() ^ replay.altered.items()))
+    return [*(["Python"] if original.python != replay.python else []), *changed, *files]
 
 
 def _release(environment: Environment, name: str) -> tuple[str | None, str | None]:

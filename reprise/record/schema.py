@@ -92,7 +92,7 @@ class InputData(_Frozen):
 class Environment(_Frozen):
     """The interpreter and the packages of a run."""
 
-    rare: ClassVar[frozenset[str]] = frozenset({"origins", "files", "lock"})
+    rare: ClassVar[frozenset[str]] = frozenset({"origins", "files", "lock", "altered"})
 
     python: str
     implementation: str
@@ -103,6 +103,7 @@ class Environment(_Frozen):
     packages: dict[str, str]
     origins: dict[str, str] = {}  # of packages from a repository, a folder or a file: its URL
     files: dict[str, str] = {}  # digest of the list of each package's files (its RECORD)
+    altered: dict[str, str] = {}  # digests of imported files that are not as installed, by name
     lock: str = ""  # path of the lock from the project's folder; "": requirements.txt, or none
 
 

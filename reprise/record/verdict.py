@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from reprise.backports import StrEnum
 from reprise.record.basis import basis, not_compared
 from reprise.record.matching import matched
-from reprise.record.schema import PERMISSIONS, Outputs, RunRecord
+from reprise.record.schema import PERMISSIONS, Environment, Outputs, RunRecord
 
 _THREADS = ".*_NUM_THREADS"
 _HASH_SEED = "PYTHONHASHSEED"
@@ -231,7 +231,13 @@ def _packages(original: RunRecord, replay: RunRecord) -> tuple[Cause, ...]:
             {name: a.packages[name] for name in common},
             {name: b.packages[name] for name in common},
         ),
+        *_each("package", _edited(a), _edited(b)),
     )
+
+
+def _edited(environment: Environment) -> dict[str, str]:
+    """Return the imported files of packages that somebody has edited."""
+    return {f"{name} (edited)": digest for name, digest in environment.altered.items()}
 
 
 def _blas(original: RunRecord, replay: RunRecord) -> tuple[Cause, ...]:

@@ -127,6 +127,7 @@ def test_the_record_has_code_command_environment_numerics_and_outputs(project, s
     assert record.step.parameters == {"mode": "one run", "alpha": "0.5"}
     assert record.environment.packages.keys() >= {"mlflow", "numpy"}
     assert record.environment.files.keys() >= {"mlflow", "numpy"}
+    assert record.environment.altered == {}
     assert record.numerics.variables["PYTHONHASHSEED"] == "0"
     assert record.outputs.metrics == {"loss": 0.5 / 3}
     assert record.outputs.histories.keys() == {"loss"}
@@ -136,7 +137,9 @@ def test_the_record_has_code_command_environment_numerics_and_outputs(project, s
     assert store.status(original.run_id) == "FINISHED"
 
 
-def test_a_run_of_a_project_without_a_lock_carries_the_one_that_uv_writes(project, store, listed):
+def test_a_run_of_a_project_without_a_lock_carries_the_one_that_uv_writes(
+    project, store, listed, own_cache
+):
     listed.answer = "a lock"
 
     original = made()

@@ -10,6 +10,8 @@ from reprise.errors import EnvironmentMismatchError, TrackingError
 from reprise.observing import written_lock
 from reprise.observing.written_lock import NAME, WrittenLock
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 DIGEST = "sha256:" + "1" * 64
 LOCK = f"""\
 lock-version = "1.0"

@@ -138,6 +138,18 @@ class TestBasis:
 
         assert judge(one, other).basis == "another environment (numpy, pandas)"
 
+    def test_names_an_edited_file_of_a_package_also_where_both_ran_as_locked(self):
+        one = made(Outputs(metrics={"a": 1.0}))
+        edited = {"altered": {"numpy/core.py": "1"}}
+
+        judgement = judge(made(Outputs(metrics={"a": 2.0}), environment=edited), one)
+
+        assert judgement.basis == "1 metric, another environment (numpy/core.py)"
+        assert [str(cause) for cause in judgement.causes] == [
+            "package: numpy/core.py (edited) was 1, is absent"
+        ]
+        assert judge(one, one).basis == "1 metric, environment from lock"
+
     def test_what_is_not_known_of_either_run_was_not_compared(self):
         one, other = observed(not_known=("x",), edited=("a.txt",)), observed(not_known=("x", "y"))
 
