@@ -22,6 +22,12 @@ def basis(compared: Outputs, original: RunRecord, replay: RunRecord) -> str:
         (len(compared.parameters), "parameter"),
         (len(compared.predictions), "digest of predictions", "digests of predictions"),
         (int(compared.model is not None), "model by its arrays"),
+        (len(compared.datasets), "logged dataset"),
+        (
+            len(compared.registered),
+            "registered version of a model",
+            "registered versions of models",
+        ),
     )
     words = [_counted(number, *names) for number, *names in counts if number]
     number = len(compared.artifacts)

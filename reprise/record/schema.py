@@ -124,7 +124,9 @@ class Numerics(_Frozen):
 class Outputs(_Frozen):
     """The outputs of a run that a replay must equal."""
 
-    rare: ClassVar[frozenset[str]] = frozenset({"parameters", "histories", "opaque"})
+    rare: ClassVar[frozenset[str]] = frozenset(
+        {"parameters", "histories", "opaque", "datasets", "registered"}
+    )
 
     metrics: dict[str, float]
     model: str | None = None  # digest of the fitted arrays
@@ -132,6 +134,8 @@ class Outputs(_Frozen):
     artifacts: dict[str, str] = {}  # digests of content, by name
     parameters: dict[str, str] = {}  # that the process has logged itself
     histories: dict[str, str] = {}  # digests of the points of each metric
+    datasets: dict[str, str] = {}  # that were logged as inputs: digests, by name and context
+    registered: dict[str, str] = {}  # versions of models: what each was made from
     opaque: tuple[str, ...] = ()  # artifacts of which only the bytes can be compared
 
 

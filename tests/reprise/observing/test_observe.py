@@ -48,6 +48,16 @@ with mlflow.start_run() as run:
     mlflow.log_dict(report, "report.json")
     if mode == "reads what git ignores":
         mlflow.log_metric("bytes", len(Path("data/table.csv").read_text()))
+    if mode == "logs a dataset and registers a model":
+        import numpy
+        for context, rows in (("training", 8), ("test", 4), ("test", 6)):
+            data = mlflow.data.from_numpy(numpy.arange(rows * alpha), name="rows")
+            mlflow.log_input(data, context=context)
+        class Model(mlflow.pyfunc.PythonModel):
+            def predict(self, model_input): return model_input
+        logged = mlflow.pyfunc.log_model(name="mine", python_model=Model(), pip_requirements=[])
+        for _ in range(2):
+            mlflow.register_model(logged.model_uri, "ours")
     if mode == "reads the clock":
         mlflow.log_metric("now", time.time())
     if mode == "fails":
@@ -198,6 +208,21 @@ def test_a_run_comes_back_from_another_clone_identical_with_its_edits(
     assert store.tags(original.run_id)["reprise.verdict"] == "identical"
     assert git(there, "status", "--porcelain") == ""
     assert list(temporary.iterdir()) == []
+
+
+def test_logged_datasets_and_registered_models_are_recorded_and_compared(
+    project, colleague, again, store
+):
+    original = made("logs a dataset and registers a model")
+    colleague()
+
+    replay = again(original)
+
+    outputs = original.record.outputs
+    assert outputs.datasets.keys() == {"rows (training)", "rows (test)", "rows (test) 2"}
+    assert outputs.registered == {"ours": "mine", "ours 2": "mine"}
+    assert replay.verdict is Verdict.IDENTICAL, replay.judgement
+    assert "3 logged datasets, 2 registered versions of models" in replay.judgement.basis
 
 
 def test_child_runs_are_matched_and_compared(project, colleague, again):

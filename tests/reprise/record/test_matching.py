@@ -1,5 +1,6 @@
 """Runs of two processes are matched by what they agree in, and compared under one name."""
 
+import pytest
 from test_verdict import made
 
 from reprise.record.matching import matched
@@ -110,6 +111,18 @@ class TestOpaque:
         judgement = judge(self.made("a"), observed())
 
         assert judgement.verdict is Verdict.DIFFERENT
+
+
+@pytest.mark.parametrize(
+    ("field", "kind"), [("datasets", "dataset"), ("registered", "registered model")]
+)
+def test_a_logged_dataset_and_a_registered_model_are_outputs(field, kind):
+    one = made(Outputs(metrics={}, **{field: {"mine": "1"}}))
+
+    for other in (Outputs(metrics={}, **{field: {"mine": "2"}}), Outputs(metrics={})):
+        judgement = judge(one, made(other))
+        assert judgement.verdict is Verdict.DIFFERENT
+        assert [(each.kind, each.name) for each in judgement.differences] == [(kind, "mine")]
 
 
 class TestBasis:
