@@ -29,7 +29,13 @@ _SCRIPT = Path(distributions.__file__)
 
 
 def begin(
-    code: Code, step: Step, *, folder: Path, python: Path, replays: str | None = None
+    code: Code,
+    step: Step,
+    *,
+    folder: Path,
+    python: Path,
+    variables: Mapping[str, str],
+    replays: str | None = None,
 ) -> RunRecord:
     """Describe what a process is about to run with.
 
@@ -41,6 +47,8 @@ def begin(
         The project's.
     python : Path
         The interpreter that the command finds first.
+    variables : mapping of str to str
+        Those that the process is started with.
     replays : str, optional
         Id of the original run.
     """
@@ -48,7 +56,7 @@ def begin(
         code=code,
         step=step,
         environment=described(python, folder),
-        numerics=_numerics(),
+        numerics=_numerics(variables),
         replays=replays,
         observed=Observation(),
     )
@@ -125,12 +133,14 @@ def _asked(python: Path) -> dict[str, Any]:
         ) from None
 
 
-def _numerics() -> Numerics:
+def _numerics(variables: Mapping[str, str]) -> Numerics:
     """Describe what is known before a library is loaded: the pins, and this machine."""
     cpuinfo = numerics.read_cpuinfo()
     return Numerics(
         baseline=False,  # the libraries have not said so yet
-        variables=numerics.pins(numerics.cpu_flags(cpuinfo)),
+        variables={
+            name: variables.get(name, "") for name in numerics.pins(numerics.cpu_flags(cpuinfo))
+        },
         threads=0,
         blas=(),
         simd=(),

@@ -86,6 +86,7 @@ def run(
         step,
         folder=workspace.folder,
         python=workspace.python,
+        variables=environment,
         replays=original.run_id if request.is_exact else None,
     )
     tracking.log(run_id, tags=tracking.describe_source(tracking.get_run(run_id), begun.code))

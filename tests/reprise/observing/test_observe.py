@@ -294,7 +294,9 @@ def test_a_run_that_reads_the_clock_differs_because_it_is_not_deterministic(
 
 
 def test_a_command_after_two_dashes_is_recorded_and_comes_back(project, colleague, again, store):
-    run_module.start_command(["python", "-m", "train", "--mode", "one run", "--alpha", "0.25"])
+    run_module.start_command(
+        ["python", "-m", "train", "--mode", "one run", "--alpha", "0.25"], threads="2"
+    )
     original = original_run.read(store.runs()[0].info.run_id)
     colleague()
 
@@ -302,6 +304,8 @@ def test_a_command_after_two_dashes_is_recorded_and_comes_back(project, colleagu
 
     assert original.record.step.command == ("-m", "train", "--mode", "one run", "--alpha", "0.25")
     assert original.record.outputs.metrics == {"loss": 0.25 / 3}
+    assert original.record.numerics.variables["OMP_NUM_THREADS"] == "2"
+    assert tracking.read_record(replay.new_run_id).numerics == original.record.numerics
     assert replay.verdict is Verdict.IDENTICAL, replay.judgement
 
 
