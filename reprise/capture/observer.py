@@ -204,15 +204,21 @@ def _imported() -> set[str]:
     return {path for path in files if isinstance(path, str) and _PACKAGES in path}
 
 
-def _start() -> None:
+def start_here() -> _Reporter:
+    """Report what this process reads from now on; its caller does the rest."""
     reporter = _Reporter()
     reporter.report("python", sys.executable, sys.version.split()[0])
+    sys.addaudithook(reporter.hear)
+    return reporter
+
+
+def _start() -> None:
+    reporter = start_here()
     for name, watch in ((_CLIENT, reporter.watch_client), (_FLUENT, reporter.watch_fluent)):
         if name in sys.modules:  # a fork of a process that has it
             watch(sys.modules[name])
         else:
             sys.meta_path.insert(0, _AfterImport(name, watch))
-    sys.addaudithook(reporter.hear)
     atexit.register(reporter.end)
 
 

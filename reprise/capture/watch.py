@@ -4,6 +4,7 @@ The process has a module on its path that reports (`observer`); a program that i
 Python that was started with -I, -S or -E, reports nothing, and that is said.
 """
 
+import importlib.util
 import json
 import os
 import shutil
@@ -13,9 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reprise import env
 from reprise.process import scratch
 
 _OBSERVER = Path(__file__).with_name("observer.py")
+_SHIM = "sitecustomize.py"
 _EVENTS = "events"
 _PATH = "PYTHONPATH"
 _KINDS = ("python", "read", "run", "model", "host", "imported")
@@ -71,7 +74,17 @@ class Watch:
         """Return a process's variables with those that make it report."""
         inherited = environment.get(_PATH)
         path = os.pathsep.join([str(self._folder), *([inherited] if inherited else [])])
-        return {**environment, _PATH: path}
+        kept = {name: value for name, value in environment.items() if name != env.CAPTURE}
+        return {**kept, _PATH: path}
+
+    def observe_here(self) -> Any:
+        """Have this process report, too; return its reporter."""
+        spec = importlib.util.spec_from_file_location("_reprise_observer", self._folder / _SHIM)
+        if spec is None or spec.loader is None:  # never of a file of Python
+            raise ImportError(name=_SHIM)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.start_here()
 
     def seen(self) -> Seen:
         """Return what was reported so far."""
@@ -84,7 +97,7 @@ def watching() -> Iterator[Watch]:
     """Watch the processes that are started in a `with` block with the variables of the watch."""
     with scratch.folder() as name:
         folder = Path(name)
-        shutil.copyfile(_OBSERVER, folder / "sitecustomize.py")
+        shutil.copyfile(_OBSERVER, folder / _SHIM)
         (folder / _EVENTS).touch()
         yield Watch(folder)
 
