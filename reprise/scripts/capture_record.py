@@ -100,7 +100,9 @@ class CaptureRecord:
         try:
             with tracking.translating_errors():
                 status = tracking.get_run(self.process.run_id).info.status
-                failed = hasattr(sys, "last_value") or status not in ("FINISHED", "RUNNING")
+                # The error of a cell ends no session.
+                ended_by_error = hasattr(sys, "last_value") and bool(self.begun.step.entry_point)
+                failed = ended_by_error or status not in ("FINISHED", "RUNNING")
                 after = observe.After(seen, None, int(failed), self.gaps)
                 observe.complete(self.process, self.begun, self.before, after)
         except RepriseError as error:

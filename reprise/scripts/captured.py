@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 GIVEN = "MLFLOW_RUN_ID"
 _CLIENT = "mlflow.tracking._tracking_service.client"  # what makes every run
 # Of a process with one of these, the engine writes the record itself.
-_OWN = ("reprise.cli", "reprise.backend", "reprise.runtime.launch", "reprise.commands.run")
+_OWN = ("reprise.cli", "reprise.runtime.launch")
 
 
 class Captured:

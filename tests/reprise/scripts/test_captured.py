@@ -127,6 +127,18 @@ def test_a_run_that_failed_has_no_outputs(project):
     assert (record.observed.exit_code, record.outputs) == (1, None)
 
 
+@pytest.mark.parametrize(("entry_point", "exit_code"), [("main", 1), ("", 0)])
+def test_an_error_ends_a_script_and_not_a_session(project, monkeypatch, entry_point, exit_code):
+    with mlflow.start_run(tags={tracking.ENTRY_POINT: entry_point}) as run:
+        pass
+    record = begun(run.info.run_id, project)
+    monkeypatch.setattr(sys, "last_value", ValueError(), raising=False)
+
+    record.complete(Seen())
+
+    assert tracking.read_record(run.info.run_id).observed.exit_code == exit_code
+
+
 def test_a_run_that_records_itself_keeps_its_record(project, recording):
     with recording(AskingParameters()) as parent:
         run_id = parent.run_id
