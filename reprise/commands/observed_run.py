@@ -28,12 +28,15 @@ class Place:
         None: as MLflow does without.
     threads : int
         How many the numerical libraries of the process may use.
+    keep : int
+        Bytes of the largest input that goes with the run; 0: none does.
     """
 
     folder: Path
     python: Path
     experiment_id: str | None = None
     threads: int = numerics.THREADS
+    keep: int = 0
 
 
 def make(
@@ -66,6 +69,7 @@ def make(
     from reprise import tracking
     from reprise.capture import code
     from reprise.observing import begin
+    from reprise.observing.kept import Keeping
     from reprise.observing.observe import Process, observe
     from reprise.runtime import source_artifacts
 
@@ -87,7 +91,12 @@ def make(
                 source, step, folder=place.folder, python=place.python, variables=variables
             )
             process = Process(
-                run_id, place.folder, place.python, variables, command.logged_parameters
+                run_id,
+                place.folder,
+                place.python,
+                variables,
+                command.logged_parameters,
+                keeping=Keeping(place.keep, tuple(allow_untracked)),
             )
             ended = observe(process, begun, partial(_start, command, place))
     if ended.exit_code == 0:

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from reprise.capture import numerics
+from reprise.capture.environment import LOCK
 from reprise.commands import handover, observed_run, running
 from reprise.errors import CodeError, ParameterError, ProjectError
 from reprise.git import git
 from reprise.process import scratch
 from reprise.process.launcher import Ended, Launcher, programs
-from reprise.projects import address, entry_points, environments, settings, typed
+from reprise.projects import address, entry_points, environments, locks, settings, typed
 from reprise.projects.address import Address
 from reprise.projects.mlproject import Command
 from reprise.record.project_run import ProjectRun
@@ -34,6 +35,7 @@ _ALLOW_BUILD = "allow_build"
 _ALLOW_UNTRACKED = "allow_untracked"
 _THREADS = "threads"
 _MOST_THREADS = 4096
+_KEEP_DATA = "keep_data"
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,20 @@ class How:
             )
         return int(text)
 
+    @property
+    def keep(self) -> int:
+        """How many bytes the largest input may have that goes with such a run.
+
+        Raises
+        ------
+        ParameterError
+            If it is no size.
+        """
+        from reprise.observing import kept
+
+        text = str(self.configuration.get(_KEEP_DATA, ""))
+        return kept.size(text) if text else 0
+
     def refuse_threads(self) -> None:
         """Refuse a number of threads where nobody may choose it.
 
@@ -160,6 +176,7 @@ class Wishes:
     env_manager: str | None = None
     allow_untracked: str | None = None
     threads: str | None = None
+    keep_data: str | None = None
 
     def choose_experiment(self) -> None:
         """Let MLflow take the experiment, in this process and those that it starts."""
@@ -175,7 +192,11 @@ class Wishes:
 
     def how(self) -> How:
         """Return how to run."""
-        given = {_ALLOW_UNTRACKED: self.allow_untracked, _THREADS: self.threads}
+        given = {
+            _ALLOW_UNTRACKED: self.allow_untracked,
+            _THREADS: self.threads,
+            _KEEP_DATA: self.keep_data,
+        }
         return How(
             backend="local",
             manager=self.env_manager,
@@ -225,7 +246,7 @@ def start_command(words: Sequence[str], **wishes: str | None) -> None:
     run_id, ended = observed_run.make(
         planned,
         Command(list(words), {}),
-        observed_run.Place(folder, python, threads=how.threads),
+        observed_run.Place(folder, python, threads=how.threads, keep=how.keep),
         step=step,
         allow_untracked=how.allowed(_ALLOW_UNTRACKED),
     )
@@ -278,7 +299,11 @@ def run(order: Order, how: How) -> str:
             run_id, ended = _run_step(planned, command, folder, python, how)
         else:
             place = observed_run.Place(
-                folder, python, experiment_id=how.experiment_id, threads=how.threads
+                folder,
+                python,
+                experiment_id=how.experiment_id,
+                threads=how.threads,
+                keep=how.keep,
             )
             run_id, ended = observed_run.make(
                 planned,
@@ -348,6 +373,12 @@ def _interpreter(order: Order, folder: Path, how: How) -> Path:
         )
     if how.manager == "local" or order.is_exact:
         return Path(sys.executable)
+    lock = locks.of(folder) if how.manager == "uv" else None
+    if lock and lock.name != LOCK:
+        raise ProjectError(
+            f"expected {LOCK} with hashes for --env-manager uv, found the lock {lock.name}. Build "
+            "its environment with its own tool, and run there, such as: uv run reprise run."
+        )
     return environments.locked_interpreter(folder, allow_build=how.allowed(_ALLOW_BUILD))
 
 

@@ -86,6 +86,12 @@ def run() -> click.Command:
             "replay has as many; default: 1, whose results do not depend on the machine",
             metavar="N",
         ),
+        click.Option(
+            ["--keep-data"],
+            help="inputs of the project that go with such a run, so that who has not the files can "
+            "reproduce it: the largest size of one, such as 100MiB; default: none",
+            metavar="SIZE",
+        ),
     ]
 
     def call(uri: str, entry_point: str, version: str | None, params: tuple[str, ...],

@@ -15,6 +15,7 @@ from pathlib import Path
 from reprise.capture.watch import Seen
 from reprise.errors import CodeError, DataError, DigestMismatchError, RepriseError
 from reprise.git import git, repository_root
+from reprise.observing import kept
 from reprise.process import scratch
 from reprise.record.digest import sha256_file
 from reprise.record.schema import InputData
@@ -135,14 +136,25 @@ def provide(
         If one is missing, has changed, may not be read, or would be written elsewhere.
     """
     for item in inputs:
-        path = verified(item, project, permitted=permitted)
-        if not Path(item.uri).is_absolute():
-            place = checkout / item.uri
-            if not place.exists():
-                _refuse_outside(item, place, checkout)
-                place.unlink(missing_ok=True)  # a link of the commit to what only the clone has
-                place.parent.mkdir(parents=True, exist_ok=True)
-                _copy(path, place)
+        is_elsewhere = Path(item.uri).is_absolute()
+        place = checkout / item.uri
+        use_kept = item.kept and not is_elsewhere and fault(item, project, permitted=permitted)
+        path = None if use_kept else verified(item, project, permitted=permitted)
+        if is_elsewhere or place.exists():
+            continue
+        _place(item, checkout)
+        _make_free(item, place, checkout)
+        if path is None:
+            kept.fetch(item, place)
+        else:
+            _copy(path, place)
+
+
+def _make_free(item: InputData, place: Path, checkout: Path) -> None:
+    """Prepare the place of an input in a checkout; see `_refuse_outside`."""
+    _refuse_outside(item, place, checkout)
+    place.unlink(missing_ok=True)  # a link of the commit to what only the clone has
+    place.parent.mkdir(parents=True, exist_ok=True)
 
 
 def verified(item: InputData, project: Path, *, permitted: Permissions) -> Path:
@@ -256,9 +268,10 @@ def _is_data(path: Path, within: Path | None, root: Path) -> bool:
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path's raises where there is none
     if path.is_relative_to(home) and path.relative_to(home).parts[0].startswith("."):
         return any(path.is_relative_to(home / folder) for folder in _HOME_OF_DATA)
-    engine = Path(__file__).resolve().parents[1]  # an editable install has links to it
+    engine = Path(__file__).resolve().parents[1]
+    own = (engine, engine.with_name("plugin"))  # an editable install has links to them
     is_system = text.startswith(_SYSTEM) and not text.startswith(_IN_MEMORY)
-    return not is_system and not path.resolve().is_relative_to(engine)
+    return not is_system and not any(map(path.resolve().is_relative_to, own))
 
 
 def _stores() -> Iterator[str]:

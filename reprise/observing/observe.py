@@ -17,9 +17,10 @@ from reprise.capture.opened import OpenedFiles, watching_folders
 from reprise.capture.watch import Seen, watching
 from reprise.console import warn
 from reprise.errors import RepriseError, TrackingError
-from reprise.observing import altered, edits, inputs, outputs, written_lock
+from reprise.observing import altered, edits, inputs, kept, outputs, written_lock
+from reprise.observing.kept import NOTHING, Keeping
 from reprise.process.launcher import Ended
-from reprise.record.schema import FILE_NAME, Numerics, Observation, Outputs, RunRecord
+from reprise.record.schema import FILE_NAME, InputData, Numerics, Observation, Outputs, RunRecord
 
 _NO_REPORT = "what the process read, and what its libraries did: no Python of it could report"
 _NO_NUMERICS = "which kernels and threads the libraries used"
@@ -46,6 +47,8 @@ class Process:
         Parameters that were logged for it, as they were logged.
     provided : frozenset of Path
         Inputs of the original run that a replay was given: git need not ignore them there.
+    keeping : Keeping
+        Which inputs go with the run.
     """
 
     run_id: str
@@ -54,6 +57,7 @@ class Process:
     environment: Mapping[str, str]
     declared: Mapping[str, str]
     provided: frozenset[Path] = frozenset()
+    keeping: Keeping = NOTHING
 
 
 def observe(
@@ -132,6 +136,8 @@ def complete(process: Process, begun: RunRecord, before: Before, after: After) -
         opened=after.opened.files() if after.opened else (),
         started_ns=before.time_ns,
     )
+    read, unkept = _kept(process, read)
+    not_known += unkept
     runs, unreadable = outputs.of_others(
         process.run_id,
         seen.runs,
@@ -169,6 +175,16 @@ def complete(process: Process, begun: RunRecord, before: Before, after: After) -
         "observed": observed,
     }
     write(process.run_id, begun.model_copy(update=completed))
+
+
+def _kept(process: Process, read: tuple[InputData, ...]) -> tuple[tuple[InputData, ...], list[str]]:
+    """Keep inputs with the run; that the store does not take them is no failure of the process."""
+    try:
+        with tracking.translating_errors():
+            return kept.keep(process.run_id, read, process.folder, process.keeping)
+    except RepriseError as error:
+        warn(f"run {process.run_id} is recorded without the content of its inputs: {error}")
+        return read, [f"the content of the inputs, which is not kept: {error}"]
 
 
 def _is_replaced(run_id: str, begun: RunRecord) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reprise import digests, tracking
 from reprise.capture.watch import Made
 from reprise.errors import RepriseError
-from reprise.observing import written_lock
+from reprise.observing import kept, written_lock
 from reprise.record.digest import sha256_json
 from reprise.record.schema import FILE_NAME, LoggedRun, Outputs
 from reprise.runtime.source_artifacts import OWN_FILES
@@ -113,7 +113,7 @@ def _outputs(logged: Logged, replacing: Mapping[str, str], declared: Mapping[str
     artifacts, opaque = {}, []
     for path in sorted(logged.files.rglob("*")):
         name = path.relative_to(logged.files).as_posix()
-        if path.is_file() and name not in _OWN:
+        if path.is_file() and name not in _OWN and not kept.is_own(name):
             content = digests.digest(path, name, replacing=replacing)
             artifacts[name] = content.sha256
             opaque += [name] * content.is_opaque

@@ -79,7 +79,7 @@ class Step(_Frozen):
 class InputData(_Frozen):
     """Data that a run read, with the digest of its content."""
 
-    rare: ClassVar[frozenset[str]] = frozenset({"bytes"})
+    rare: ClassVar[frozenset[str]] = frozenset({"bytes", "kept"})
 
     name: str
     uri: str
@@ -87,6 +87,7 @@ class InputData(_Frozen):
     rows: int | None = None
     columns: int | None = None
     bytes: int | None = None  # of a file
+    kept: str = ""  # URI of an artifact with its content
 
 
 class Environment(_Frozen):

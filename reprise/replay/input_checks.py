@@ -13,7 +13,7 @@ from reprise.data import sources, splits
 from reprise.data.tables import give_memory_back
 from reprise.errors import DataError, DigestMismatchError, RepriseError
 from reprise.git import repository_root
-from reprise.observing import inputs
+from reprise.observing import inputs, kept
 from reprise.record.digest import sha256_file
 from reprise.record.schema import InputData, RunRecord
 from reprise.trust import permissions
@@ -54,7 +54,8 @@ class Inputs:
         """
         if record.observed is not None:
             project = repository_root(Path.cwd()) / record.code.project
-            return inputs.fault(item, project, permitted=self._permitted(folder))
+            fault = inputs.fault(item, project, permitted=self._permitted(folder))
+            return "" if fault and item.kept and kept.is_kept(item) else fault
         return self._fault_of_a_step(item, record, folder)
 
     def _fault_of_a_step(self, item: InputData, record: RunRecord, folder: Path | None) -> str:

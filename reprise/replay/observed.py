@@ -53,7 +53,7 @@ def provide_inputs(original: OriginalRun, request: Request, folder: Path) -> Non
     project = at_hand / original.record.code.project
     permitted = permissions.of_replay(repository_root(folder), at_hand, request.paths)
     for item in original.record.inputs:
-        if request.is_exact or not inputs.fault(item, project, permitted=permitted):
+        if request.is_exact or item.kept or not inputs.fault(item, project, permitted=permitted):
             inputs.provide([item], project, checkout=folder, permitted=permitted)
 
 

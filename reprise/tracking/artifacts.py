@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _LARGEST = {
     ".json": limits.DOCUMENT_ARTIFACT_BYTES,
     ".bundle": limits.BUNDLE_BYTES,
+    ".input": limits.SOURCE_BYTES,
 }
 _LARGEST_OTHER = limits.STORED_PART_BYTES
 LOCATIONS: dict[str, str] = {}  # addresses of the artifacts of runs; they never change

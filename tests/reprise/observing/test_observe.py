@@ -338,6 +338,18 @@ class TestInputs:
         assert tracking.read_record(replay.new_run_id).inputs == original.record.inputs
         assert (there / self.NAME).read_text() == "a,b\n1,2\n"
 
+    def test_one_that_the_run_keeps_comes_back_without_the_file(
+        self, project, colleague, again, store
+    ):
+        original = made("reads what git ignores", configuration={"keep_data": "1KiB"})
+        (colleague() / self.NAME).unlink()
+
+        replay = again(original)
+
+        assert replay.verdict is Verdict.IDENTICAL, replay.judgement
+        assert original.record.outputs.artifacts.keys() == {"report.json"}
+        assert store.tags(original.run_id)["reprise.keeps_inputs"] == "true"
+
     def test_one_that_has_changed_is_refused_with_both_digests_before_anything_runs(
         self, project, colleague, again
     ):
