@@ -42,14 +42,18 @@ def altered(imported: Iterable[Path]) -> dict[str, str]:
 
 def _altered_in(folder: Path, files: dict[str, Path]) -> dict[str, str]:
     known = _Known(folder)
+    left = {name: path for name, path in files.items() if not known.has(name, path)}
+    listed: dict[str, set[str]] = {}  # two distributions may have a file of one name
+    for name, digest in _listed(folder) if left else ():
+        if name in left:
+            listed.setdefault(name, set()).add(digest)
     found = {}
-    for name, digest in _listed(folder):
-        if name in files and not known.has(name, files[name]):
-            sha256 = sha256_file(files[name])
-            if _as_listed(sha256) == digest:
-                known.add(name, files[name])
-            else:
-                found[name] = sha256
+    for name, digests in listed.items():
+        sha256 = sha256_file(left[name])
+        if _as_listed(sha256) not in digests:
+            found[name] = sha256
+    for name in left.keys() - found.keys():  # or nobody lists it
+        known.add(name, left[name])
     known.keep()
     return found
 

@@ -45,6 +45,13 @@ def test_an_edited_file_is_named_with_its_digest(folder):
     )
 
 
+def test_a_file_that_two_distributions_list_is_as_one_of_them_has_it(folder):
+    (folder / "other-1.0.dist-info").mkdir()
+    (folder / "other-1.0.dist-info" / "RECORD").write_text("mine/code.py,sha256=other,1\n")
+
+    assert altered([folder / "mine" / "code.py"]) == {}
+
+
 def test_what_was_not_imported_decides_nothing(folder):
     (folder / "mine" / "code.py").write_text("value = 2\n")
 
@@ -60,11 +67,13 @@ def test_what_no_distribution_lists_is_none(folder, name):
 
 
 def test_a_file_that_nobody_has_touched_is_not_read_again(folder, monkeypatch):
-    path = folder / "mine" / "code.py"
-    altered([path])
-    monkeypatch.delattr(module, "sha256_file")
+    paths = [folder / "mine" / "code.py", folder / "unlisted.py"]
+    paths[1].write_text("value = 2\n")
+    altered(paths)
+    for name in ("sha256_file", "_listed"):
+        monkeypatch.delattr(module, name)
 
-    assert altered([path]) == {}
+    assert altered(paths) == {}
 
 
 def test_an_edit_that_keeps_size_and_time_is_seen(folder):
