@@ -24,6 +24,9 @@ PERMISSIONS = "REPRISE_PERMISSIONS"  # what may be read outside the checkout, as
 # `process.task.StepTask`, as JSON.
 TASK = "REPRISE_TASK"
 
+# Set by a user, read by `reprise_context` as MLflow is imported.
+CAPTURE = "REPRISE_CAPTURE"  # 1: the first run of the process is recorded, whoever makes it
+
 # Set by a user, read by `tracking`.
 SPOOL = "REPRISE_SPOOL"  # folder for results that the tracking server has not accepted
 PATIENCE = "REPRISE_PATIENCE"  # for how many seconds a step waits for a tracking server; 60

@@ -57,12 +57,13 @@ def cpu_name(cpuinfo: str) -> str:
     return platform.processor() or "unknown"
 
 
-def pins(flags: frozenset[str]) -> dict[str, str]:
+def pins(flags: frozenset[str], *, threads: int = THREADS) -> dict[str, str]:
     """Return the variables to set on a CPU with these flags.
 
     Kernel pins need AVX2 and FMA: forced on a CPU without them, they would crash the process.
     """
-    return _SINGLE_THREAD | (_KERNELS if flags >= _NEEDED_FLAGS else {})
+    counts = {name: str(threads) for name in _SINGLE_THREAD if name.endswith("_NUM_THREADS")}
+    return _SINGLE_THREAD | counts | (_KERNELS if flags >= _NEEDED_FLAGS else {})
 
 
 def pinned(environment: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
@@ -72,10 +73,12 @@ def pinned(environment: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     )
 
 
-def baseline(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def baseline(
+    environment: Mapping[str, str] = os.environ, *, threads: int = THREADS
+) -> dict[str, str]:
     """Return an environment's variables with all pins, for a process to be started with."""
     kept = {name: value for name, value in environment.items() if name not in _UNSET}
-    return kept | pins(cpu_flags(read_cpuinfo()))
+    return kept | pins(cpu_flags(read_cpuinfo()), threads=threads)
 
 
 def pin(environment: MutableMapping[str, str] = os.environ) -> None:

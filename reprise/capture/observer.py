@@ -7,7 +7,7 @@ a line of JSON in the file `events` beside it.
 """
 
 # Every file that a process opens passes here: no pathlib, which is slow.
-# ruff: noqa: PTH100, PTH109, PTH118, PTH120
+# ruff: noqa: PTH100, PTH109, PTH118, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ _CLIENT = "mlflow.tracking._tracking_service.client"  # what makes every run, wh
 _FLUENT = "mlflow.tracking.fluent"  # the functions of `mlflow` itself
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _IN_MEMORY = "/dev/shm/"  # noqa: S108 - files of users, beside the devices
+_PACKAGES = "-packages" + os.sep  # what the folder of installed distributions ends with
 _LONGEST = 4000  # bytes of a line: longer ones of two processes could mix
 
 
@@ -127,6 +128,9 @@ class _Reporter:
     def end(self) -> None:
         with contextlib.suppress(Exception):
             self.report("numerics", _numerics())
+        with contextlib.suppress(Exception):
+            for path in _imported():
+                self.report("imported", path)
 
 
 def _of_no_run(model: Any) -> str:
@@ -192,15 +196,29 @@ def _numerics() -> dict[str, Any]:
     return facts
 
 
-def _start() -> None:
+def _imported() -> set[str]:
+    """Return the files of installed modules and of the shared libraries that they have loaded."""
+    files = {getattr(module, "__file__", None) for module in [*sys.modules.values()]}
+    with contextlib.suppress(OSError), open("/proc/self/maps", errors="surrogateescape") as maps:
+        files |= {"/" + line.rstrip("\n").partition("/")[2] for line in maps}
+    return {path for path in files if isinstance(path, str) and _PACKAGES in path}
+
+
+def start_here() -> _Reporter:
+    """Report what this process reads from now on; its caller does the rest."""
     reporter = _Reporter()
     reporter.report("python", sys.executable, sys.version.split()[0])
+    sys.addaudithook(reporter.hear)
+    return reporter
+
+
+def _start() -> None:
+    reporter = start_here()
     for name, watch in ((_CLIENT, reporter.watch_client), (_FLUENT, reporter.watch_fluent)):
         if name in sys.modules:  # a fork of a process that has it
             watch(sys.modules[name])
         else:
             sys.meta_path.insert(0, _AfterImport(name, watch))
-    sys.addaudithook(reporter.hear)
     atexit.register(reporter.end)
 
 

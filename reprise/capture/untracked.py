@@ -5,6 +5,7 @@ on the tracking server, a password is everybody's and a data set is a copy for g
 the run first. What HEAD has already is the user's own choice.
 """
 
+import mmap
 import os
 import re
 from collections import Counter
@@ -136,6 +137,28 @@ def is_allowed(name: str, allowed: Sequence[str]) -> bool:
     return ALL in allowed or name in allowed or any(fnmatchcase(name, p) for p in allowed)
 
 
+def secret(path: Path, name: str, allowed: Sequence[str]) -> str:
+    """Say why a file looks like a secret, whatever its size; "" if it does not, or may travel.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        From the root of the repository.
+    allowed : sequence of str
+        Names or patterns of files that may travel all the same.
+    """
+    if is_allowed(name, allowed):
+        return ""
+    if any(map(_is_named_secret, (path.name.lower(), path.resolve().name.lower()))):
+        return _BY_NAME
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:  # which cannot be mapped
+            return ""
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return _BY_CONTENT if _SECRET_TEXT.search(content) else ""
+
+
 def _refuse_too_much(root: Path, changes: Changes, allowed: Sequence[str]) -> None:
     """Refuse more files that no commit has, or larger ones in all, than a run should carry."""
     if ALL in allowed:
@@ -168,14 +191,17 @@ def _objections(path: Path) -> Iterator[str]:
     size = path.stat().st_size
     if size > LARGEST_BYTES:
         yield f"is large ({size / 2**20:.0f} MiB)"
-    name = path.name.lower()
-    named = any(fnmatchcase(name, pattern) for pattern in SECRET_NAMES)
-    if named and not any(fnmatchcase(name, pattern) for pattern in _EXAMPLES):
+    if _is_named_secret(path.name.lower()):
         yield _BY_NAME
     if not os.access(path, os.R_OK):
         yield _UNREADABLE
     elif size <= LARGEST_BYTES and _SECRET_TEXT.search(path.read_bytes()):
         yield _BY_CONTENT
+
+
+def _is_named_secret(name: str) -> bool:
+    named = any(fnmatchcase(name, pattern) for pattern in SECRET_NAMES)
+    return named and not any(fnmatchcase(name, pattern) for pattern in _EXAMPLES)
 
 
 def _had(root: Path, blob: str, what: str) -> bool:

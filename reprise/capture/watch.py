@@ -4,6 +4,7 @@ The process has a module on its path that reports (`observer`); a program that i
 Python that was started with -I, -S or -E, reports nothing, and that is said.
 """
 
+import importlib.util
 import json
 import os
 import shutil
@@ -13,12 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reprise import env
 from reprise.process import scratch
 
 _OBSERVER = Path(__file__).with_name("observer.py")
+_SHIM = "sitecustomize.py"
 _EVENTS = "events"
 _PATH = "PYTHONPATH"
-_KINDS = ("python", "read", "run", "model", "host")
+_KINDS = ("python", "read", "run", "model", "host", "imported")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Seen:
     models : tuple of Made
         Those that belong to no run.
     hosts : tuple of str
+    imported : tuple of Path
+        Installed modules, and shared libraries beside them.
     numerics : mapping
         Of the process that has loaded most: `simd` and `libraries`; empty: none said.
     """
@@ -54,6 +59,7 @@ class Seen:
     runs: tuple[Made, ...] = ()
     models: tuple[Made, ...] = ()
     hosts: tuple[str, ...] = ()
+    imported: tuple[Path, ...] = ()
     numerics: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -68,7 +74,17 @@ class Watch:
         """Return a process's variables with those that make it report."""
         inherited = environment.get(_PATH)
         path = os.pathsep.join([str(self._folder), *([inherited] if inherited else [])])
-        return {**environment, _PATH: path}
+        kept = {name: value for name, value in environment.items() if name != env.CAPTURE}
+        return {**kept, _PATH: path}
+
+    def observe_here(self) -> Any:
+        """Have this process report, too; return its reporter."""
+        spec = importlib.util.spec_from_file_location("_reprise_observer", self._folder / _SHIM)
+        if spec is None or spec.loader is None:  # never of a file of Python
+            raise ImportError(name=_SHIM)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.start_here()
 
     def seen(self) -> Seen:
         """Return what was reported so far."""
@@ -81,7 +97,7 @@ def watching() -> Iterator[Watch]:
     """Watch the processes that are started in a `with` block with the variables of the watch."""
     with scratch.folder() as name:
         folder = Path(name)
-        shutil.copyfile(_OBSERVER, folder / "sitecustomize.py")
+        shutil.copyfile(_OBSERVER, folder / _SHIM)
         (folder / _EVENTS).touch()
         yield Watch(folder)
 
@@ -118,6 +134,7 @@ def _read(events: Iterator[list[Any]]) -> Seen:
         runs=tuple(facts["run"]),
         models=tuple(facts["model"]),
         hosts=tuple(facts["host"]),
+        imported=tuple(map(Path, facts["imported"])),
         numerics=numerics,
     )
 

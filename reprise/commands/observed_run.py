@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from reprise import console
@@ -11,7 +12,7 @@ from reprise.commands import running
 from reprise.process.launcher import Ended, Launcher, programs
 from reprise.projects.mlproject import Command
 from reprise.record.project_run import ProjectRun
-from reprise.record.schema import RunRecord, Step
+from reprise.record.schema import Step
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,17 @@ class Place:
     python : Path
     experiment_id : str or None
         None: as MLflow does without.
+    threads : int
+        How many the numerical libraries of the process may use.
+    keep : int
+        Bytes of the largest input that goes with the run; 0: none does.
     """
 
     folder: Path
     python: Path
     experiment_id: str | None = None
+    threads: int = numerics.THREADS
+    keep: int = 0
 
 
 def make(
@@ -62,6 +69,8 @@ def make(
     from reprise import tracking
     from reprise.capture import code
     from reprise.observing import begin
+    from reprise.observing.kept import Keeping
+    from reprise.observing.observe import Process, observe
     from reprise.runtime import source_artifacts
 
     experiment_id = place.experiment_id or tracking.current_experiment_id()
@@ -77,8 +86,19 @@ def make(
             run = tracking.get_run(run_id)
             source, tags = source_artifacts.carry(run, captured, Path())
             tracking.log(run_id, tags={**tracking.describe_source(run, source), **tags})
-            begun = begin.begin(source, step, folder=place.folder, python=place.python)
-            ended = _observed(run_id, command, place, begun)
+            variables = _variables(run_id, place)
+            begun = begin.begin(
+                source, step, folder=place.folder, python=place.python, variables=variables
+            )
+            process = Process(
+                run_id,
+                place.folder,
+                place.python,
+                variables,
+                command.logged_parameters,
+                keeping=Keeping(place.keep, tuple(allow_untracked)),
+            )
+            ended = observe(process, begun, partial(_start, command, place))
     if ended.exit_code == 0:
         console.next_commands(
             {
@@ -100,20 +120,18 @@ def _unquoted(value: str) -> str:
     return "".join(shlex.split(value))
 
 
-def _observed(run_id: str, command: Command, place: Place, begun: RunRecord) -> Ended:
+def _variables(run_id: str, place: Place) -> dict[str, str]:
+    """Return the variables of the process of a run."""
     from reprise import tracking
-    from reprise.observing.observe import Process, observe
 
-    environment = {
-        **numerics.baseline(),
+    return {
+        **numerics.baseline(threads=place.threads),
         **tracking.environment(tracking.get_run(run_id).info.experiment_id),
         tracking.GIVEN: run_id,
         "PATH": programs(place.python),
     }
 
-    def start(variables: Mapping[str, str]) -> Ended:
-        with Launcher(place.python, (), variables, shown=True) as launcher:
-            return launcher.run(command.words, folder=place.folder, environment=variables)
 
-    process = Process(run_id, place.folder, place.python, environment, command.logged_parameters)
-    return observe(process, begun, start)
+def _start(command: Command, place: Place, variables: Mapping[str, str]) -> Ended:
+    with Launcher(place.python, (), variables, shown=True) as launcher:
+        return launcher.run(command.words, folder=place.folder, environment=variables)

@@ -6,6 +6,7 @@ this one looks at the code. Of any other command the run is made here, before it
 """
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from reprise.capture import numerics
+from reprise.capture.environment import LOCK
 from reprise.commands import handover, observed_run, running
 from reprise.errors import CodeError, ParameterError, ProjectError
 from reprise.git import git
 from reprise.process import scratch
 from reprise.process.launcher import Ended, Launcher, programs
-from reprise.projects import address, entry_points, environments, settings, typed
+from reprise.projects import address, entry_points, environments, locks, settings, typed
 from reprise.projects.address import Address
 from reprise.projects.mlproject import Command
 from reprise.record.project_run import ProjectRun
@@ -31,6 +33,9 @@ MAIN = "main"
 _SCHEDULER = "scheduler"  # of a user's configuration of the backend
 _ALLOW_BUILD = "allow_build"
 _ALLOW_UNTRACKED = "allow_untracked"
+_THREADS = "threads"
+_MOST_THREADS = 4096
+_KEEP_DATA = "keep_data"
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,51 @@ class How:
         names = (each.strip() for each in str(self.configuration.get(name, "")).split(","))
         return tuple(filter(None, names))
 
+    @property
+    def threads(self) -> int:
+        """How many threads the libraries of a process that is recorded from outside may use.
+
+        Raises
+        ------
+        ParameterError
+            If it is no such number.
+        """
+        text = str(self.configuration.get(_THREADS, numerics.THREADS))
+        if not re.fullmatch(r"[1-9][0-9]{0,3}", text) or int(text) > _MOST_THREADS:
+            raise ParameterError(
+                f"expected a number of threads from 1 to {_MOST_THREADS}, found {text[:60]!a}. "
+                "Correct it."
+            )
+        return int(text)
+
+    @property
+    def keep(self) -> int:
+        """How many bytes the largest input may have that goes with such a run.
+
+        Raises
+        ------
+        ParameterError
+            If it is no size.
+        """
+        from reprise.observing import kept
+
+        text = str(self.configuration.get(_KEEP_DATA, ""))
+        return kept.size(text) if text else 0
+
+    def refuse_threads(self) -> None:
+        """Refuse a number of threads where nobody may choose it.
+
+        Raises
+        ------
+        ParameterError
+            If another than the usual is asked for.
+        """
+        if self.threads != numerics.THREADS:
+            raise ParameterError(
+                f"expected {numerics.THREADS} thread, found {self.threads}: a step of this engine "
+                "computes with one, and a replay with as many as the run had. Leave --threads out."
+            )
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -125,6 +175,8 @@ class Wishes:
     run_name: str | None = None
     env_manager: str | None = None
     allow_untracked: str | None = None
+    threads: str | None = None
+    keep_data: str | None = None
 
     def choose_experiment(self) -> None:
         """Let MLflow take the experiment, in this process and those that it starts."""
@@ -140,12 +192,16 @@ class Wishes:
 
     def how(self) -> How:
         """Return how to run."""
-        allowed = {_ALLOW_UNTRACKED: self.allow_untracked} if self.allow_untracked else {}
+        given = {
+            _ALLOW_UNTRACKED: self.allow_untracked,
+            _THREADS: self.threads,
+            _KEEP_DATA: self.keep_data,
+        }
         return How(
             backend="local",
             manager=self.env_manager,
             name=self.run_name,
-            configuration=allowed,
+            configuration={name: value for name, value in given.items() if value},
             hands_over=True,
         )
 
@@ -155,6 +211,7 @@ def start(order: Order, **wishes: str | None) -> None:
     wished = Wishes(**wishes)
     wished.choose_experiment()
     if order.of_run:
+        wished.how().refuse_threads()
         from reprise.commands import reproduce
         from reprise.commands.options import words
         from reprise.commands.parameters import ReproduceParameters
@@ -189,7 +246,7 @@ def start_command(words: Sequence[str], **wishes: str | None) -> None:
     run_id, ended = observed_run.make(
         planned,
         Command(list(words), {}),
-        observed_run.Place(folder, python),
+        observed_run.Place(folder, python, threads=how.threads, keep=how.keep),
         step=step,
         allow_untracked=how.allowed(_ALLOW_UNTRACKED),
     )
@@ -229,9 +286,11 @@ def run(order: Order, how: How) -> str:
             environment=None if python == Path(sys.executable) else "uv",
             name=how.name,
         )
+        trusts_no_bytecode = order.of_run or settings.of(folder).is_step(command.words)
+        if trusts_no_bytecode:
+            how.refuse_threads()
         if how.hands_over and handover.is_possible(folder, command, python):
             return handover.run_step(planned, command, folder)
-        trusts_no_bytecode = order.of_run or settings.of(folder).is_step(command.words)
         if not trusts_no_bytecode:
             from reprise.capture import imports
 
@@ -239,7 +298,13 @@ def run(order: Order, how: How) -> str:
         if there or trusts_no_bytecode:
             run_id, ended = _run_step(planned, command, folder, python, how)
         else:
-            place = observed_run.Place(folder, python, experiment_id=how.experiment_id)
+            place = observed_run.Place(
+                folder,
+                python,
+                experiment_id=how.experiment_id,
+                threads=how.threads,
+                keep=how.keep,
+            )
             run_id, ended = observed_run.make(
                 planned,
                 command,
@@ -308,6 +373,12 @@ def _interpreter(order: Order, folder: Path, how: How) -> Path:
         )
     if how.manager == "local" or order.is_exact:
         return Path(sys.executable)
+    lock = locks.of(folder) if how.manager == "uv" else None
+    if lock and lock.name != LOCK:
+        raise ProjectError(
+            f"expected {LOCK} with hashes for --env-manager uv, found the lock {lock.name}. Build "
+            "its environment with its own tool, and run there, such as: uv run reprise run."
+        )
     return environments.locked_interpreter(folder, allow_build=how.allowed(_ALLOW_BUILD))
 
 

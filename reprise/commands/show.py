@@ -113,9 +113,10 @@ def input_data(data: InputData) -> str:
 
 def environment(of: Environment) -> str:
     """Say what was installed, and whether it was what the lock says."""
-    lock = f"lock {of.lock_sha256[:_DIGITS]}" if of.lock_sha256 else "no lock"
+    lock = f"{of.lock or 'lock'} {of.lock_sha256[:_DIGITS]}" if of.lock_sha256 else "no lock"
     as_locked = f"not as locked: {'; '.join(of.deviations)}" if of.deviations else "as locked"
     said = f", {as_locked}" if of.lock_sha256 else ""
+    said += f", edited: {', '.join(of.altered)}" if of.altered else ""
     return f"Python {of.python}, {len(of.packages)} packages, {of.manager}, {lock}{said}"
 
 

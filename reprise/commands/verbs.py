@@ -80,6 +80,18 @@ def run() -> click.Command:
             "although they are large or look like secrets: names or patterns, comma-separated",
             metavar="NAMES",
         ),
+        click.Option(
+            ["--threads"],
+            help="threads of the numerical libraries of a run that is recorded from outside; a "
+            "replay has as many; default: 1, whose results do not depend on the machine",
+            metavar="N",
+        ),
+        click.Option(
+            ["--keep-data"],
+            help="inputs of the project that go with such a run, so that who has not the files can "
+            "reproduce it: the largest size of one, such as 100MiB; default: none",
+            metavar="SIZE",
+        ),
     ]
 
     def call(uri: str, entry_point: str, version: str | None, params: tuple[str, ...],

@@ -9,7 +9,7 @@ from reprise import tracking
 from reprise.data.parquet_files import give_memory_back, read_parquet
 from reprise.data.tables import bounded_memory
 from reprise.errors import DataError, DigestMismatchError
-from reprise.process import locks, scratch
+from reprise.process import scratch, user_cache
 from reprise.record.digest import canonical_json, sha256_file, sha256_json, sha256_table
 from reprise.record.schema import InputData
 
@@ -121,7 +121,9 @@ def _alone_with(digest: str) -> "Iterator[None]":
     """Wait until no other process of this user stores this content, where that can be known."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # no folder to lock in
-            stack.enter_context(locks.alone(locks.cache() / "locks" / f"data-{digest[:2]}"))
+            stack.enter_context(
+                user_cache.alone(user_cache.folder() / "held" / f"data-{digest[:2]}")
+            )
         yield
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from reprise.capture import distributions, environment, numerics
+from reprise.console import warn
 from reprise.errors import EnvironmentMismatchError
 from reprise.git import repository_root
+from reprise.projects import locks
 from reprise.record.schema import (
     Code,
     Environment,
@@ -23,12 +25,17 @@ from reprise.urls import without_credentials
 
 OF_PROJECT = "<project>"  # stands for the repository in the origin of an editable install
 _EDITABLE = "editable "  # what the origin of one begins with
-_HASH = "--hash=sha256:"  # without them a list of requirements is a wish, and no lock
 _SCRIPT = Path(distributions.__file__)
 
 
 def begin(
-    code: Code, step: Step, *, folder: Path, python: Path, replays: str | None = None
+    code: Code,
+    step: Step,
+    *,
+    folder: Path,
+    python: Path,
+    variables: Mapping[str, str],
+    replays: str | None = None,
 ) -> RunRecord:
     """Describe what a process is about to run with.
 
@@ -40,6 +47,8 @@ def begin(
         The project's.
     python : Path
         The interpreter that the command finds first.
+    variables : mapping of str to str
+        Those that the process is started with.
     replays : str, optional
         Id of the original run.
     """
@@ -47,7 +56,7 @@ def begin(
         code=code,
         step=step,
         environment=described(python, folder),
-        numerics=_numerics(),
+        numerics=_numerics(variables),
         replays=replays,
         observed=Observation(),
     )
@@ -67,22 +76,37 @@ def described(python: Path, folder: Path) -> Environment:
     installed = facts["distributions"]
     others = {name: each for name, each in installed.items() if name not in environment.OWN}
     packages = {name: version for name, (version, _, _) in others.items()}
-    lock = folder / environment.LOCK
-    text = lock.read_text(encoding="utf-8", errors="replace") if lock.is_file() else ""
-    is_lock = _HASH in text
-    locked = environment.locked_packages(text) if is_lock else {}
+    lock, deviations = _lock(folder, facts["python"], packages)
     return Environment(
         python=facts["python"],
         implementation=facts["implementation"],
         manager=environment.environment_manager(Path(facts["prefix"])),
         platform=facts["platform"],
-        lock_sha256=environment.lock_digests(lock)[0] if is_lock else None,
-        deviations=environment.deviations(locked, packages),
+        lock=lock.name if lock and lock.name != environment.LOCK else "",
+        lock_sha256=lock.sha256 if lock else None,
+        deviations=deviations,
         packages=packages,
         origins=_origins({name: origin for name, (_, origin, _) in others.items()}, folder),
         # The list of an editable install has its folder in it.
         files={n: files for n, (_, url, files) in others.items() if files and _EDITABLE not in url},
     )
+
+
+def _lock(
+    folder: Path, python: str, packages: Mapping[str, str]
+) -> tuple[locks.Lock | None, tuple[str, ...]]:
+    """Return the lock of a project, and where the packages are not those that it pins."""
+    lock = locks.of(folder)
+    if lock is None:
+        return None, ()
+    if lock.name == environment.LOCK:
+        text = lock.path.read_text(encoding="utf-8", errors="replace")
+        return lock, environment.deviations(environment.locked_packages(text), packages)
+    try:
+        return lock, lock.deviations(python, packages)
+    except EnvironmentMismatchError as error:
+        warn(f"recorded without the project's lock: {error}")
+        return None, ()
 
 
 def _origins(origins: Mapping[str, str], folder: Path) -> dict[str, str]:
@@ -109,12 +133,14 @@ def _asked(python: Path) -> dict[str, Any]:
         ) from None
 
 
-def _numerics() -> Numerics:
+def _numerics(variables: Mapping[str, str]) -> Numerics:
     """Describe what is known before a library is loaded: the pins, and this machine."""
     cpuinfo = numerics.read_cpuinfo()
     return Numerics(
         baseline=False,  # the libraries have not said so yet
-        variables=numerics.pins(numerics.cpu_flags(cpuinfo)),
+        variables={
+            name: variables.get(name, "") for name in numerics.pins(numerics.cpu_flags(cpuinfo))
+        },
         threads=0,
         blas=(),
         simd=(),

@@ -8,18 +8,17 @@ installed unless the user says so.
 
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
-from reprise.capture import environment
 from reprise.errors import EnvironmentMismatchError
 from reprise.git import repository_root
 from reprise.observing.begin import OF_PROJECT, described
 from reprise.observing.named import distributions
-from reprise.projects import environments, requirements
+from reprise.projects import environments, locks
 from reprise.projects.requirements import Pin
 from reprise.record.digest import sha256_text
 from reprise.record.schema import Environment
@@ -33,6 +32,7 @@ def interpreter(
     recorded: Environment,
     project: Path,
     *,
+    written: Collection[Pin] = (),
     allow_build: Collection[str] = (),
     allow_packages: Collection[str] = (),
 ) -> Path:
@@ -44,6 +44,8 @@ def interpreter(
         Of the run.
     project : Path
         Its folder in the checkout.
+    written : collection of Pin
+        Of the lock that was written for the run; only the digests are taken of it.
     allow_build : collection of str
         Packages that may be built from source; see `environments.built`.
     allow_packages : collection of str
@@ -58,8 +60,8 @@ def interpreter(
     current = described(Path(sys.executable), project)
     if not differing(recorded, current):
         return Path(sys.executable)
-    _refuse_unobtainable(recorded)
-    pins = _pins(recorded, project)
+    _refuse_unobtainable(recorded, project)
+    pins = _pins(recorded, [*_locked(recorded, project), *written])
     _refuse_strangers(pins, current, project, allow_packages)
     text = "".join(f"{pin.line()}\n" for pin in pins)
     return environments.built_from(pins, text, sha256_text(text), recorded.python, allow_build)
@@ -99,14 +101,20 @@ def folders_of_project(recorded: Environment, checkout: Path) -> list[str]:
     return folders
 
 
-def _refuse_unobtainable(recorded: Environment) -> None:
-    """Refuse a list with distributions that no index has.
+def _refuse_unobtainable(recorded: Environment, project: Path) -> None:
+    """Refuse what uv does not build: an environment of conda, distributions that no index has.
 
     Raises
     ------
     EnvironmentMismatchError
-        With their names and origins.
+        With the lock's name, or the names of the distributions and their origins.
     """
+    lock = locks.of(project) if recorded.lock_sha256 else None
+    if lock and lock.kind.of_conda:
+        raise EnvironmentMismatchError(
+            f"expected the environment of the lock {lock.name}, found another here. conda builds "
+            "it, not uv: create it from that lock, activate it, and reproduce the run there."
+        )
     local = {n: url for n, url in recorded.origins.items() if not _is_of_project(url)}
     if local:
         shown = ", ".join(f"{name} of {url}" for name, url in list(local.items())[:_LISTED])
@@ -145,15 +153,15 @@ def _is_of_project(origin: str) -> bool:
     return OF_PROJECT in origin
 
 
-def _pins(recorded: Environment, project: Path) -> tuple[Pin, ...]:
-    """Return what is to be installed, with the hashes of the lock where there is one.
+def _pins(recorded: Environment, locked: Collection[Pin]) -> tuple[Pin, ...]:
+    """Return what is to be installed, with the digests of a lock where that has them.
 
     Raises
     ------
     EnvironmentMismatchError
         If the record names something that is no release.
     """
-    hashes = _hashes(project) if recorded.lock_sha256 else {}
+    hashes = {(pin.name, pin.version): pin.hashes for pin in locked}
     pins = []
     for name, version in recorded.packages.items():
         if _is_of_project(recorded.origins.get(name, "")):
@@ -167,11 +175,6 @@ def _pins(recorded: Environment, project: Path) -> tuple[Pin, ...]:
     return tuple(pins)
 
 
-def _hashes(project: Path) -> Mapping[tuple[str, str], tuple[str, ...]]:
-    text = (project / environment.LOCK).read_text(encoding="utf-8")
-    locked = environment.locked_packages(text)
-    return {
-        (pin.name, locked[pin.name]): pin.hashes
-        for pin in requirements.pins(text)
-        if pin.name in locked
-    }
+def _locked(recorded: Environment, project: Path) -> tuple[Pin, ...]:
+    lock = locks.of(project) if recorded.lock_sha256 else None
+    return lock.pins(recorded.python) if lock else ()

@@ -15,9 +15,11 @@ from pathlib import Path
 from reprise.capture.watch import Seen
 from reprise.errors import CodeError, DataError, DigestMismatchError, RepriseError
 from reprise.git import git, repository_root
+from reprise.observing import kept
 from reprise.process import scratch
 from reprise.record.digest import sha256_file
 from reprise.record.schema import InputData
+from reprise.trust.permissions import Permissions
 
 _MOST = 10_000
 _CLONE = 0x40049409  # FICLONE: the copy has the same blocks until one of the two is written
@@ -113,7 +115,9 @@ def read(
     return tuple(found[name] for name in sorted(found)), unknown
 
 
-def provide(inputs: Sequence[InputData], project: Path, checkout: Path) -> None:
+def provide(
+    inputs: Sequence[InputData], project: Path, *, checkout: Path, permitted: Permissions
+) -> None:
     """Check the inputs of a run, and put those of the project into the checkout of a replay.
 
     Parameters
@@ -123,32 +127,50 @@ def provide(inputs: Sequence[InputData], project: Path, checkout: Path) -> None:
         The project's folder in the user's clone.
     checkout : Path
         The same folder in the checkout.
+    permitted : Permissions
+        What may be read outside the project.
 
     Raises
     ------
-    DataError, DigestMismatchError
-        If one is missing, has changed, or would be written elsewhere.
+    DataError, DigestMismatchError, NotAllowedError
+        If one is missing, has changed, may not be read, or would be written elsewhere.
     """
     for item in inputs:
-        path = verified(item, project)
-        if not Path(item.uri).is_absolute():
-            place = checkout / item.uri
-            if not place.exists():
-                _refuse_outside(item, place, checkout)
-                place.unlink(missing_ok=True)  # a link of the commit to what only the clone has
-                place.parent.mkdir(parents=True, exist_ok=True)
-                _copy(path, place)
+        is_elsewhere = Path(item.uri).is_absolute()
+        place = checkout / item.uri
+        use_kept = item.kept and not is_elsewhere and fault(item, project, permitted=permitted)
+        path = None if use_kept else verified(item, project, permitted=permitted)
+        if is_elsewhere or place.exists():
+            continue
+        _place(item, checkout)
+        _make_free(item, place, checkout)
+        if path is None:
+            kept.fetch(item, place)
+        else:
+            _copy(path, place)
 
 
-def verified(item: InputData, project: Path) -> Path:
+def _make_free(item: InputData, place: Path, checkout: Path) -> None:
+    """Prepare the place of an input in a checkout; see `_refuse_outside`."""
+    _refuse_outside(item, place, checkout)
+    place.unlink(missing_ok=True)  # a link of the commit to what only the clone has
+    place.parent.mkdir(parents=True, exist_ok=True)
+
+
+def verified(item: InputData, project: Path, *, permitted: Permissions) -> Path:
     """Return the path of an input that is as it was recorded.
+
+    A record names it, and is somebody else's words: of a file elsewhere not even the digest is
+    reported unless the user has named it.
 
     Raises
     ------
-    DataError, DigestMismatchError
-        If it is missing, or has changed.
+    DataError, DigestMismatchError, NotAllowedError
+        If it is missing, has changed, or may not be read.
     """
     path = _place(item, project)
+    if Path(item.uri).is_absolute():
+        permitted.refuse_file(path)
     if not _is_file(path):
         raise DataError(
             f"expected the file {item.uri}, which the run has read (SHA-256 {item.sha256}), found "
@@ -160,10 +182,10 @@ def verified(item: InputData, project: Path) -> Path:
     return path
 
 
-def fault(item: InputData, project: Path) -> str:
+def fault(item: InputData, project: Path, *, permitted: Permissions) -> str:
     """Say in a line what is wrong with an input; "" where nothing is."""
     try:
-        verified(item, project)
+        verified(item, project, permitted=permitted)
     except RepriseError as error:
         return str(error)
     return ""
@@ -175,8 +197,12 @@ def _place(item: InputData, project: Path) -> Path:
     Raises
     ------
     DataError
-        If a path that should be within the repository leads out of it.
+        If it is no path, or should be within the repository and leads out of it.
     """
+    if "\0" in item.uri:
+        raise DataError(
+            f"expected the path of an input, found {item.uri!a}. The record was altered."
+        )
     if Path(item.uri).is_absolute():
         return Path(item.uri)
     root = repository_root(project).resolve()
@@ -242,9 +268,10 @@ def _is_data(path: Path, within: Path | None, root: Path) -> bool:
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path's raises where there is none
     if path.is_relative_to(home) and path.relative_to(home).parts[0].startswith("."):
         return any(path.is_relative_to(home / folder) for folder in _HOME_OF_DATA)
-    engine = Path(__file__).resolve().parents[1]  # an editable install has links to it
+    engine = Path(__file__).resolve().parents[1]
+    own = (engine, engine.with_name("plugin"))  # an editable install has links to them
     is_system = text.startswith(_SYSTEM) and not text.startswith(_IN_MEMORY)
-    return not is_system and not path.resolve().is_relative_to(engine)
+    return not is_system and not any(map(path.resolve().is_relative_to, own))
 
 
 def _stores() -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-_LISTS = (
+LISTS = (
     *("requirements*.txt", "requirements*.in", "constraints*.txt", "pylock*.toml", "*.lock"),
     *("*.yaml", "*.yml", "pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "requirements/*"),
 )
@@ -25,7 +25,7 @@ def distributions(project: Path, root: Path) -> frozenset[str]:
 
 def _lists(*folders: Path) -> Iterator[Path]:
     for folder in dict.fromkeys(folders):
-        for pattern in _LISTS:
+        for pattern in LISTS:
             for path in sorted(folder.glob(pattern)):
                 if path.is_file() and path.stat().st_size <= _LARGEST:
                     yield path

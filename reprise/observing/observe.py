@@ -11,18 +11,21 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from reprise import tracking
+from reprise.backports import Self
 from reprise.capture import numerics
 from reprise.capture.opened import OpenedFiles, watching_folders
 from reprise.capture.watch import Seen, watching
 from reprise.console import warn
 from reprise.errors import RepriseError, TrackingError
-from reprise.observing import edits, inputs, outputs
+from reprise.observing import altered, edits, inputs, kept, outputs, written_lock
+from reprise.observing.kept import NOTHING, Keeping
 from reprise.process.launcher import Ended
-from reprise.record.schema import FILE_NAME, Numerics, Observation, Outputs, RunRecord
+from reprise.record.schema import FILE_NAME, InputData, Numerics, Observation, Outputs, RunRecord
 
 _NO_REPORT = "what the process read, and what its libraries did: no Python of it could report"
 _NO_NUMERICS = "which kernels and threads the libraries used"
 _THIS_MACHINE = ("localhost", "::1", "::", "")
+_TELEMETRY = ("config.mlflow-telemetry.io", "api.mlflow-telemetry.io")  # gives the process nothing
 _NATIVE = "files that no Python code opened: by C++ readers, or by other programs"
 _NATIVE_ELSEWHERE = "files outside the project that no Python code opened, such as by C++ readers"
 
@@ -44,6 +47,8 @@ class Process:
         Parameters that were logged for it, as they were logged.
     provided : frozenset of Path
         Inputs of the original run that a replay was given: git need not ignore them there.
+    keeping : Keeping
+        Which inputs go with the run.
     """
 
     run_id: str
@@ -52,6 +57,7 @@ class Process:
     environment: Mapping[str, str]
     declared: Mapping[str, str]
     provided: frozenset[Path] = frozenset()
+    keeping: Keeping = NOTHING
 
 
 def observe(
@@ -68,11 +74,9 @@ def observe(
         Runs it with the given variables to its end.
     """
     write(process.run_id, begun)
-    before = _Before(
-        edits.stamps(process.folder),
-        inputs.own_files(process.folder) - process.provided,
-        time.time_ns(),
-    )
+    before = Before.of(process.folder, provided=process.provided, since_ns=time.time_ns())
+    # Of a replay nobody needs one: the original has it.
+    lock = written_lock.WrittenLock(begun.environment) if begun.replays is None else None
     folders = {*inputs.folders_of_data(process.folder)}
     folders |= {path.parent for path in process.provided if path.parent.is_dir()}
     with tracking.beating(process.run_id), watching() as watch:
@@ -84,7 +88,9 @@ def observe(
                 ended = start(variables)
                 exit_code = ended.exit_code
         finally:
-            _complete(process, begun, before, _After(watch.seen(), opened, exit_code))
+            complete(process, begun, before, After(watch.seen(), opened, exit_code))
+            if lock and (text := lock.text()):
+                tracking.log_text(process.run_id, written_lock.NAME, text)
     return ended
 
 
@@ -94,24 +100,30 @@ def write(run_id: str, record: RunRecord) -> None:
 
 
 @dataclass(frozen=True)
-class _Before:
+class Before:
     """What was known before the process started: its files, and the time."""
 
     stamps: edits.Stamps
     own: frozenset[Path]
     time_ns: int
 
+    @classmethod
+    def of(cls, folder: Path, *, since_ns: int, provided: frozenset[Path] = frozenset()) -> Self:
+        """Look at the files of a project; see `Process` for those that are provided."""
+        return cls(edits.stamps(folder), inputs.own_files(folder) - provided, since_ns)
+
 
 @dataclass(frozen=True)
-class _After:
+class After:
     """What is known when the process has ended."""
 
     seen: Seen
-    opened: OpenedFiles
+    opened: OpenedFiles | None  # None: nobody has watched
     exit_code: int | None  # None: it was interrupted
+    gaps: tuple[str, ...] = ()  # what else is not known
 
 
-def _complete(process: Process, begun: RunRecord, before: _Before, after: _After) -> None:
+def complete(process: Process, begun: RunRecord, before: Before, after: After) -> None:
     """Complete the record that was begun, unless the process has written its own."""
     if _is_replaced(process.run_id, begun):
         return
@@ -121,9 +133,11 @@ def _complete(process: Process, begun: RunRecord, before: _Before, after: _After
         process.folder,
         before.own,
         named=map(str, begun.step.parameters.values()),
-        opened=after.opened.files(),
+        opened=after.opened.files() if after.opened else (),
         started_ns=before.time_ns,
     )
+    read, unkept = _kept(process, read)
+    not_known += unkept
     runs, unreadable = outputs.of_others(
         process.run_id,
         seen.runs,
@@ -153,11 +167,24 @@ def _complete(process: Process, begun: RunRecord, before: _Before, after: _After
     )
     completed = {
         "inputs": read,
+        "environment": begun.environment.model_copy(
+            update={"altered": altered.altered(seen.imported)}
+        ),
         "numerics": _with(begun.numerics, seen),
         "outputs": logged,
         "observed": observed,
     }
     write(process.run_id, begun.model_copy(update=completed))
+
+
+def _kept(process: Process, read: tuple[InputData, ...]) -> tuple[tuple[InputData, ...], list[str]]:
+    """Keep inputs with the run; that the store does not take them is no failure of the process."""
+    try:
+        with tracking.translating_errors():
+            return kept.keep(process.run_id, read, process.folder, process.keeping)
+    except RepriseError as error:
+        warn(f"run {process.run_id} is recorded without the content of its inputs: {error}")
+        return read, [f"the content of the inputs, which is not kept: {error}"]
 
 
 def _is_replaced(run_id: str, begun: RunRecord) -> bool:
@@ -170,20 +197,21 @@ def _is_replaced(run_id: str, begun: RunRecord) -> bool:
 
 
 def _others(hosts: Sequence[str]) -> tuple[str, ...]:
-    """Return the hosts that are neither this machine nor the tracking server."""
-    own = (urlsplit(tracking.address()).hostname, *_THIS_MACHINE)
+    """Return the hosts that are neither this machine, nor the tracking server, nor MLflow's own."""
+    own = (urlsplit(tracking.address()).hostname, *_THIS_MACHINE, *_TELEMETRY)
     return tuple(host for host in hosts if host not in own and not host.startswith("127."))
 
 
-def _not_known(python: Path, after: _After) -> list[str]:
+def _not_known(python: Path, after: After) -> list[str]:
     if not after.seen.pythons:
-        return [_NO_REPORT]
+        return [*after.gaps, _NO_REPORT]
     numerics_known = bool(after.seen.numerics.get("libraries"))
     found = dict.fromkeys(Path(executable) for executable, _ in after.seen.pythons)
     return [
         *(f"what {each} has installed" for each in found if each.parent != python.parent),
         *([] if numerics_known else [_NO_NUMERICS]),
-        _NATIVE_ELSEWHERE if after.opened.is_complete else _NATIVE,
+        _NATIVE_ELSEWHERE if after.opened and after.opened.is_complete else _NATIVE,
+        *after.gaps,
     ]
 
 

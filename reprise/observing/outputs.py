@@ -1,20 +1,26 @@
 """What the process of a run has logged, in its own run and in others, as content to be compared."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reprise import digests, tracking
 from reprise.capture.watch import Made
 from reprise.errors import RepriseError
+from reprise.observing import kept, written_lock
 from reprise.record.digest import sha256_json
 from reprise.record.schema import FILE_NAME, LoggedRun, Outputs
 from reprise.runtime.source_artifacts import OWN_FILES
 from reprise.tracking import Logged
 
+if TYPE_CHECKING:
+    from mlflow.entities import Dataset
+
 # Names that MLflow makes up: "bemused-snail-127".
 _MADE_UP = re.compile(r"[a-z]+-[a-z]+-\d{1,3}")
-_OWN = frozenset({FILE_NAME, *OWN_FILES})
+_OWN = frozenset({FILE_NAME, written_lock.NAME, *OWN_FILES})
 _FOLDER = "<project>"
 
 
@@ -107,7 +113,7 @@ def _outputs(logged: Logged, replacing: Mapping[str, str], declared: Mapping[str
     artifacts, opaque = {}, []
     for path in sorted(logged.files.rglob("*")):
         name = path.relative_to(logged.files).as_posix()
-        if path.is_file() and name not in _OWN:
+        if path.is_file() and name not in _OWN and not kept.is_own(name):
             content = digests.digest(path, name, replacing=replacing)
             artifacts[name] = content.sha256
             opaque += [name] * content.is_opaque
@@ -117,8 +123,35 @@ def _outputs(logged: Logged, replacing: Mapping[str, str], declared: Mapping[str
         histories={n: _history(points) for n, points in logged.points.items() if points[1:]},
         parameters={name: _replaced(parameters[name], replacing) for name in sorted(parameters)},
         artifacts=artifacts,
+        datasets=_datasets(logged, replacing),
+        registered=_numbered(logged.registered),
         opaque=tuple(opaque),
     )
+
+
+def _datasets(logged: Logged, replacing: Mapping[str, str]) -> dict[str, str]:
+    """Return the digests of datasets: what MLflow says of each, but for where it came from."""
+    return _numbered(
+        (
+            f"{each.name} ({context})" if context else each.name,
+            sha256_json([_replaced(str(fact), replacing) for fact in _facts(each)]),
+        )
+        for context, each in logged.datasets()
+    )
+
+
+def _facts(dataset: "Dataset") -> tuple[str, str | None, str | None]:
+    return dataset.digest, dataset.schema, dataset.profile
+
+
+def _numbered(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return pairs by their names, numbered where a name comes again."""
+    found: dict[str, str] = {}
+    numbers: Counter[str] = Counter()
+    for name, value in pairs:
+        numbers[name] += 1
+        found[name if numbers[name] == 1 else f"{name} {numbers[name]}"] = value
+    return found
 
 
 def _history(points: Sequence[tuple[int, float]]) -> str:

@@ -9,14 +9,15 @@ from pathlib import Path
 from reprise.capture import environment
 from reprise.console import warn
 from reprise.errors import CheckoutError, EnvironmentMismatchError
-from reprise.process import locks
-from reprise.projects import containment, requirements, uv
+from reprise.process import user_cache
+from reprise.projects import containment, locks, requirements, uv
 from reprise.projects.requirements import Pin
 from reprise.record.schema import Environment
 
 _COMPLETE = "complete"
 _RELEASE = re.compile(r"\d+\.\d+\.\d+[a-z0-9+]*")
 _HASH = "--hash=sha256:"
+_SHOWN = 60  # characters of a name
 
 
 def interpreter(recorded: Environment, project: Path, *, allow_build: Collection[str] = ()) -> Path:
@@ -90,11 +91,17 @@ def refuse_another_lock(recorded: Environment, project: Path) -> None:
     EnvironmentMismatchError
         If the lock is missing, or another.
     """
-    lock = project / environment.LOCK
-    found = environment.lock_digests(lock) if lock.is_file() else ("none",)
+    name = recorded.lock or environment.LOCK
+    found: tuple[str, ...]
+    if recorded.lock:
+        other = locks.of(project)
+        found = (other.sha256,) if other and other.name == name else ("none",)
+    else:
+        lock = project / environment.LOCK
+        found = environment.lock_digests(lock) if lock.is_file() else ("none",)
     if recorded.lock_sha256 not in (None, *found):
         raise EnvironmentMismatchError(
-            f"expected {environment.LOCK} with SHA-256 {recorded.lock_sha256} in the run's commit, "
+            f"expected {name[:_SHOWN]!a} with SHA-256 {recorded.lock_sha256} in the run's commit, "
             f"found {found[0]}. The record or the code is not the run's."
         )
 
@@ -147,12 +154,12 @@ def built_from(
     folder = cache() / f"{sha256[:16]}-{python}"
     executable = folder / "bin" / "python"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with locks.alone(folder.with_name(f"{folder.name}.lock")):
+    with user_cache.alone(folder.with_name(f"{folder.name}.lock")):
         complete = (folder / _COMPLETE).is_file() and executable.is_file()
         if not complete or _altered(folder, text):
             warn(f"building the environment of lock {sha256[:12]}")
             shutil.rmtree(folder, ignore_errors=True)
-            pythons = cache().with_name("pythons")
+            pythons = user_cache.folder() / "pythons"
             uv.build(folder, pins, python=python, pythons=pythons, allow_build=allow_build)
             (folder / _COMPLETE).touch()
     return executable
@@ -166,7 +173,7 @@ def _text(path: Path) -> str:
 
 def cache() -> Path:
     """Return the folder of environments that were built for replays."""
-    return locks.cache() / "environments"
+    return user_cache.folder() / "environments"
 
 
 def _altered(folder: Path, lock: str) -> bool:

@@ -41,6 +41,11 @@ class Pin:
     requirement: str
     hashes: tuple[str, ...]
 
+    @property
+    def version(self) -> str:
+        """The release."""
+        return self.requirement.partition("==")[2].partition(";")[0].strip()
+
     def line(self) -> str:
         """Write it as a line of a lock."""
         return " ".join([self.requirement, *(f"--hash={digest}" for digest in self.hashes)])
@@ -98,11 +103,16 @@ def _pin(number: int, line: str) -> Pin:
         and _RELEASE.fullmatch(specifiers[0].version) is not None
         and requirement.url is None
         and hashes != ()
-        and all(map(_DIGEST.fullmatch, hashes))
+        and all(map(is_digest, hashes))
     )
     if not pinned:
         raise _refusal(number, line)
     return Pin(canonicalize_name(requirement.name), str(requirement), hashes)
+
+
+def is_digest(text: str) -> bool:
+    """Return whether a text names the content of a file, as `sha256:…`."""
+    return _DIGEST.fullmatch(text) is not None
 
 
 def _refusal(number: int, line: str) -> EnvironmentMismatchError:

@@ -21,6 +21,12 @@ from reprise.projects.requirements import Pin
 
 ALL = "true"  # of allow_build: whatever needs it
 _INDEXES = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
+_UNKNOWN = re.compile(  # to the index
+    r"Because (?:there is no version of )?([a-z0-9-]+)(?:==\S+)?"
+    r" (?:was not found in the package registry|has no usable wheels|and you require)"
+)
+_MOST_UNKNOWN = 20  # for more, the list of the record is as good
+_PATIENCE = {"UV_HTTP_TIMEOUT": "10", "UV_HTTP_RETRIES": "0"}
 _NEEDS_BUILD = re.compile(r"Wheels are required for `([^`]+)`")
 
 
@@ -65,6 +71,55 @@ def build(
         _run(("pip", "sync", *into, *checked, str(lock)), empty, python, pythons)
 
 
+def exported(project: Path) -> str:
+    """Return the lock of uv that a project has as a lock of PEP 751, as `uv sync` would read it.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If uv cannot read it.
+    """
+    only_read = ("--frozen", "--offline", "--no-python-downloads", "--no-header")
+    words = ("export", "--quiet", *only_read, "--format", "pylock.toml")
+    with scratch.folder() as name:
+        asked = ("--project", str(project), "--python", sys.executable)
+        done = _started((*words, *asked), Path(name), settings=("--no-config",))
+    if done.returncode != 0:
+        raise EnvironmentMismatchError(
+            f"expected a lock that uv can read, found that it cannot: {done.stderr.strip()[-300:]} "
+            "Write it anew: uv lock"
+        )
+    return done.stdout
+
+
+def listed(pins: Sequence[Pin], python: str) -> str:
+    """Return some releases as a lock of PEP 751, with the digests that the user's index has.
+
+    Releases that the index does not have are left out; "" if there is none, or no network.
+
+    Parameters
+    ----------
+    pins : sequence of Pin
+    python : str
+        Release of Python.
+    """
+    only_asked = ("--no-deps", "--no-build", "--no-header", "--no-python-downloads")
+    words = ("pip", "compile", "--quiet", *only_asked, "--format", "pylock.toml")
+    left = {pin.name: pin for pin in pins}
+    with scratch.folder() as name:
+        names = Path(name, "list.txt")
+        asked = ("--python", sys.executable, "--python-version", python, str(names))
+        for _ in range(_MOST_UNKNOWN):
+            names.write_text("".join(f"{pin.line()}\n" for pin in left.values()), encoding="utf-8")
+            done = _started((*words, *asked), Path(name), **_PATIENCE)
+            unknown = _UNKNOWN.search(done.stderr)
+            if done.returncode == 0:
+                return done.stdout
+            if unknown is None or left.pop(unknown[1], None) is None or not left:
+                break
+    return ""
+
+
 def _wheels_only(pins: Sequence[Pin], allow_build: Collection[str]) -> list[str]:
     allowed = {canonicalize_name(name) for name in allow_build}
     if not allowed:
@@ -100,7 +155,11 @@ def _run(arguments: Sequence[str], folder: Path, python: str, pythons: Path) -> 
 
 
 def _started(
-    arguments: Sequence[str], folder: Path, **variables: str
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    settings: Sequence[str] | None = None,
+    **variables: str,
 ) -> "subprocess.CompletedProcess[str]":
     """Run uv to its end in a folder without settings; the user's variables come first."""
     if not _credentials().is_dir():  # else uv makes it, in the user's home
@@ -109,7 +168,7 @@ def _started(
     command = str(beside) if beside.is_file() else "uv"
     try:
         return subprocess.run(
-            [command, *_settings(), *arguments],
+            [command, *(_settings() if settings is None else settings), *arguments],
             cwd=folder,
             env={**variables, **os.environ},
             capture_output=True,

@@ -22,6 +22,12 @@ def basis(compared: Outputs, original: RunRecord, replay: RunRecord) -> str:
         (len(compared.parameters), "parameter"),
         (len(compared.predictions), "digest of predictions", "digests of predictions"),
         (int(compared.model is not None), "model by its arrays"),
+        (len(compared.datasets), "logged dataset"),
+        (
+            len(compared.registered),
+            "registered version of a model",
+            "registered versions of models",
+        ),
     )
     words = [_counted(number, *names) for number, *names in counts if number]
     number = len(compared.artifacts)
@@ -51,10 +57,9 @@ def not_compared(unequal: Sequence[str], original: RunRecord, replay: RunRecord)
 
 
 def _environment(original: Environment, replay: Environment) -> str:
-    locked = original.lock_sha256 is not None and original.lock_sha256 == replay.lock_sha256
     if not original.python:
         return "environment not recorded"
-    if locked and original.deviations == replay.deviations and original.python == replay.python:
+    if original.lock_sha256 is not None and _as_locked(original) == _as_locked(replay):
         return "environment from lock"
     changed = _changed(original, replay)
     if not changed:
@@ -62,11 +67,18 @@ def _environment(original: Environment, replay: Environment) -> str:
     return f"another environment ({_few(changed)})"
 
 
+def _as_locked(environment: Environment) -> tuple[object, ...]:
+    """Return what is the same of two environments that have the same from their locks."""
+    lock = environment.lock_sha256
+    return lock, environment.deviations, environment.python, environment.altered
+
+
 def _changed(original: Environment, replay: Environment) -> list[str]:
     """Return what of an environment is another: Python, and packages by version and content."""
     names = sorted(original.packages.keys() | replay.packages.keys())
     changed = [name for name in names if _release(original, name) != _release(replay, name)]
-    return [*(["Python"] if original.python != replay.python else []), *changed]
+    files = sorted(dict(original.altered.items() ^ replay.altered.items()))
+    return [*(["Python"] if original.python != replay.python else []), *changed, *files]
 
 
 def _release(environment: Environment, name: str) -> tuple[str | None, str | None]:

@@ -300,6 +300,8 @@ def _results(subject: Subject) -> dict[str, Value]:
         "model": outputs.model,
         **{f"predicted {name}": digest for name, digest in outputs.predictions.items()},
         **{f"stored {name}": digest for name, digest in outputs.artifacts.items()},
+        **{f"dataset {name}": digest for name, digest in outputs.datasets.items()},
+        **{f"registered {name}": origin for name, origin in outputs.registered.items()},
         **{f"logged {name}": value for name, value in outputs.parameters.items()},
         **{f"points of {name}": digest for name, digest in outputs.histories.items()},
     }

@@ -68,6 +68,8 @@ def _joined(outputs: Outputs, other: Outputs, label: str) -> Outputs:
             "metrics": outputs.metrics | _labelled(other.metrics, label),
             "histories": outputs.histories | _labelled(other.histories, label),
             "parameters": outputs.parameters | _labelled(other.parameters, label),
+            "datasets": outputs.datasets | _labelled(other.datasets, label),
+            "registered": outputs.registered | _labelled(other.registered, label),
             "artifacts": outputs.artifacts | _labelled(other.artifacts, label),
             "opaque": (*outputs.opaque, *(f"{label}: {name}" for name in other.opaque)),
         }

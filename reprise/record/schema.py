@@ -79,7 +79,7 @@ class Step(_Frozen):
 class InputData(_Frozen):
     """Data that a run read, with the digest of its content."""
 
-    rare: ClassVar[frozenset[str]] = frozenset({"bytes"})
+    rare: ClassVar[frozenset[str]] = frozenset({"bytes", "kept"})
 
     name: str
     uri: str
@@ -87,22 +87,25 @@ class InputData(_Frozen):
     rows: int | None = None
     columns: int | None = None
     bytes: int | None = None  # of a file
+    kept: str = ""  # URI of an artifact with its content
 
 
 class Environment(_Frozen):
     """The interpreter and the packages of a run."""
 
-    rare: ClassVar[frozenset[str]] = frozenset({"origins", "files"})
+    rare: ClassVar[frozenset[str]] = frozenset({"origins", "files", "lock", "altered"})
 
     python: str
     implementation: str
     manager: str  # the tool that built it: conda, uv, virtualenv or system
     platform: str
-    lock_sha256: str | None  # None if the project has no requirements.txt
+    lock_sha256: str | None  # None if the project has no lock
     deviations: tuple[str, ...]  # differences between the lock and the installed packages
     packages: dict[str, str]
     origins: dict[str, str] = {}  # of packages from a repository, a folder or a file: its URL
     files: dict[str, str] = {}  # digest of the list of each package's files (its RECORD)
+    altered: dict[str, str] = {}  # digests of imported files that are not as installed, by name
+    lock: str = ""  # path of the lock from the project's folder; "": requirements.txt, or none
 
 
 class Numerics(_Frozen):
@@ -122,7 +125,9 @@ class Numerics(_Frozen):
 class Outputs(_Frozen):
     """The outputs of a run that a replay must equal."""
 
-    rare: ClassVar[frozenset[str]] = frozenset({"parameters", "histories", "opaque"})
+    rare: ClassVar[frozenset[str]] = frozenset(
+        {"parameters", "histories", "opaque", "datasets", "registered"}
+    )
 
     metrics: dict[str, float]
     model: str | None = None  # digest of the fitted arrays
@@ -130,6 +135,8 @@ class Outputs(_Frozen):
     artifacts: dict[str, str] = {}  # digests of content, by name
     parameters: dict[str, str] = {}  # that the process has logged itself
     histories: dict[str, str] = {}  # digests of the points of each metric
+    datasets: dict[str, str] = {}  # that were logged as inputs: digests, by name and context
+    registered: dict[str, str] = {}  # versions of models: what each was made from
     opaque: tuple[str, ...] = ()  # artifacts of which only the bytes can be compared
 
 

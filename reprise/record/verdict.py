@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from reprise.backports import StrEnum
 from reprise.record.basis import basis, not_compared
 from reprise.record.matching import matched
-from reprise.record.schema import PERMISSIONS, Outputs, RunRecord
+from reprise.record.schema import PERMISSIONS, Environment, Outputs, RunRecord
 
 _THREADS = ".*_NUM_THREADS"
 _HASH_SEED = "PYTHONHASHSEED"
@@ -30,7 +30,10 @@ class Verdict(StrEnum):
     NOT_REPLAYABLE = "not replayable"
 
 
-Kind = Literal["metric", "history", "parameter", "model", "predictions", "artifact"]
+Kind = Literal[
+    "metric", "history", "parameter", "model", "predictions", "artifact", "dataset",
+    "registered model",
+]  # fmt: skip
 CauseKind = Literal[
     "code", "parameter", "data", "environment", "package", "Python", "CPU kernel", "threads",
     "seed", "C library", "a step that is not deterministic", "unknown",
@@ -132,6 +135,8 @@ def _either(a: Outputs, b: Outputs, *, without: Sequence[str]) -> Outputs:
         predictions=a.predictions | b.predictions,
         model=a.model or b.model,
         artifacts=artifacts,
+        datasets=a.datasets | b.datasets,
+        registered=a.registered | b.registered,
     )
 
 
@@ -179,6 +184,8 @@ def _facts(outputs: Outputs) -> dict[tuple[Kind, str], float | str]:
     if outputs.model is not None:
         facts["model", "fitted arrays"] = outputs.model
     facts |= {("predictions", name): digest for name, digest in outputs.predictions.items()}
+    facts |= {("dataset", name): digest for name, digest in outputs.datasets.items()}
+    facts |= {("registered model", name): origin for name, origin in outputs.registered.items()}
     facts |= {("artifact", name): digest for name, digest in outputs.artifacts.items()}
     return facts
 
@@ -231,7 +238,13 @@ def _packages(original: RunRecord, replay: RunRecord) -> tuple[Cause, ...]:
             {name: a.packages[name] for name in common},
             {name: b.packages[name] for name in common},
         ),
+        *_each("package", _edited(a), _edited(b)),
     )
+
+
+def _edited(environment: Environment) -> dict[str, str]:
+    """Return the imported files of packages that somebody has edited."""
+    return {f"{name} (edited)": digest for name, digest in environment.altered.items()}
 
 
 def _blas(original: RunRecord, replay: RunRecord) -> tuple[Cause, ...]:

@@ -13,7 +13,7 @@ from reprise.data import sources, splits
 from reprise.data.parquet_files import give_memory_back
 from reprise.errors import DataError, DigestMismatchError, RepriseError
 from reprise.git import repository_root
-from reprise.observing import inputs
+from reprise.observing import inputs, kept
 from reprise.record.digest import sha256_file
 from reprise.record.schema import InputData, RunRecord
 from reprise.trust import permissions
@@ -53,7 +53,9 @@ class Inputs:
             whether a relative path leads into it.
         """
         if record.observed is not None:
-            return inputs.fault(item, repository_root(Path.cwd()) / record.code.project)
+            project = repository_root(Path.cwd()) / record.code.project
+            fault = inputs.fault(item, project, permitted=self._permitted(folder))
+            return "" if fault and item.kept and kept.is_kept(item) else fault
         return self._fault_of_a_step(item, record, folder)
 
     def _fault_of_a_step(self, item: InputData, record: RunRecord, folder: Path | None) -> str:
@@ -90,11 +92,7 @@ class Inputs:
 
     def _source_fault(self, item: InputData, record: RunRecord, folder: Path | None) -> str:
         """Look for a source where a replay will: in the run's code, else where the path leads."""
-        root = repository_root(Path.cwd())
-        permitted = permissions.of_replay(
-            repository_root(folder) if folder else root, root, self._allowed
-        )
-        check = partial(_check_permitted, permitted)
+        check = partial(_check_permitted, self._permitted(folder))
         relative = "://" not in item.uri and not Path(item.uri).is_absolute()
         if not relative or item.uri.startswith("~"):
             return self._once((item.uri, item.sha256), lambda: check(item, item.uri))
@@ -105,6 +103,12 @@ class Inputs:
             key = (str(within), item.sha256, record.code.commit)  # another code, another content
             return self._once(key, lambda: check(item, str(within)))
         return self._once((item.uri, item.sha256), lambda: check(item, item.uri))
+
+    def _permitted(self, folder: Path | None) -> Permissions:
+        """Return what may be read, of the checked-out code and of this clone too."""
+        root = repository_root(Path.cwd())
+        code = repository_root(folder) if folder else root
+        return permissions.of_replay(code, root, self._allowed)
 
     def _check_part(self, item: InputData, load_run_id: str, part: str) -> None:
         holder, recorded = splits.located(load_run_id, part)

@@ -17,6 +17,7 @@ from reprise.record.schema import Code, RunRecord
 from reprise.replay.original_run import OriginalRun
 from reprise.replay.prepare import Request, Workspace
 from reprise.runtime import source_artifacts
+from reprise.trust import permissions
 
 
 def declared(original: RunRecord, request: Request) -> dict[str, str]:
@@ -43,15 +44,17 @@ def provide_inputs(original: OriginalRun, request: Request, folder: Path) -> Non
 
     Raises
     ------
-    DataError, DigestMismatchError
-        If an input of an exact replay is missing, or has changed.
+    DataError, DigestMismatchError, NotAllowedError
+        If an input of an exact replay is missing, has changed, or may not be read.
     """
     if original.record.observed is None or request.current_code:
         return
-    project = repository_root(Path.cwd()) / original.record.code.project
+    at_hand = repository_root(Path.cwd())
+    project = at_hand / original.record.code.project
+    permitted = permissions.of_replay(repository_root(folder), at_hand, request.paths)
     for item in original.record.inputs:
-        if request.is_exact or not inputs.fault(item, project):
-            inputs.provide([item], project, folder)
+        if request.is_exact or item.kept or not inputs.fault(item, project, permitted=permitted):
+            inputs.provide([item], project, checkout=folder, permitted=permitted)
 
 
 def run(
@@ -83,6 +86,7 @@ def run(
         step,
         folder=workspace.folder,
         python=workspace.python,
+        variables=environment,
         replays=original.run_id if request.is_exact else None,
     )
     tracking.log(run_id, tags=tracking.describe_source(tracking.get_run(run_id), begun.code))

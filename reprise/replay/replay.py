@@ -18,6 +18,7 @@ from reprise import tracking
 from reprise.capture import numerics
 from reprise.errors import RepriseError
 from reprise.observing import environment as recorded
+from reprise.observing import written_lock
 from reprise.process import interrupts, scratch
 from reprise.process.launcher import Ended, Launcher
 from reprise.projects import checkout, environments
@@ -110,7 +111,11 @@ def _interpreter(original: OriginalRun, request: Request, folder: Path) -> Path:
     environment, build = original.record.environment, request.allow_build
     if original.record.observed:
         return recorded.interpreter(
-            environment, folder, allow_build=build, allow_packages=request.allow_packages
+            environment,
+            folder,
+            written=written_lock.pins(original.run_id, environment),
+            allow_build=build,
+            allow_packages=request.allow_packages,
         )
     return environments.interpreter(environment, folder, allow_build=build)
 

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from reprise.errors import RecordError, TrackingError
-from reprise.process import locks, scratch
+from reprise.process import scratch, user_cache
 from reprise.record.schema import FILE_NAME, RunRecord, run_in
 from reprise.tracking import answers
 from reprise.tracking.search import find_runs, get_run
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _LARGEST = {
     ".json": limits.DOCUMENT_ARTIFACT_BYTES,
     ".bundle": limits.BUNDLE_BYTES,
+    ".input": limits.SOURCE_BYTES,
 }
 _LARGEST_OTHER = limits.STORED_PART_BYTES
 LOCATIONS: dict[str, str] = {}  # addresses of the artifacts of runs; they never change
@@ -130,7 +131,7 @@ def _cached(path: Path, fetch: Callable[[str], Path]) -> Path:
     """Return a file that several processes read; the first of them fetches it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        with locks.alone(path.with_name(f"{path.name}.lock")):
+        with user_cache.alone(path.with_name(f"{path.name}.lock")):
             if not path.exists():
                 with tempfile.TemporaryDirectory(dir=path.parent) as folder:
                     fetch(folder).rename(path)

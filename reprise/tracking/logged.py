@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from mlflow.entities import Run
+from mlflow.entities import Dataset, Run
 from mlflow.exceptions import MlflowException
+from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from reprise.errors import TrackingError
 from reprise.process import scratch
@@ -32,11 +34,20 @@ class Logged:
         Steps and values of each metric, in the order in which they were logged.
     files : Path
         Folder with its artifacts, and in `models/<name>` the files of each model.
+    registered : sequence of (str, str)
+        Each registered version of a model: the registered model's name, and what it was made from.
     """
 
     run: Run
     points: Mapping[str, list[tuple[int, float]]]
     files: Path
+    registered: Sequence[tuple[str, str]] = ()
+
+    def datasets(self) -> Iterator[tuple[str, Dataset]]:
+        """Yield the datasets that were logged as inputs, each with its context or ""."""
+        for each in self.run.inputs.dataset_inputs if self.run.inputs else ():
+            contexts = (tag.value for tag in each.tags if tag.key == MLFLOW_DATASET_CONTEXT)
+            yield str(next(contexts, "")), each.dataset
 
 
 def process_context(run_id: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -86,7 +97,7 @@ def logged(run_id: str, *, models: Sequence[str] = ()) -> Iterator[Logged]:
                 f"expected the artifacts of run {run_id}, found some that cannot be read: "
                 f"{first_line(error)} Check the store of artifacts."
             ) from None
-        yield Logged(run, points, Path(folder))
+        yield Logged(run, points, Path(folder), _registered(run_id))
 
 
 def _points(run_id: str, name: str) -> list[tuple[int, float]]:
@@ -104,6 +115,25 @@ def _fetch(run: Run, more: Sequence[str], folder: Path) -> None:
         place = _free(folder / "models" / answers.artifact_name(_name_of(model_id)))
         place.mkdir(parents=True)
         _model_artifacts(model_id).download_artifacts("", str(place))
+
+
+def _registered(run_id: str) -> list[tuple[str, str]]:
+    """Return the registered versions of a run's models, by name and number."""
+    search = partial(client().search_model_versions, f"run_id = '{answers.run_id(run_id)}'")
+    try:
+        found = [*all_pages(search)]
+    except UnsupportedModelRegistryStoreURIException:  # a store of runs alone
+        return []
+    found.sort(key=lambda version: (version.name, int(version.version)))
+    return [(str(version.name), _origin(str(version.source))) for version in found]
+
+
+def _origin(source: str) -> str:
+    """Return what a registered version was made from, without ids and places."""
+    kind, _, rest = source.partition(":/")
+    if kind == "models" and rest.startswith("m-"):
+        return _name_of(answers.model_id(rest))
+    return PurePosixPath(source).name
 
 
 def _name_of(model_id: str) -> str:

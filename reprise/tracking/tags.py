@@ -33,6 +33,7 @@ VERDICT = "reprise.verdict"
 REPLAY_OF = "reprise.replay_of"  # the original run, of a replay
 RECORDED_BY = "reprise.recorded_by"  # the run whose process has made this one, and has its record
 PROJECT_FOLDER = "reprise.project_folder"  # in the repository
+KEEPS = "reprise.keeps_inputs"  # true: the run has content of inputs among its artifacts
 TWEAK_OF = "reprise.tweak_of"  # the original run, of a run with other parameters or code
 BACKEND = mlflow_tags.MLFLOW_PROJECT_BACKEND
 PROJECT_ENVIRONMENT = mlflow_tags.MLFLOW_PROJECT_ENV

@@ -13,7 +13,7 @@ import yaml
 from reprise import cli
 from reprise.commands import options, reproduce, run, verbs
 from reprise.commands.parameters import MODELS, ReproduceParameters
-from reprise.errors import DifferentError
+from reprise.errors import DifferentError, ParameterError, ProjectError
 from reprise.record.schema import as_text
 from reprise.runtime.fields import EXAMPLE_ID
 from reprise.runtime.parameters import default_text, parse_argv
@@ -271,7 +271,17 @@ def test_what_follows_two_dashes_is_a_command_whose_options_are_its_own(reprise,
     command = ["python", "fit.py", "-e", "5", "--run-name", "x", "--", "y"]
 
     code, _, err = reprise(
-        "run", "--run-name", "mine", "--allow-untracked", "m.pkl", "--", *command
+        "run",
+        "--run-name",
+        "mine",
+        "--allow-untracked",
+        "m.pkl",
+        "--threads",
+        "4",
+        "--keep-data",
+        "1MiB",
+        "--",
+        *command,
     )
 
     ((words, how),) = started
@@ -279,7 +289,41 @@ def test_what_follows_two_dashes_is_a_command_whose_options_are_its_own(reprise,
     assert {name: value for name, value in how.items() if value} == {
         "run_name": "mine",
         "allow_untracked": "m.pkl",
+        "threads": "4",
+        "keep_data": "1MiB",
     }
+
+
+@pytest.mark.parametrize("threads", [1, "1", "8", 4096])
+def test_a_number_of_threads_is_taken_as_text_or_as_a_number(threads):
+    assert run.How("local", configuration={"threads": threads}).threads == int(threads)
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "x", "", "1.5", "4097", "\u0661", None, True])
+def test_what_is_no_number_of_threads_is_refused(threads):
+    with pytest.raises(ParameterError, match="expected a number of threads from 1 to 4096"):
+        run.How("local", configuration={"threads": threads}).threads  # noqa: B018
+
+
+@pytest.mark.parametrize(("uri", "entry_point"), [(".", "compare"), (f"runs:/{NOBODY}", "main")])
+def test_a_step_and_a_replay_take_no_number_of_threads(monkeypatch, uri, entry_point):
+    monkeypatch.chdir(ROOT)
+    parameters = {"run_id": NOBODY, "other": NOBODY} if uri == "." else {}
+    order = run.ordered(uri, entry_point, parameters, None)
+
+    with pytest.raises(ParameterError, match="Leave --threads out"):
+        run.start(order, threads="2")
+
+
+def test_a_lock_that_the_engine_does_not_build_is_named_where_somebody_asks_for_it(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "MLproject").write_text("entry_points: {main: {command: python train.py}}\n")
+    (tmp_path / "poetry.lock").write_text("package = []\n")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ProjectError, match=r"found the lock poetry\.lock\. Build"):
+        run.start(run.ordered(".", "main", {}, None), env_manager="uv")
 
 
 # Failures give one line and leave no run

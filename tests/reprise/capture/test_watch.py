@@ -57,6 +57,18 @@ def test_what_is_read_and_not_written_before_is_reported_once_of_all_processes(f
     assert seen.pythons == ((sys.executable, sys.version.split()[0]),)
 
 
+def test_installed_modules_and_libraries_that_were_imported_are_reported(folder):
+    (folder / "code.py").write_text("import numpy.linalg\n")
+
+    _, seen = run(folder, "code.py")
+
+    names = [path.name for path in seen.imported]
+    assert {"_umath_linalg", "libscipy_openblas64_"} <= {
+        name.split(".")[0].split("-")[0] for name in names
+    }
+    assert not any(name == "code.py" for name in names)
+
+
 def test_the_users_own_sitecustomize_is_imported(folder, tmp_path):
     own = tmp_path / "own"
     own.mkdir()

@@ -116,7 +116,7 @@ class TestStore:
 
     def test_is_stored_once_by_two_that_load_it_at_once(self, store, recording, monkeypatch):
         waits = threading.Event()  # the second, for the first
-        alone = splits.locks.alone
+        alone = splits.user_cache.alone
         entered = []
 
         @contextlib.contextmanager
@@ -127,7 +127,7 @@ class TestStore:
             with alone(path):
                 yield
 
-        monkeypatch.setattr(splits.locks, "alone", counted)
+        monkeypatch.setattr(splits.user_cache, "alone", counted)
         with recording(LoadDataParameters()) as first, recording(LoadDataParameters()) as second:
             upload = first.log_folder
 

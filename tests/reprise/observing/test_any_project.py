@@ -4,8 +4,11 @@ None of them knows of the engine. Each stands in a sub-folder, has an edit that 
 is reproduced from another clone.
 """
 
+import io
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
+import pandas as pd
 import pytest
 from asking import AskingParameters
 from repositories import commit_all, git, make_repository
@@ -39,6 +42,36 @@ from sklearn.linear_model import LogisticRegression
 X = np.arange(60).reshape(-1, 1) % 11
 y = (np.arange(60) % 7 > 3).astype(int)
 """
+WHEEL = f"numpy-{version('numpy')}-py3-none-any.whl"
+UV_PROJECT = """\
+[project]
+name = "mine"
+version = "0.1"
+requires-python = ">=3.10"
+dependencies = ["numpy"]
+"""
+UV = f"""\
+version = 1
+revision = 3
+requires-python = ">=3.10"
+
+[[package]]
+name = "mine"
+version = "0.1"
+source = {{ virtual = "." }}
+dependencies = [{{ name = "numpy" }}]
+
+[package.metadata]
+requires-dist = [{{ name = "numpy" }}]
+
+[[package]]
+name = "numpy"
+version = "{version("numpy")}"
+source = {{ registry = "https://example.org/simple" }}
+wheels = [
+    {{ url = "https://e.org/{WHEEL}", hash = "sha256:{"1" * 64}", size = 1 }},
+]
+"""
 NOT_DETERMINISTIC = "a step that is not deterministic"
 
 
@@ -56,6 +89,15 @@ class Case:
     causes: tuple[str, ...] = ()
     runs: int = 0  # beside the one that was made for it
     inputs: tuple[str, ...] = ()
+    elsewhere: dict[str, str] = field(default_factory=dict)  # outside the project: in ELSEWHERE
+    basis: str = ""
+
+
+def parquet():
+    """A table of ten rows as Parquet."""
+    buffer = io.BytesIO()
+    pd.DataFrame({"y": range(10)}).to_parquet(buffer)
+    return buffer.getvalue()
 
 
 CASES = {
@@ -122,6 +164,42 @@ CASES = {
         files={"python_env.yaml": "python: '3.11'\ndependencies: [mlflow]\n"},
         parameters={"flag": "yes"},
     ),
+    "Parquet that Arrow reads, not named anywhere": Case(
+        "import mlflow, pyarrow.parquet\n"
+        "table = pyarrow.parquet.read_table('data/table.parquet')\n"
+        "mlflow.log_metric('sum', sum(table['y'].to_pylist()))\n",
+        ignored={"data/table.parquet": parquet()},
+        inputs=("data/table.parquet",),
+    ),
+    "data by its absolute path": Case(
+        "import mlflow\nmlflow.log_metric('bytes', len(open('ELSEWHERE/table.csv').read()))\n",
+        elsewhere={"table.csv": DATA},
+        inputs=("ELSEWHERE/table.csv",),
+    ),
+    "bash in the command": Case(
+        "import sys, mlflow\nmlflow.log_metric('alpha', float(sys.argv[1]))\n",
+        MLPROJECT.replace("python train.py {alpha}", "bash run.sh {alpha}"),
+        files={"run.sh": 'set -eu\nwc -l < data/table.csv > rows.txt\npython train.py "$1"\n'},
+        ignored={"data/table.csv": DATA},
+        inputs=("data/table.csv",),
+    ),
+    "a lock of uv": Case(
+        "import mlflow, numpy\nmlflow.log_metric('sum', float(numpy.arange(3).sum()))\n",
+        MLPROJECT,
+        files={"pyproject.toml": UV_PROJECT, "uv.lock": UV},
+        basis="environment from lock",
+    ),
+    "python_env.yaml and packages of a src layout": Case(
+        "import sys\nsys.path.insert(0, 'src')\n"
+        "import mine.model, mlflow\nmlflow.log_metric('value', mine.model.VALUE)\n",
+        MLPROJECT.replace("entry_points", "python_env: python_env.yaml\nentry_points"),
+        files={
+            "python_env.yaml": "python: '3.11'\ndependencies: [mlflow]\n",
+            "src/mine/__init__.py": "",
+            "src/mine/model.py": "VALUE = 3\n",
+        },
+        basis="environment as recorded",
+    ),
     "unseeded": Case(
         "import random, mlflow\nmlflow.log_metric('x', random.random())\n",
         verdict=Verdict.DIFFERENT,
@@ -160,7 +238,7 @@ CASES = {
 def write(folder, files):
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
+        (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -173,7 +251,10 @@ def test_a_project_as_it_is_is_recorded_and_reproduced_from_another_clone(
     write(root, {".gitignore": "data/\n__pycache__/\n"})
     write(folder, {case.name: case.mlproject, "train.py": "raise SystemExit(9)\n", **case.files})
     commit_all(root)
-    write(folder, {"train.py": case.code, **case.ignored})  # the edit that makes it work
+    elsewhere = tmp_path / "elsewhere"
+    write(elsewhere, case.elsewhere)
+    code = case.code.replace("ELSEWHERE", str(elsewhere))
+    write(folder, {"train.py": code, **case.ignored})  # the edit that makes it work
     monkeypatch.chdir(folder)
     order = ordered(".", "main", case.parameters, None)
     original = original_run.read(run(order, How(backend="reprise", manager="local")))
@@ -183,11 +264,14 @@ def test_a_project_as_it_is_is_recorded_and_reproduced_from_another_clone(
     monkeypatch.chdir(there)
 
     with recording(AskingParameters()) as parent:
-        replay = reproduce(parent, original, Request())
+        replay = reproduce(
+            parent, original, Request(paths=(str(elsewhere),) if case.elsewhere else ())
+        )
 
     assert replay.verdict is case.verdict, replay.judgement
     assert tuple(cause.kind for cause in replay.judgement.causes) == case.causes
-    assert tuple(item.name for item in original.record.inputs) == case.inputs
+    names = (item.name.replace(str(elsewhere), "ELSEWHERE") for item in original.record.inputs)
+    assert tuple(names) == case.inputs
     assert len(original.record.observed.runs) == case.runs
-    assert replay.judgement.basis
+    assert case.basis in replay.judgement.basis
     assert git(there, "status", "--porcelain") == ""

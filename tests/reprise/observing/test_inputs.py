@@ -4,14 +4,18 @@ import time
 from pathlib import Path
 
 import pytest
+import reprise_context
+from asking import AskingParameters
 from repositories import commit_all, make_repository
 
 from reprise.capture.watch import Seen
-from reprise.errors import DataError, DigestMismatchError
+from reprise.errors import DataError, DigestMismatchError, NotAllowedError
 from reprise.observing import inputs
 from reprise.process import scratch
 from reprise.record.digest import sha256_text
-from reprise.record.schema import InputData
+from reprise.record.schema import InputData, Observation
+from reprise.replay.input_checks import Inputs
+from reprise.trust import permissions
 
 
 @pytest.fixture
@@ -72,7 +76,7 @@ def test_what_is_of_the_snapshot_a_store_or_a_library_is_no_input(project, name)
     assert read(project, project / name) == ([], [])
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", inputs.__file__])
+@pytest.mark.parametrize("path", ["/etc/passwd", inputs.__file__, reprise_context.__file__])
 def test_what_is_of_the_system_or_of_the_engine_is_no_input(project, path):
     assert read(project, path) == ([], [])
 
@@ -109,13 +113,18 @@ def test_folders_with_ignored_files_are_watched_and_libraries_are_not(project):
     assert not any({"mlruns", "site-packages"} & {*folder.parts} for folder in folders)
 
 
+def provide(items, project, checkout, *, allowed=()):
+    permitted = permissions.of_replay(checkout, project.parent, allowed)
+    inputs.provide(items, project, checkout=checkout, permitted=permitted)
+
+
 class TestProvide:
     NAME = "data/a.csv"
 
     def test_copies_into_the_checkout_what_its_commit_does_not_have(self, project, tmp_path):
         checkout = make_repository(tmp_path / "checkout")
 
-        inputs.provide([item(self.NAME, "model/data/a.csv")], project, checkout)
+        provide([item(self.NAME, "model/data/a.csv")], project, checkout)
         (checkout / self.NAME).write_text("changed")
 
         assert (project / self.NAME).read_text() == "model/data/a.csv"
@@ -123,20 +132,20 @@ class TestProvide:
     @pytest.mark.parametrize("name", ["data/missing.csv", "data"])
     def test_refuses_what_is_missing(self, project, tmp_path, name):
         with pytest.raises(DataError, match="found none at"):
-            inputs.provide([item(name, "x")], project, tmp_path / "checkout")
+            provide([item(name, "x")], project, tmp_path / "checkout")
 
     def test_refuses_what_has_changed_with_both_digests(self, project, tmp_path):
         with pytest.raises(DigestMismatchError, match=sha256_text("x")) as caught:
-            inputs.provide([item(self.NAME, "x")], project, tmp_path / "checkout")
+            provide([item(self.NAME, "x")], project, tmp_path / "checkout")
 
         assert sha256_text("model/data/a.csv") in str(caught.value)
 
-    @pytest.mark.parametrize("name", ["../../far.csv", "../.git/config"])
+    @pytest.mark.parametrize("name", ["../../far.csv", "../.git/config", "/a\0b", "a\0b"])
     def test_refuses_a_name_that_leads_out_of_the_repository(self, project, tmp_path, name):
         (tmp_path / "far.csv").write_text("x")
 
         with pytest.raises(DataError, match="altered"):
-            inputs.provide([item(name, "x")], project, tmp_path / "checkout")
+            provide([item(name, "x")], project, tmp_path / "checkout")
 
     def test_writes_through_no_link_that_leads_out_of_the_checkout(self, project, tmp_path):
         checkout = make_repository(tmp_path / "checkout")
@@ -145,7 +154,7 @@ class TestProvide:
         (checkout / "data").symlink_to(outside)
 
         with pytest.raises(DataError, match="leads out"):
-            inputs.provide([item(self.NAME, "model/data/a.csv")], project, checkout)
+            provide([item(self.NAME, "model/data/a.csv")], project, checkout)
 
         assert list(outside.iterdir()) == []
 
@@ -154,6 +163,51 @@ class TestProvide:
         (checkout / "data").mkdir()
         (checkout / self.NAME).symlink_to("../.git/annex/objects/x")
 
-        inputs.provide([item(self.NAME, "model/data/a.csv")], project, checkout)
+        provide([item(self.NAME, "model/data/a.csv")], project, checkout)
 
         assert (checkout / self.NAME).read_text() == "model/data/a.csv"
+
+
+class TestElsewhere:
+    """A record that names a file by its absolute path does not decide that the file is read."""
+
+    @pytest.fixture
+    def far(self, tmp_path):
+        (tmp_path / "far.csv").write_text("secret")
+        return tmp_path / "far.csv"
+
+    def test_a_file_that_the_user_has_not_named_is_refused_without_its_digest(
+        self, project, far, tmp_path
+    ):
+        with pytest.raises(NotAllowedError, match="allow_path") as caught:
+            provide([item(str(far), "x")], project, tmp_path / "checkout")
+
+        assert sha256_text("secret") not in str(caught.value)
+
+    @pytest.mark.parametrize("exists", [True, False])
+    def test_the_error_does_not_show_whether_there_is_such_a_file(self, project, far, exists):
+        if not exists:
+            far.unlink()
+
+        with pytest.raises(NotAllowedError, match="outside the project"):
+            provide([item(str(far), "x")], project, project)
+
+    def test_a_file_that_the_user_has_named_is_verified(self, project, far):
+        provide([item(str(far), "secret")], project, project, allowed=[str(far.parent)])
+        with pytest.raises(DigestMismatchError):
+            provide([item(str(far), "x")], project, project, allowed=[str(far)])
+
+    def test_a_file_of_the_clone_by_its_absolute_path_is_verified(self, project):
+        path = project / "data" / "a.csv"
+
+        provide([item(str(path), "model/data/a.csv")], project, project)
+
+    def test_an_audit_reads_none_either(self, project, far, monkeypatch, record_of):
+        monkeypatch.chdir(project)
+        record = record_of(AskingParameters(), observed=Observation())
+
+        text = Inputs().fault(item(str(far), "x"), record, None)
+
+        assert "allow_path" in text
+        assert sha256_text("secret") not in text
+        assert Inputs([str(far)]).fault(item(str(far), "secret"), record, None) == ""

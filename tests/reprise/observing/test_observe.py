@@ -48,6 +48,16 @@ with mlflow.start_run() as run:
     mlflow.log_dict(report, "report.json")
     if mode == "reads what git ignores":
         mlflow.log_metric("bytes", len(Path("data/table.csv").read_text()))
+    if mode == "logs a dataset and registers a model":
+        import numpy
+        for context, rows in (("training", 8), ("test", 4), ("test", 6)):
+            data = mlflow.data.from_numpy(numpy.arange(rows * alpha), name="rows")
+            mlflow.log_input(data, context=context)
+        class Model(mlflow.pyfunc.PythonModel):
+            def predict(self, model_input): return model_input
+        logged = mlflow.pyfunc.log_model(name="mine", python_model=Model(), pip_requirements=[])
+        for _ in range(2):
+            mlflow.register_model(logged.model_uri, "ours")
     if mode == "reads the clock":
         mlflow.log_metric("now", time.time())
     if mode == "fails":
@@ -127,6 +137,7 @@ def test_the_record_has_code_command_environment_numerics_and_outputs(project, s
     assert record.step.parameters == {"mode": "one run", "alpha": "0.5"}
     assert record.environment.packages.keys() >= {"mlflow", "numpy"}
     assert record.environment.files.keys() >= {"mlflow", "numpy"}
+    assert record.environment.altered == {}
     assert record.numerics.variables["PYTHONHASHSEED"] == "0"
     assert record.outputs.metrics == {"loss": 0.5 / 3}
     assert record.outputs.histories.keys() == {"loss"}
@@ -134,6 +145,19 @@ def test_the_record_has_code_command_environment_numerics_and_outputs(project, s
     assert record.outputs.artifacts.keys() == {"report.json"}
     assert (record.observed.exit_code, record.observed.edited) == (0, ())
     assert store.status(original.run_id) == "FINISHED"
+
+
+def test_a_run_of_a_project_without_a_lock_carries_the_one_that_uv_writes(
+    project, store, listed, own_cache
+):
+    listed.answer = "a lock"
+
+    original = made()
+
+    assert (
+        store.artifacts(original.run_id) / "environment" / "pylock.toml"
+    ).read_text() == "a lock"
+    assert original.record.outputs.artifacts.keys() == {"report.json"}
 
 
 @pytest.mark.parametrize(("mode", "exit_code"), [("fails", 3), ("is killed", -9)])
@@ -184,6 +208,21 @@ def test_a_run_comes_back_from_another_clone_identical_with_its_edits(
     assert store.tags(original.run_id)["reprise.verdict"] == "identical"
     assert git(there, "status", "--porcelain") == ""
     assert list(temporary.iterdir()) == []
+
+
+def test_logged_datasets_and_registered_models_are_recorded_and_compared(
+    project, colleague, again, store
+):
+    original = made("logs a dataset and registers a model")
+    colleague()
+
+    replay = again(original)
+
+    outputs = original.record.outputs
+    assert outputs.datasets.keys() == {"rows (training)", "rows (test)", "rows (test) 2"}
+    assert outputs.registered == {"ours": "mine", "ours 2": "mine"}
+    assert replay.verdict is Verdict.IDENTICAL, replay.judgement
+    assert "3 logged datasets, 2 registered versions of models" in replay.judgement.basis
 
 
 def test_child_runs_are_matched_and_compared(project, colleague, again):
@@ -255,7 +294,9 @@ def test_a_run_that_reads_the_clock_differs_because_it_is_not_deterministic(
 
 
 def test_a_command_after_two_dashes_is_recorded_and_comes_back(project, colleague, again, store):
-    run_module.start_command(["python", "-m", "train", "--mode", "one run", "--alpha", "0.25"])
+    run_module.start_command(
+        ["python", "-m", "train", "--mode", "one run", "--alpha", "0.25"], threads="2"
+    )
     original = original_run.read(store.runs()[0].info.run_id)
     colleague()
 
@@ -263,6 +304,8 @@ def test_a_command_after_two_dashes_is_recorded_and_comes_back(project, colleagu
 
     assert original.record.step.command == ("-m", "train", "--mode", "one run", "--alpha", "0.25")
     assert original.record.outputs.metrics == {"loss": 0.25 / 3}
+    assert original.record.numerics.variables["OMP_NUM_THREADS"] == "2"
+    assert tracking.read_record(replay.new_run_id).numerics == original.record.numerics
     assert replay.verdict is Verdict.IDENTICAL, replay.judgement
 
 
@@ -294,6 +337,18 @@ class TestInputs:
         assert replay.verdict is Verdict.IDENTICAL, replay.judgement
         assert tracking.read_record(replay.new_run_id).inputs == original.record.inputs
         assert (there / self.NAME).read_text() == "a,b\n1,2\n"
+
+    def test_one_that_the_run_keeps_comes_back_without_the_file(
+        self, project, colleague, again, store
+    ):
+        original = made("reads what git ignores", configuration={"keep_data": "1KiB"})
+        (colleague() / self.NAME).unlink()
+
+        replay = again(original)
+
+        assert replay.verdict is Verdict.IDENTICAL, replay.judgement
+        assert original.record.outputs.artifacts.keys() == {"report.json"}
+        assert store.tags(original.run_id)["reprise.keeps_inputs"] == "true"
 
     def test_one_that_has_changed_is_refused_with_both_digests_before_anything_runs(
         self, project, colleague, again

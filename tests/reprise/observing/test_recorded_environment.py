@@ -10,6 +10,8 @@ from reprise.observing import environment
 from reprise.observing.begin import described
 from reprise.observing.environment import differing, folders_of_project, interpreter
 from reprise.projects import environments
+from reprise.projects.requirements import Pin
+from reprise.record.digest import sha256_file, sha256_text
 from reprise.record.schema import Environment
 
 INSTALLED = Environment(
@@ -22,6 +24,18 @@ INSTALLED = Environment(
     packages={"numpy": "2.4.6", "pandas": "3.0.0"},
     files={"numpy": "1" * 64, "pandas": "2" * 64},
 )
+
+POETRY = f"""\
+[[package]]
+name = "numpy"
+version = "2.4.6"
+files = [{{file = "numpy-2.4.6.tar.gz", hash = "sha256:{"1" * 64}"}}]
+
+[[package]]
+name = "pandas"
+version = "3.0.0"
+"""
+PIN = Pin("numpy", "numpy==2.4.6", ("sha256:" + "1" * 64,))
 
 
 def with_(**changes):
@@ -71,6 +85,66 @@ def test_a_list_without_hashes_is_no_lock(tmp_path):
     (tmp_path / "requirements.txt").write_text("numpy>=1\n")
 
     assert described(Path(sys.executable), tmp_path).lock_sha256 is None
+
+
+def test_the_lock_of_a_project_is_recorded_with_its_name_and_what_deviates(tmp_path):
+    (tmp_path / "poetry.lock").write_text('[[package]]\nname = "numpy"\nversion = "0.1"\n')
+
+    here = described(Path(sys.executable), tmp_path)
+
+    assert here.lock == "poetry.lock"
+    assert here.lock_sha256 == sha256_file(tmp_path / "poetry.lock")
+    assert here.deviations == (f"numpy {here.packages['numpy']}, locked 0.1",)
+
+
+def test_a_lock_that_cannot_be_read_is_none_and_that_is_said(tmp_path, capsys):
+    (tmp_path / "poetry.lock").write_text("[[")
+
+    assert described(Path(sys.executable), tmp_path).lock_sha256 is None
+    assert "expected the lock poetry.lock" in capsys.readouterr().err
+
+
+def test_an_environment_is_built_with_the_digests_of_the_lock(tmp_path, current, built):
+    lock = tmp_path / "poetry.lock"
+    lock.write_text(POETRY)
+    recorded = with_(lock="poetry.lock", lock_sha256=sha256_file(lock))
+    current(with_(packages={}))
+
+    interpreter(recorded, tmp_path)
+
+    assert built == [(f"numpy==2.4.6 --hash=sha256:{'1' * 64}\npandas==3.0.0\n", "3.11.7")]
+
+
+def test_an_environment_is_built_with_the_digests_of_the_lock_that_was_written_for_the_run(
+    tmp_path, current, built
+):
+    current(with_(packages={"numpy": "1", "pandas": "1"}))
+    other = Pin("evil", "evil==1", ("sha256:" + "2" * 64,))
+
+    interpreter(INSTALLED, tmp_path, written=[PIN, other])
+
+    assert built == [(f"{PIN.line()}\npandas==3.0.0\n", "3.11.7")]
+
+
+@pytest.mark.parametrize("text", [f"{POETRY}\n# another", None])
+def test_a_commit_with_another_lock_is_refused(tmp_path, text):
+    if text:
+        (tmp_path / "poetry.lock").write_text(text)
+    recorded = with_(lock="poetry.lock", lock_sha256=sha256_text(POETRY))
+
+    with pytest.raises(EnvironmentMismatchError, match=r"'poetry\.lock' with SHA-256"):
+        interpreter(recorded, tmp_path)
+
+
+def test_an_environment_of_conda_is_not_built_but_named(tmp_path, current, built):
+    lock = tmp_path / "pixi.lock"
+    lock.write_text("version: 6\n")
+    current(with_(packages={}))
+
+    with pytest.raises(EnvironmentMismatchError, match=r"lock pixi\.lock, .*create it"):
+        interpreter(with_(lock="pixi.lock", lock_sha256=sha256_file(lock)), tmp_path)
+
+    assert built == []
 
 
 def test_the_current_environment_serves_where_it_has_all_that_the_run_had(tmp_path, current, built):

@@ -1,5 +1,6 @@
 """Runs of two processes are matched by what they agree in, and compared under one name."""
 
+import pytest
 from test_verdict import made
 
 from reprise.record.matching import matched
@@ -112,6 +113,18 @@ class TestOpaque:
         assert judgement.verdict is Verdict.DIFFERENT
 
 
+@pytest.mark.parametrize(
+    ("field", "kind"), [("datasets", "dataset"), ("registered", "registered model")]
+)
+def test_a_logged_dataset_and_a_registered_model_are_outputs(field, kind):
+    one = made(Outputs(metrics={}, **{field: {"mine": "1"}}))
+
+    for other in (Outputs(metrics={}, **{field: {"mine": "2"}}), Outputs(metrics={})):
+        judgement = judge(one, made(other))
+        assert judgement.verdict is Verdict.DIFFERENT
+        assert [(each.kind, each.name) for each in judgement.differences] == [(kind, "mine")]
+
+
 class TestBasis:
     def test_names_the_lock_where_both_ran_as_locked(self):
         judgement = judge(made(Outputs(metrics={"a": 1.0, "b": 2.0})), made(Outputs(metrics={})))
@@ -137,6 +150,18 @@ class TestBasis:
         )
 
         assert judge(one, other).basis == "another environment (numpy, pandas)"
+
+    def test_names_an_edited_file_of_a_package_also_where_both_ran_as_locked(self):
+        one = made(Outputs(metrics={"a": 1.0}))
+        edited = {"altered": {"numpy/core.py": "1"}}
+
+        judgement = judge(made(Outputs(metrics={"a": 2.0}), environment=edited), one)
+
+        assert judgement.basis == "1 metric, another environment (numpy/core.py)"
+        assert [str(cause) for cause in judgement.causes] == [
+            "package: numpy/core.py (edited) was 1, is absent"
+        ]
+        assert judge(one, one).basis == "1 metric, environment from lock"
 
     def test_what_is_not_known_of_either_run_was_not_compared(self):
         one, other = observed(not_known=("x",), edited=("a.txt",)), observed(not_known=("x", "y"))

@@ -1,4 +1,4 @@
-"""Locks between the processes of a machine, which end with the process that holds them."""
+"""The folder of what the engine keeps for later runs of a user, and locks in it or elsewhere."""
 
 import contextlib
 import fcntl
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def cache() -> Path:
+def folder() -> Path:
     """Return the folder of what the engine keeps for later runs of this user."""
     given = os.environ.get("XDG_CACHE_HOME")
     if given:
@@ -21,7 +21,10 @@ def cache() -> Path:
 
 @contextlib.contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Hold a lock file, which is made where there is none; wait while another process does."""
+    """Hold a lock file, which is made where there is none; wait while another process does.
+
+    It is free again when this process ends, however it does.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
