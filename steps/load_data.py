@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reprise import tracking
+from reprise.console import say
 from reprise.data import sources, splits, tables
 from reprise.errors import DataError
 from reprise.record.digest import sha256_table
@@ -17,7 +18,7 @@ from reprise.runtime.fields import RUN_ID
 from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
 from reprise.visible import option
-from steps import dataset
+from steps import dataset, source_types, tasks
 from steps.parameters import LoadDataParameters
 
 if TYPE_CHECKING:
@@ -47,15 +48,13 @@ def main(parameters: LoadDataParameters, run: RunRecorder) -> None:
     """Load a source into this run."""
     source_of = partial(opened, verify=run.verify_input, allow_large=parameters.allow_large)
     with source_of(where(parameters, run)) as source:
-        load(parameters, run, source)
-    data_run = f"runs:/{run.run_id}"
-    summary.done(
-        run,
-        {
-            f"reprise run -e train_lr {option('data', data_run)}": "a logistic regression on it",
-            f"reprise run -e train_dt {option('data', data_run)}": "a decision tree on it",
-        },
-    )
+        task = load(parameters, run, source)
+    data = option("data", f"runs:/{run.run_id}")
+    linear = {
+        tasks.CLASSIFICATION: {f"reprise run -e train_lr {data}": "a logistic regression on it"},
+        tasks.REGRESSION: {f"reprise run -e train_ridge {data}": "a linear regression on it"},
+    }
+    summary.done(run, {**linear[task], f"reprise run -e train_dt {data}": "a decision tree on it"})
 
 
 def where(parameters: LoadDataParameters, run: RunRecorder) -> str:
@@ -64,20 +63,49 @@ def where(parameters: LoadDataParameters, run: RunRecorder) -> str:
     return recorded if recorded.startswith("s3://") else parameters.source
 
 
-def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> None:
-    """Check, split and store a source, or refer to a run that stores the same content."""
+def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> tasks.Task:
+    """Check, split and store a source, or refer to a run that stores the same content.
+
+    Returns
+    -------
+    {"classification", "regression"}
+    """
     run.add_input(source.description, context="source")
-    table = dataset.prepare(
-        source.take_table(),
-        target=parameters.target or source.target,
+    table, target = source.take_table(), parameters.target or source.target
+    prepared = dataset.prepare(
+        table,
+        target=target,
         features=parameters.feature_names(),
+        task=chosen_task(table, target, asked=parameters.task),
     )
+    table = source_types.remember(prepared, table, name=source.description.uri)
+    del prepared
     parts = dataset.split(
         table, test_size=parameters.test_size, stratify=parameters.stratify, seed=parameters.seed
     )
     named_parts = zip((splits.TRAIN, splits.TEST), parts, strict=True)
     splits.store(run, named_parts, dataset.profile(table), private=source.private)
     run.log_metrics({"features": table.num_columns - 1})
+    return tasks.of_table(table)
+
+
+def chosen_task(table: "pa.Table", target: str | None, *, asked: str) -> tasks.Task:
+    """Return the task that is asked for, or the one that the target suggests; report a regression.
+
+    A target that the table does not have once is left to the check of its columns.
+    """
+    if asked in (tasks.CLASSIFICATION, tasks.REGRESSION):
+        return tasks.REGRESSION if asked == tasks.REGRESSION else tasks.CLASSIFICATION
+    name = table.column_names[-1] if target is None else target
+    if table.column_names.count(name) != 1:
+        return tasks.CLASSIFICATION
+    task, reason = tasks.of_target(table.column(name))
+    if task == tasks.REGRESSION:
+        say(
+            f"Target {name!r} has {reason}: this is a regression. To predict classes, use "
+            "-P task=classification."
+        )
+    return task
 
 
 def ensure_loaded(named: str, run: RunRecorder, *, allow_large: bool = False) -> str:

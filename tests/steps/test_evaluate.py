@@ -141,7 +141,9 @@ def test_the_metrics_of_the_parameters_are_those_that_are_computed():
 
 
 def test_the_training_steps_are_those_that_take_data():
-    assert tuple(evaluate.TRAINING_STEPS) == ("train_lr", "train_dt")
+    assert tuple(evaluate.TRAINING_STEPS) == (
+        *("train_lr", "train_dt", "train_ridge", "train_rf", "train_gb", "train_dummy"),
+    )
 
 
 class TestJudge:
@@ -175,9 +177,9 @@ class TestJudge:
         assert recorded[0].sha256 == tracking.read_record(training).outputs.model
         assert recorded[1].uri == f"runs:/{loaded}/data/test.parquet"
         assert test_digest == recorded[1].sha256
-        assert len(judged.truth) == len(judged.labels) == 50
+        assert len(judged.truth) == len(judged.predicted) == 50
         assert judged.probabilities.shape == (50, 3)
-        assert (judged.truth == judged.labels).mean() > 0.9
+        assert (judged.truth == judged.predicted).mean() > 0.9
 
     def test_refuses_a_run_that_trained_nothing(self, recording, trained):
         loaded, _ = trained
@@ -186,7 +188,7 @@ class TestJudge:
             evaluate.judge(loaded, run)
 
         assert f"found run {loaded} (load_data)" in str(refused.value)
-        assert "train_lr or train_dt" in str(refused.value)
+        assert "train_lr or train_dt or train_ridge" in str(refused.value)
 
 
 class TestExplain:

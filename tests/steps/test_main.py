@@ -83,14 +83,17 @@ WRONG = {
         "expected the data once, under data:; found it in train_dt too.",
     ),
     "an unknown step": (
-        "steps: [{step: train_lr}, {step: train_df}]",
+        "steps: [{step: train_lr}, {step: train_dx}]",
         ExperimentFileError,
-        "found 'train_df'; did you mean train_dt?",
+        "found 'train_dx'; did you mean train_dt?",
     ),
     "a step that trains nothing": (
         "steps: [{step: load_data}]",
         ExperimentFileError,
-        "expected a step out of train_lr, train_dt; found 'load_data'",
+        (
+            "expected a step out of train_lr, train_dt, train_ridge, train_rf, train_gb, "
+            "train_dummy; found 'load_data'"
+        ),
     ),
     "a wrong value at the end of a grid": (
         "steps: [{step: train_dt, parameters: {max_depth: [1, 2, deep]}}]",

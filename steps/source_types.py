@@ -1,0 +1,120 @@
+"""What the columns of a prepared table were in the source, kept with each column.
+
+A prepared column is a number or text. The model takes the column as it was, so the split carries
+what that was: as metadata of the Parquet file's columns, where there is a difference.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    import pyarrow as pa
+
+_AS_READ = b"reprise.as_read"  # key of the column's type as pandas reads the source
+_IS_TIME = b"reprise.is_time"  # key of a mark: the column holds days since 1970
+_TYPED_FILES = (".parquet", ".feather", ".arrow", ".xlsx")  # their dates are no text
+_ANY = "any"
+_SAME = ("double", "float", "string")  # types of MLflow that prepared columns have themselves
+_MICROSECONDS = 86_400_000_000  # a day
+
+
+def remember(prepared: pa.Table, source: pa.Table, *, name: str) -> pa.Table:
+    """Return a prepared table that carries what its features were in the source.
+
+    Parameters
+    ----------
+    prepared, source : pyarrow.Table
+    name : str
+        Path or address of the source: pandas reads the dates of some formats as text.
+    """
+    import pyarrow as pa
+    from pyarrow import types
+
+    as_text = not name.lower().partition("?")[0].endswith(_TYPED_FILES)
+    fields = []
+    for field in prepared.schema:
+        kept: dict[bytes, bytes] = {}
+        if field.name != prepared.column_names[-1]:
+            kind = source.schema.field(field.name).type
+            found = _as_read(source.column(field.name), as_text=as_text)
+            if types.is_floating(field.type) and (types.is_date(kind) or types.is_timestamp(kind)):
+                kept[_IS_TIME] = b"true"
+            if found not in _SAME or kept:
+                kept[_AS_READ] = found.encode()
+        fields.append(field.with_metadata(kept) if kept else field)
+    return prepared.cast(pa.schema(fields)) if any(f.metadata for f in fields) else prepared
+
+
+def _as_read(column: pa.ChunkedArray, *, as_text: bool) -> str:
+    """Return MLflow's name for the type that pandas gives to a column of a source."""
+    from pyarrow import types
+
+    kind = column.type
+    if types.is_boolean(kind):
+        return "boolean"
+    if types.is_integer(kind):
+        return "double" if column.null_count else _ANY if types.is_uint64(kind) else "long"
+    if types.is_floating(kind):
+        return "float" if types.is_float32(kind) else "double"
+    if types.is_date(kind) or types.is_timestamp(kind):
+        zoned = types.is_timestamp(kind) and kind.tz is not None  # MLflow refuses those
+        return "string" if as_text else _ANY if zoned else "datetime"
+    is_text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    return "string" if is_text or (as_text and types.is_time(kind)) else _ANY
+
+
+def times(table: pa.Table) -> list[str]:
+    """Return the names of the columns that were dates or times in the source."""
+    return [field.name for field in table.schema if _IS_TIME in (field.metadata or {})]
+
+
+def as_times(days: pd.Series[Any]) -> pd.Series[Any]:
+    """Convert days since 1970 to times, rounded to microseconds."""
+    import numpy as np
+    import pandas as pd
+
+    values = days.to_numpy(dtype=float)
+    missing = np.isnan(values)
+    units = np.rint(np.where(missing, 0.0, values) * _MICROSECONDS).astype("int64")
+    converted = units.astype("datetime64[us]")
+    converted[missing] = np.datetime64("NaT")
+    return pd.Series(converted, index=days.index, name=days.name)
+
+
+def as_read(table: pa.Table) -> dict[str, str]:
+    """Return MLflow's names of the types of columns that a prepared table holds differently."""
+    described = ((field.name, (field.metadata or {}).get(_AS_READ)) for field in table.schema)
+    return {name: kind.decode() for name, kind in described if kind is not None}
+
+
+def example(features: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
+    """Return features as pandas reads them from the source.
+
+    Parameters
+    ----------
+    features : DataFrame of shape (n_samples, n_features)
+        As models are fitted on them.
+    kinds : mapping of str to str
+        As of `as_read`.
+    """
+    shown = features.copy()
+    for name, kind in kinds.items():
+        shown[name] = _converted(shown[name], kind)
+    return shown
+
+
+def _converted(column: pd.Series[Any], kind: str) -> pd.Series[Any]:
+    missing = column.isna()
+    if kind == "string" and column.dtype.kind == "M":
+        texts: pd.Series[Any] = column.dt.strftime("%Y-%m-%dT%H:%M:%S.%f").astype(object)
+        return texts.where(~missing, None)
+    if kind == "long" and not missing.any():
+        return column.astype("int64")
+    if kind == "boolean":
+        flags: pd.Series[Any] = column.eq(1)
+        return flags.astype(object).where(~missing, None) if missing.any() else flags
+    return column
