@@ -133,7 +133,7 @@ def _columns(
     """Put the groups of columns together; a table of numbers alone needs no copy of them."""
     numbers, _, _ = kinds(features)
     steps = _numbers(features[numbers], scale=scale) if numbers else []
-    others = [group for group in (*text, *times) if group[2]]
+    others = [*(group for group in text if group[2]), *times]
     if not others:
         return Pipeline(steps)  # a ColumnTransformer would make another copy of the table
     own = [("numbers", Pipeline(steps), numbers)] if numbers else []

@@ -13,6 +13,7 @@ from steps.parameters import (
     LoadDataParameters,
     MainParameters,
     TrainDecisionTreeParameters,
+    TrainDummyParameters,
     TrainLogisticRegressionParameters,
 )
 
@@ -74,6 +75,31 @@ class TestPlanned:
         file = read(tmp_path, "{steps: [{step: train_dt}], evaluation: null}")
 
         assert planned(file)[2] is None
+
+
+class TestBaseline:
+    def test_is_trained_after_the_steps_of_the_file_and_validated_as_they_are(self, tmp_path):
+        text = (
+            "steps: [{step: train_dt, parameters: {cv: 3}}, {step: train_lr, parameters: {cv: 0}}]"
+        )
+
+        _, trainings, _ = planned(read(tmp_path, text), baseline=True)
+
+        assert trainings[2:] == [TrainDummyParameters(cv=3)]
+
+    def test_is_not_validated_if_nothing_is_so_that_it_is_not_the_best_for_that(self, tmp_path):
+        text = "steps: [{step: train_dt, parameters: {cv: 0}}]"
+
+        _, trainings, _ = planned(read(tmp_path, text), baseline=True)
+
+        assert trainings[1:] == [TrainDummyParameters(cv=0)]
+
+    def test_is_trained_once_if_the_file_has_it(self, tmp_path):
+        text = "steps: [{step: train_dummy, parameters: {seed: 4}}, {step: train_dt}]"
+
+        _, trainings, _ = planned(read(tmp_path, text), baseline=True)
+
+        assert trainings == [TrainDummyParameters(seed=4), TrainDecisionTreeParameters()]
 
 
 WRONG = {
