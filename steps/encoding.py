@@ -141,14 +141,17 @@ def _columns(
 
 
 def _numbers(numbers: pd.DataFrame, *, scale: bool) -> Steps:
-    """Standardise and impute numbers; a column without a value in the training part becomes 0.
+    """Standardise and impute numbers; a column without a value in a fold becomes 0.
+
+    Such a column has values in one fold only, so most are missing.
 
     StandardScaler keeps missing values, so the imputer can change its output in place. It must not
     change the frame itself.
     """
     has_gaps = bool(numbers.min(skipna=False).isna().any())
+    may_be_empty = has_gaps and bool(2 * numbers.count().min() <= len(numbers))
     steps: Steps = [("scale", StandardScaler())] if scale else []
-    imputer = SimpleImputer(strategy="mean", copy=not scale, keep_empty_features=has_gaps)
+    imputer = SimpleImputer(strategy="mean", copy=not scale, keep_empty_features=may_be_empty)
     return [*steps, ("impute", imputer)]
 
 

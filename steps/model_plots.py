@@ -165,10 +165,7 @@ class _Labels(NamedTuple):
     def _value(self, feature: int, threshold: float) -> str:
         if not self.is_time[feature]:
             return f"{threshold:.4g}"
-        import numpy as np
-
-        time = np.datetime64(round(threshold), "us").astype("datetime64[s]")
-        return str(time).replace("T", " ").removesuffix(" 00:00:00")
+        return _time(threshold)
 
     def node(self, structure: Any, node: int) -> tuple[list[str], str, float]:
         """Return the lines about a node, its colour, and how strong that is, from 0 to 1."""
@@ -182,6 +179,21 @@ class _Labels(NamedTuple):
         share = float(values[best] / values.sum())
         color = COLORS[best] if len(self.classes) < len(COLORS) else MUTED
         return [f"class = {self.classes[best]}", f"{share:.0%} of {rows}"], color, share
+
+
+def _time(microseconds: float) -> str:
+    """Write a threshold as a date; with hours and minutes, if it is not midnight.
+
+    A tree compares float32, of which neighbours are two minutes apart in this century.
+    """
+    import numpy as np
+
+    apart = np.timedelta64(int(np.spacing(np.float32(abs(microseconds)))), "us")
+    time = np.datetime64(round(microseconds), "us")
+    day = (time + np.timedelta64(12, "h")).astype("datetime64[D]")
+    if abs(time - day) <= apart:
+        return str(day)
+    return str((time + np.timedelta64(30, "s")).astype("datetime64[m]")).replace("T", " ")
 
 
 def _shape(fitted_tree: Any) -> Any:
