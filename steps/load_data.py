@@ -71,15 +71,17 @@ def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> ta
     {"classification", "regression"}
     """
     run.add_input(source.description, context="source")
-    table, target = source.take_table(), parameters.target or source.target
-    prepared = dataset.prepare(
-        table,
-        target=target,
+    as_read = source.take_table()
+    table = dataset.prepare(
+        as_read,
+        target=parameters.target or source.target,
         features=parameters.feature_names(),
-        task=chosen_task(table, target, asked=parameters.task),
+        task=None if parameters.task == "auto" else parameters.task,
     )
-    table = source_types.remember(prepared, table, name=source.description.uri)
-    del prepared
+    table = source_types.remember(table, as_read, name=source.description.uri)
+    del as_read
+    if parameters.task == "auto":
+        report_task(table)
     parts = dataset.split(
         table, test_size=parameters.test_size, stratify=parameters.stratify, seed=parameters.seed
     )
@@ -89,23 +91,14 @@ def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> ta
     return tasks.of_table(table)
 
 
-def chosen_task(table: "pa.Table", target: str | None, *, asked: str) -> tasks.Task:
-    """Return the task that is asked for, or the one that the target suggests; report a regression.
-
-    A target that the table does not have once is left to the check of its columns.
-    """
-    if asked in (tasks.CLASSIFICATION, tasks.REGRESSION):
-        return tasks.REGRESSION if asked == tasks.REGRESSION else tasks.CLASSIFICATION
-    name = table.column_names[-1] if target is None else target
-    if table.column_names.count(name) != 1:
-        return tasks.CLASSIFICATION
-    task, reason = tasks.of_target(table.column(name))
-    if task == tasks.REGRESSION:
+def report_task(prepared: "pa.Table") -> None:
+    """Print why a prepared table is a regression, where nobody asked for one."""
+    task, reason = tasks.of_target(prepared.column(-1))
+    if task == tasks.REGRESSION == tasks.of_table(prepared):
         say(
-            f"Target {name!r} has {reason}: this is a regression. To predict classes, use "
-            "-P task=classification."
+            f"Target {prepared.column_names[-1]!r} has {reason}: this is a regression. To predict "
+            "classes, use -P task=classification."
         )
-    return task
 
 
 def ensure_loaded(named: str, run: RunRecorder, *, allow_large: bool = False) -> str:

@@ -63,8 +63,10 @@ def _as_read(column: pa.ChunkedArray, *, as_text: bool) -> str:
     if types.is_date(kind) or types.is_timestamp(kind):
         zoned = types.is_timestamp(kind) and kind.tz is not None  # MLflow refuses those
         return "string" if as_text else _ANY if zoned else "datetime"
-    is_text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-    return "string" if is_text or (as_text and types.is_time(kind)) else _ANY
+    if types.is_time(kind) or types.is_duration(kind):
+        return "double"  # the model takes seconds
+    is_category = types.is_dictionary(kind) and types.is_string(kind.value_type)
+    return _ANY if is_category or types.is_decimal(kind) else "string"
 
 
 def times(table: pa.Table) -> list[str]:

@@ -87,22 +87,29 @@ def test_the_profile_of_a_regression_has_its_range_and_no_classes():
     }  # fmt: skip
 
 
-class TestChosenTask:
+def test_a_regression_that_nobody_asked_for_is_reported_in_a_line_with_what_to_do(capsys):
     table = pa.table({"x": [1.0] * 40, "y": list(range(40))})
 
-    def test_is_reported_in_a_line_with_what_to_do_if_it_is_a_regression(self, capsys):
-        task = load_data.chosen_task(self.table, None, asked="auto")
+    load_data.report_task(dataset.prepare(table, target=None, features=None, task=None))
 
-        assert task == "regression"
-        assert capsys.readouterr().out == (
-            "Target 'y' has 40 different whole numbers: this is a regression. To predict classes, "
-            "use -P task=classification.\n"
-        )
+    assert capsys.readouterr().out == (
+        "Target 'y' has 40 different whole numbers: this is a regression. To predict classes, "
+        "use -P task=classification.\n"
+    )
 
-    @pytest.mark.parametrize("asked", ["classification", "regression"])
-    def test_is_the_one_that_is_asked_for(self, capsys, asked):
-        assert load_data.chosen_task(self.table, None, asked=asked) == asked
-        assert capsys.readouterr().out == ""
 
-    def test_leaves_a_target_that_is_not_there_to_the_check_of_the_columns(self):
-        assert load_data.chosen_task(self.table, "z", asked="auto") == "classification"
+def test_of_classes_nothing_is_reported(capsys):
+    table = pa.table({"x": [1.0] * 40, "y": ["a", "b"] * 20})
+
+    load_data.report_task(dataset.prepare(table, target=None, features=None, task=None))
+
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("asked", ["classification", "regression"])
+def test_the_task_is_the_one_that_is_asked_for(asked):
+    table = pa.table({"x": [1.0] * 40, "y": list(range(20)) * 2})
+
+    prepared = dataset.prepare(table, target=None, features=None, task=asked)
+
+    assert tasks.of_table(prepared) == asked

@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import json
+from decimal import Decimal
 
 import mlflow.pyfunc
 import numpy as np
@@ -329,3 +330,35 @@ def test_ids_of_which_each_is_a_category_are_trained_on(tmp_path, loaded, traine
 
     model = model_store.load_model(run_id, recorded=None)
     assert model.named_steps["classifier"].coef_.shape == (1, 1001)
+
+
+def test_columns_of_the_rarer_types_of_parquet_are_predicted_from_as_pandas_reads_them(
+    tmp_path, loaded, trained
+):
+    zoned = pa.timestamp("us", tz="Europe/Paris")
+    columns = {
+        "small": pa.array([i % 9 for i in range(60)], "int8"),
+        "unsigned": pa.array([i % 9 for i in range(60)], "uint16"),
+        "long unsigned": pa.array([i % 9 for i in range(60)], "uint64"),
+        "half": pa.array(np.arange(60, dtype=np.float16) / 4),
+        "single": pa.array([None if i % 9 == 0 else i / 4 for i in range(60)], "float32"),
+        "decimal": pa.array([Decimal(i) / 4 for i in range(60)], pa.decimal128(10, 2)),
+        "category": pa.array(["u", None, "v"] * 20).dictionary_encode(),
+        "zoned": pa.array([1_700_000_000_000_000 + i * 10**9 for i in range(60)], zoned),
+        "stamp": pa.array(
+            [None if i % 9 == 0 else i * 10**9 for i in range(60)], pa.timestamp("ns")
+        ),
+        "y": pa.array(["a", "b"] * 30),
+    }
+    path = tmp_path / "types.parquet"
+    pq.write_table(pa.table(columns), path)
+    data = loaded(path, "y", features=",".join(name for name in columns if name != "y"))
+    run_id = trained("train_dt", data, cv=0, max_depth=None)
+
+    served = mlflow.pyfunc.load_model(f"models:/{model_store.model_id_of(run_id)}")
+    found = served.predict(pd.read_parquet(path))
+
+    holder, digest = splits.located(data, "train")
+    part = splits.verified(holder, "train", digest)
+    places = [columns["decimal"].to_pylist().index(Decimal(v)) for v in part["decimal"].to_pylist()]
+    assert found[places].tolist() == part["y"].to_pylist()
