@@ -335,8 +335,10 @@ def features_and_labels(table: pa.Table) -> tuple[pd.DataFrame, np.ndarray]:
     for name, place in text.items():
         values = pd.Series(_text(features.column(name)), dtype=object)  # not pandas' own str
         frame.insert(place, name, values)
-    for name in source_types.times(features):
-        frame[name] = source_types.as_times(frame[name])
+    if formats := source_types.times(features):
+        for name in formats:
+            frame[name] = source_types.as_times(frame[name])
+        frame.attrs[source_types.FORMATS] = formats
     labels = table.column(-1)
     return frame, _text(labels) if types.is_string(labels.type) else labels.to_numpy().copy()
 

@@ -15,6 +15,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.utils.validation import check_array
 
+from steps.source_types import FORMATS, ISO
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -45,7 +47,7 @@ def linear_columns(
         features,
         scale=scale,
         text=[("text", _text(_one_hot(max_categories)), text)],
-        times=_times(times, scale=scale),
+        times=_times(features[times], scale=scale),
     )
 
 
@@ -73,7 +75,7 @@ def tree_columns(
             ("text", _text(_one_hot(max_categories)), few),
             ("places", _text(_ordinal(max_categories)), many),
         ],
-        times=_times(times, scale=False),
+        times=_times(features[times], scale=False),
     )
 
 
@@ -93,7 +95,7 @@ def dense_columns(
         features,
         scale=False,
         text=[("places", _text(_ordinal(max_categories)), text)],
-        times=_times(times, scale=False),
+        times=_times(features[times], scale=False),
     )
 
 
@@ -173,17 +175,21 @@ def _ordinal(max_categories: int | None) -> OrdinalEncoder:
     )
 
 
-def _times(names: Iterable[str], *, scale: bool) -> list[tuple[str, Pipeline, str]]:
+def _times(times: pd.DataFrame, *, scale: bool) -> list[tuple[str, Pipeline, str]]:
     """Encode each column of times on its own: pandas parses one at a time."""
-    return [(f"time {place}", _time(scale=scale), name) for place, name in enumerate(names)]
+    formats = times.attrs.get(FORMATS, {})
+    return [
+        (f"time {place}", _time(formats.get(name, ISO), scale=scale), name)
+        for place, name in enumerate(times.columns)
+    ]
 
 
-def _time(*, scale: bool) -> Pipeline:
-    """Turn a column of times, or of text in ISO format, into microseconds since 1970 in UTC."""
+def _time(form: str, *, scale: bool) -> Pipeline:
+    """Turn a column of times, or of text in a format, into microseconds since 1970 in UTC."""
     as_times = {"dtype": "datetime64[us]", "ensure_2d": False, "ensure_all_finite": False}
     as_numbers = {"dtype": "float64", "ensure_all_finite": False}
     steps: Steps = [
-        ("parse", FunctionTransformer(pd.to_datetime, kw_args={"utc": True, "format": "ISO8601"})),
+        ("parse", FunctionTransformer(pd.to_datetime, kw_args={"utc": True, "format": form})),
         ("times", FunctionTransformer(check_array, kw_args=as_times)),
         ("column", FunctionTransformer(np.reshape, kw_args={"shape": (-1, 1)})),
         ("numbers", FunctionTransformer(check_array, kw_args=as_numbers)),

@@ -15,14 +15,23 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _AS_READ = b"reprise.as_read"  # key of the column's type as pandas reads the source
-_IS_TIME = b"reprise.is_time"  # key of a mark: the column holds days since 1970
+_TIMES = b"reprise.times"  # key of how pandas parses the column, which holds days since 1970
 _TYPED_FILES = (".parquet", ".feather", ".arrow", ".xlsx")  # their dates are no text
 _ANY = "any"
 _SAME = ("double", "float", "string")  # types of MLflow that prepared columns have themselves
+ISO = "ISO8601"
+_WRITTEN = "%Y-%m-%dT%H:%M:%S.%f"  # how it is written
+FORMATS = "time_formats"  # attribute of a frame: how to parse its columns of times
 _MICROSECONDS = 86_400_000_000  # a day
 
 
-def remember(prepared: pa.Table, source: pa.Table, *, name: str) -> pa.Table:
+def remember(
+    prepared: pa.Table,
+    source: pa.Table,
+    *,
+    name: str,
+    formats: Mapping[str, str | None] | None = None,
+) -> pa.Table:
     """Return a prepared table that carries what its features were in the source.
 
     Parameters
@@ -30,6 +39,8 @@ def remember(prepared: pa.Table, source: pa.Table, *, name: str) -> pa.Table:
     prepared, source : pyarrow.Table
     name : str
         Path or address of the source: pandas reads the dates of some formats as text.
+    formats : mapping of str to str or None, optional
+        Formats of dates in text, as of `strptime`, by column; None, and of others: ISO 8601.
     """
     import pyarrow as pa
     from pyarrow import types
@@ -42,7 +53,7 @@ def remember(prepared: pa.Table, source: pa.Table, *, name: str) -> pa.Table:
             kind = source.schema.field(field.name).type
             found = _as_read(source.column(field.name), as_text=as_text)
             if types.is_floating(field.type) and (types.is_date(kind) or types.is_timestamp(kind)):
-                kept[_IS_TIME] = b"true"
+                kept[_TIMES] = ((formats or {}).get(field.name) or ISO).encode()
             if found not in _SAME or kept:
                 kept[_AS_READ] = found.encode()
         fields.append(field.with_metadata(kept) if kept else field)
@@ -69,9 +80,10 @@ def _as_read(column: pa.ChunkedArray, *, as_text: bool) -> str:
     return _ANY if is_category or types.is_decimal(kind) else "string"
 
 
-def times(table: pa.Table) -> list[str]:
-    """Return the names of the columns that were dates or times in the source."""
-    return [field.name for field in table.schema if _IS_TIME in (field.metadata or {})]
+def times(table: pa.Table) -> dict[str, str]:
+    """Return the formats of the columns that were dates or times in the source, by name."""
+    described = ((field.name, (field.metadata or {}).get(_TIMES)) for field in table.schema)
+    return {name: format_.decode() for name, format_ in described if format_ is not None}
 
 
 def as_times(days: pd.Series[Any]) -> pd.Series[Any]:
@@ -105,14 +117,15 @@ def example(features: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
     """
     shown = features.copy()
     for name, kind in kinds.items():
-        shown[name] = _converted(shown[name], kind)
+        form = features.attrs.get(FORMATS, {}).get(name, ISO)
+        shown[name] = _converted(shown[name], kind, _WRITTEN if form == ISO else form)
     return shown
 
 
-def _converted(column: pd.Series[Any], kind: str) -> pd.Series[Any]:
+def _converted(column: pd.Series[Any], kind: str, form: str) -> pd.Series[Any]:
     missing = column.isna()
     if kind == "string" and column.dtype.kind == "M":
-        texts: pd.Series[Any] = column.dt.strftime("%Y-%m-%dT%H:%M:%S.%f").astype(object)
+        texts: pd.Series[Any] = column.dt.strftime(form).astype(object)
         return texts.where(~missing, None)
     if kind == "long" and not missing.any():
         return column.astype("int64")

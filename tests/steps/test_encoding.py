@@ -4,10 +4,11 @@ import datetime as dt
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from steps import encoding
+from steps import dataset, encoding, source_types
 
 IDS = pd.DataFrame({"id": pd.Series([f"C{i:03d}" for i in range(300)], dtype=object)})
 DATES = pd.Series(pd.to_datetime(["2020-01-01", "2020-01-03", None, "2021-01-01"]), name="d")
@@ -106,3 +107,27 @@ def test_a_column_of_dates_may_have_any_name(name):
 
     assert encoding.feature_names(columns) == ["x", name]
     assert encoding.time_columns(columns) == {name}
+
+
+def test_dates_in_another_format_are_parsed_by_it():
+    X = DATES.to_frame()
+    X.attrs["time_formats"] = {"d": "%d.%m.%Y"}
+    columns = linear(X).fit(X)
+
+    found = columns.transform(pd.DataFrame({"d": ["02.01.2020", None]})).ravel()
+
+    assert found[0] == 18263 * 86_400_000_000
+
+
+def test_the_format_of_a_date_is_stored_with_the_table_and_shown_in_the_example():
+    source = pa.table(
+        {"d": pa.array([18263, 18264], pa.int32()).cast(pa.date32()), "y": ["a", "b"]}
+    )
+    prepared = dataset.prepare(source, target="y", features=None)
+
+    table = source_types.remember(prepared, source, name="t.csv", formats={"d": "%d.%m.%Y"})
+
+    X, _ = dataset.features_and_labels(table)
+    assert X.attrs["time_formats"] == {"d": "%d.%m.%Y"}
+    shown = source_types.example(X, source_types.as_read(table))
+    assert shown["d"].tolist() == ["02.01.2020", "03.01.2020"]
