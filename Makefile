@@ -103,6 +103,7 @@ bench: $(VENV)/.installed
 	python -m bench.sweep
 	python -m bench.command
 	python -m bench.wide
+	python -m bench.text
 
 server: $(SERVER_VENV)/.installed
 	@$(SERVER_VENV)/bin/python -m deploy.dev --port $(SERVER_PORT) --folder $(SERVER_FOLDER)

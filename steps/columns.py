@@ -1,4 +1,4 @@
-"""One column of a table as a classifier takes it: as a feature, or as the labels."""
+"""One column of a table as a model takes it: as a feature, or as the labels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reprise.errors import DataError
 from reprise.record import lists
 from reprise.visible import option
+from steps.tasks import CLASSIFICATION, REGRESSION, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,13 +102,13 @@ def _seconds(column: pa.Array) -> pa.Array:
     return pc.divide(units, float(_UNITS_PER_SECOND[column.type.unit]))
 
 
-def labels(name: str, column: pa.ChunkedArray) -> pa.Array:
-    """Convert a column to labels: text, int64 or bool.
+def labels(name: str, column: pa.ChunkedArray, task: Task = CLASSIFICATION) -> pa.Array:
+    """Convert a column to labels: text, int64 or bool of classes, float64 of a regression.
 
     Raises
     ------
     DataError
-        If one is missing or fractional, it is of another type, or there are not two classes.
+        If one is missing, it is of another type, a class is fractional, or all are equal.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -130,6 +131,8 @@ def labels(name: str, column: pa.ChunkedArray) -> pa.Array:
             f"{len(labels)} missing, the first in row {first} below the column names. "
             "Add -P drop_missing_labels=true, or name another target."
         )
+    if task == REGRESSION:
+        return _numbers(name, labels)
     if types.is_floating(labels.type) or types.is_integer(labels.type):
         labels = _whole(name, labels)
     if pc.count_distinct(labels).as_py() == 1:
@@ -138,6 +141,26 @@ def labels(name: str, column: pa.ChunkedArray) -> pa.Array:
             "Name another target, or add rows of another class."
         )
     return labels
+
+
+def _numbers(name: str, labels: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    kind = labels.type
+    if not (types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind)):
+        raise DataError(
+            f"Expected numbers in target {name!r} of a regression, found {kind}. "
+            "Use -P task=classification, or name another target."
+        )
+    numbers = labels.cast(pa.float64(), safe=False)  # beyond 2**53 rounded, like any float
+    if pc.count_distinct(numbers).as_py() == 1:
+        raise DataError(
+            f"Expected different numbers in target {name!r}, found only {numbers[0]}. "
+            "Name another target."
+        )
+    return numbers
 
 
 def _whole(name: str, labels: pa.Array) -> pa.Array:
@@ -151,7 +174,7 @@ def _whole(name: str, labels: pa.Array) -> pa.Array:
     if len(fractional):
         raise DataError(
             f"Expected classes in target {name!r}, found {pc.count_distinct(fractional)} distinct "
-            "fractional values. This is a classification: name another target, or bin its values."
+            "fractional values. Use -P task=regression, name another target, or bin its values."
         )
     try:
         return labels.cast(pa.int64())

@@ -1,7 +1,8 @@
-"""Tables for classification: named data sets, preparing, splitting, and what models are fitted on.
+"""Tables to train on: named data sets, preparing, splitting, and what models are fitted on.
 
 A prepared table has its features first and its target last. Features are float32, float64 or
-text, the target is text, int64 or bool, and missing values are nulls.
+text. The target is text, int64 or bool of classes, and float64 of a regression. Missing values are
+nulls.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from reprise.data.column_names import choices
 from reprise.data.column_names import listed as _listed
 from reprise.errors import DataError
-from steps import columns, selection
+from steps import columns, selection, source_types, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,11 +79,12 @@ def prepare(
     *,
     target: str | None,
     features: Sequence[str] | None,
+    task: tasks.Task | None = tasks.CLASSIFICATION,
     drop: Sequence[str] = (),
     drop_missing_labels: bool = False,
     notices: list[Notice] | None = None,
 ) -> pa.Table:
-    """Select and convert the columns that a classifier is fitted on.
+    """Select and convert the columns that a model is fitted on.
 
     Parameters
     ----------
@@ -92,6 +94,8 @@ def prepare(
         Column to predict; None is the last one that does not name the rows.
     features : sequence of str or None
         Columns to predict it from, in that order; None is all but the target and row names.
+    task : {"classification", "regression"} or None
+        What the target is; None is what its values suggest: see `tasks.of_target`.
     drop : sequence of str
         Columns that are no features.
     drop_missing_labels : bool
@@ -105,7 +109,8 @@ def prepare(
         Features, then the target, each one chunk, without metadata. Features: float32 and float64
         stay; integers, booleans and decimals become float64; dates become float64 days since
         1970-01-01 UTC; times of day and durations become float64 seconds; text and
-        dictionary-encoded columns become text. NaN becomes null. Target: text, int64 or bool.
+        dictionary-encoded columns become text. NaN becomes null. Target: text, int64 or bool, or
+        float64 of a regression.
 
     Raises
     ------
@@ -128,7 +133,8 @@ def prepare(
     kept.extend(selection.empty_notices(empty))
     if not converted:
         raise selection.no_features(target, empty)
-    return pa.table(converted | {target: columns.labels(target, table.column(target))})
+    task = task or tasks.of_target(table.column(target))[0]
+    return pa.table(converted | {target: columns.labels(target, table.column(target), task)})
 
 
 def split(table: pa.Table, *, test_size: float, stratify: bool, seed: int) -> Iterator[pa.Table]:
@@ -155,7 +161,7 @@ def split_rows(
     test_size : float
         Fraction of the rows to test on, in (0, 1); their number is rounded up.
     stratify : bool
-        Keep the proportions of the classes in both parts.
+        Keep the proportions of the classes in both parts; a regression has none.
     seed : int
         Seed of the shuffle.
 
@@ -184,15 +190,14 @@ def split_rows(
             f"Expected rows in both parts, found {rows - n_test} to train and {n_test} to test on. "
             "Change -P test_size, or add rows."
         )
+    chosen = {"test_size": test_size, "random_state": seed}
+    if tasks.of_table(table) == tasks.REGRESSION:
+        train, test = train_test_split(np.arange(rows), **chosen)
+        return train, test
     classes, codes = _classes(table)
     if stratify:
         _check_stratified(classes, np.bincount(codes), train=rows - n_test, test=n_test)
-    train, test = train_test_split(
-        np.arange(rows),
-        test_size=test_size,
-        random_state=seed,
-        stratify=codes if stratify else None,
-    )
+    train, test = train_test_split(np.arange(rows), stratify=codes if stratify else None, **chosen)
     absent = np.flatnonzero(np.bincount(codes[train], minlength=len(classes)) == 0)
     if absent.size:
         names = _listed([classes[i] for i in absent])
@@ -238,18 +243,27 @@ def profile(table: pa.Table) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``target``, ``rows``, ``classes`` (rows by label), and ``columns``: name, type and number
-        of missing values of each, with min, max and mean of numbers, and the number of distinct
-        values of text and of the target. A statistic that is not finite is None.
+        ``target``, ``task``, ``rows``, ``classes`` (rows by label; not of a regression), and
+        ``columns``: name, type and number of missing values of each, with min, max and mean of
+        numbers, the number of distinct values of text and of classes, and the type as pandas
+        reads the source, if it is another one. A statistic that is not finite is None.
     """
     import numpy as np
 
-    classes, codes = _classes(table)
+    kinds = source_types.as_read(table)
+    task, by_class = tasks.of_table(table), {}
+    if task == tasks.CLASSIFICATION:
+        classes, codes = _classes(table)
+        by_class = {"classes": dict(zip(classes, np.bincount(codes).tolist(), strict=True))}
     return {
         "target": table.column_names[-1],
+        "task": task,
         "rows": table.num_rows,
-        "classes": dict(zip(classes, np.bincount(codes).tolist(), strict=True)),
-        "columns": [_describe(name, table.column(name)) for name in table.column_names],
+        **by_class,
+        "columns": [
+            _describe(name, table.column(name)) | _source(kinds, name)
+            for name in table.column_names
+        ],
     }
 
 
@@ -268,6 +282,10 @@ def _describe(name: str, column: pa.ChunkedArray) -> dict[str, Any]:
     }
 
 
+def _source(kinds: dict[str, str], name: str) -> dict[str, str]:
+    return {"as_read": kinds[name]} if name in kinds else {}
+
+
 def features_and_labels(table: pa.Table) -> tuple[pd.DataFrame, np.ndarray]:
     """Give a prepared table the form that scikit-learn's estimators are fitted on.
 
@@ -280,9 +298,10 @@ def features_and_labels(table: pa.Table) -> tuple[pd.DataFrame, np.ndarray]:
     -------
     features : DataFrame of shape (n_samples, n_features)
         Numbers as float32 or float64, text as objects; missing values are NaN in both, which is
-        what SimpleImputer looks for. A copy: it may be changed.
+        what SimpleImputer looks for. Dates and times of the source as datetime64, if the table
+        says which columns they are. A copy: it may be changed.
     labels : ndarray of shape (n_samples,)
-        Labels as str (of dtype object), int64 or bool.
+        Labels as str (of dtype object), int64 or bool; float64 of a regression.
     """
     import pandas as pd
     from pyarrow import types
@@ -293,6 +312,10 @@ def features_and_labels(table: pa.Table) -> tuple[pd.DataFrame, np.ndarray]:
     for name, place in text.items():
         values = pd.Series(_text(features.column(name)), dtype=object)  # not pandas' own str
         frame.insert(place, name, values)
+    if formats := source_types.times(features):
+        for name in formats:
+            frame[name] = source_types.as_times(frame[name])
+        frame.attrs[source_types.FORMATS] = formats
     labels = table.column(-1)
     return frame, _text(labels) if types.is_string(labels.type) else labels.to_numpy().copy()
 

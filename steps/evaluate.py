@@ -17,11 +17,23 @@ from reprise.runtime import summary
 from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
 from reprise.visible import option
-from steps import canvas, dataset, metrics, model_plots, models, plots
+from steps import (
+    bootstrap,
+    canvas,
+    dataset,
+    encoding,
+    metrics,
+    model_plots,
+    models,
+    number_metrics,
+    number_plots,
+    plots,
+)
 from steps.parameters import TRAINING_STEPS, EvaluateParameters
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from matplotlib.figure import Figure
     from sklearn.pipeline import Pipeline
 
@@ -33,21 +45,22 @@ class Judged:
     """A model's predictions of the test part, next to the truth."""
 
     model: "Pipeline"
+    target: str
+    features: "pd.DataFrame"
     truth: "np.ndarray[Any, Any]"
-    labels: "np.ndarray[Any, Any]"
-    probabilities: "np.ndarray[Any, Any]"
+    predicted: "np.ndarray[Any, Any]"
+    probabilities: "np.ndarray[Any, Any] | None"  # None of a regression
 
 
 def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
     """Score the model, log to both runs, and register the model if requested."""
     trained = training_run(parameters, run)
     judged, test_digest = judge(trained, run, allow_large=parameters.allow_large)
-    scores = metrics.score(
-        judged.truth, judged.labels, judged.probabilities, judged.model.classes_
-    ) | metrics.score_by_class(judged.truth, judged.labels, judged.model.classes_)
-    test_scores = {f"test_{name}": value for name, value in scores.items()}
+    scores = score(judged)
+    spread = intervals(judged, samples=parameters.bootstrap, seed=parameters.seed)
+    test_scores = {f"test_{name}": value for name, value in {**scores, **spread}.items()}
     run.log_metrics(test_scores)
-    run.log_predictions(judged.labels, judged.probabilities)
+    run.log_predictions(judged.predicted, judged.probabilities)
     run.set_tags({tracking.TEST_DIGEST: test_digest})
     model_id = "" if run.replays else model_id_of(trained)
     if not run.replays:
@@ -57,21 +70,46 @@ def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
             tags={tracking.TEST_DIGEST: test_digest},
             model_id=model_id,
         )
-    log_plots(judged, run)
-    check_minimum(scores, parameters, trained)
+    log_plots(judged, run, seed=parameters.seed)
+    metric = check_minimum(scores, parameters, trained)
     if parameters.register_as and not run.replays:
         registry.register(
             parameters.register_as,
             trained,
-            score=scores[parameters.metric],
-            metric=parameters.metric,
-            greater_is_better=metrics.GREATER_IS_BETTER[parameters.metric],
+            score=scores[metric],
+            metric=metric,
+            greater_is_better=metrics.GREATER_IS_BETTER[metric],
             test_digest=test_digest,
             model_id=model_id,
         )
     again = f"reprise run -e evaluate {option('run_id', trained)} -P register_as=NAME"
     commands = {again: "register the model", "make ui": "see its plots"}
     summary.done(run, commands, headlines=metrics.SHOWN)
+
+
+def score(judged: Judged) -> dict[str, float]:
+    """Return the headline metrics, and precision and recall of each class."""
+    if judged.probabilities is None:
+        return number_metrics.score(judged.truth, judged.predicted)
+    classes = judged.model.classes_
+    return metrics.score(
+        judged.truth, judged.predicted, judged.probabilities, classes
+    ) | metrics.score_by_class(judged.truth, judged.predicted, classes)
+
+
+def intervals(judged: Judged, *, samples: int, seed: int) -> dict[str, float]:
+    """Return the ends of the bootstrap interval of each headline metric."""
+    names = metrics.NUMBER_METRICS
+    if judged.probabilities is None:
+        measure = bootstrap.of_numbers(judged.truth, judged.predicted)
+    else:
+        names, classes = metrics.CLASS_METRICS, judged.model.classes_
+        true = metrics.class_positions(judged.truth, classes)
+        predicted = metrics.class_positions(judged.predicted, classes)
+        measure = bootstrap.of_classes(true, predicted, judged.probabilities)
+    return bootstrap.intervals(
+        measure, len(judged.truth), samples=samples, seed=seed, names=list(names)
+    )
 
 
 def training_run(parameters: EvaluateParameters, run: RunRecorder) -> str:
@@ -81,7 +119,13 @@ def training_run(parameters: EvaluateParameters, run: RunRecorder) -> str:
         return run_in(parameters.run_id)
     if recorded:
         return run_in(recorded)
-    return best_run(run.experiment_id, parameters.metric)
+    if parameters.metric:
+        return best_run(run.experiment_id, parameters.metric)
+    of_classes, of_numbers = metrics.DEFAULTS
+    try:
+        return best_run(run.experiment_id, of_classes)
+    except TrackingError:
+        return best_run(run.experiment_id, of_numbers)
 
 
 def judge(trained: str, run: RunRecorder, *, allow_large: bool = False) -> tuple[Judged, str]:
@@ -101,8 +145,8 @@ def judge(trained: str, run: RunRecorder, *, allow_large: bool = False) -> tuple
     )
     test = splits.read(run, run_in(training[0].uri), splits.TEST, allow_large=allow_large)
     X, y = dataset.features_and_labels(test)
-    labels, probabilities = predict(model, X)
-    judged = Judged(model, truth=y, labels=labels, probabilities=probabilities)
+    predicted, probabilities = predict(model, X)
+    judged = Judged(model, test.column_names[-1], X, y, predicted, probabilities)
     return judged, run.record.inputs[-1].sha256
 
 
@@ -141,18 +185,25 @@ def best_run(experiment_id: str, metric: str) -> str:
     return str(next(with_model, best[0]).info.run_id)
 
 
-def check_minimum(scores: dict[str, float], parameters: EvaluateParameters, trained: str) -> None:
-    """Refuse a model that is worse than the minimum; for log_loss, 0 sets no limit.
+def check_minimum(scores: dict[str, float], parameters: EvaluateParameters, trained: str) -> str:
+    """Refuse a model that is worse than the minimum; of what should be small, 0 sets no limit.
+
+    Returns
+    -------
+    str
+        The metric by which it was judged.
 
     Raises
     ------
     BelowMinimumError
     """
-    metric, minimum = parameters.metric, parameters.minimum
+    metric, minimum = parameters.metric or metrics.default(scores), parameters.minimum
     if metric not in scores:
+        of_task = [name for name in metrics.GREATER_IS_BETTER if name in scores]
         raise BelowMinimumError(
-            f"expected {metric} of the test part, which is not defined if only one class is in "
-            "it. Choose another metric, or load the data with a larger test_size."
+            f"expected {metric} of the test part, which is not defined for it: {metric} is for "
+            f"{_defined_for(metric)}. Choose one of {', '.join(of_task)}, or load the data with "
+            "a larger test_size."
         )
     greater = metrics.GREATER_IS_BETTER[metric]
     good = scores[metric] >= minimum if greater else scores[metric] <= minimum
@@ -161,39 +212,76 @@ def check_minimum(scores: dict[str, float], parameters: EvaluateParameters, trai
             f"expected a test {metric} of at {'least' if greater else 'most'} {minimum:g}, found "
             f"{scores[metric]:.6g} for run {trained}. Nothing was registered; train a better model."
         )
+    return metric
 
 
-def log_plots(judged: Judged, run: RunRecorder) -> None:
+def _defined_for(metric: str) -> str:
+    if metric in metrics.CLASS_METRICS:
+        return "classes, and some metrics need two of them in it"
+    return "numbers, r2 for different ones, and mape for ones other than 0"
+
+
+def log_plots(judged: Judged, run: RunRecorder, *, seed: int) -> None:
     """Draw plots of the model and its mistakes, and log them as PNG files."""
-    y, probabilities, classes = judged.truth, judged.probabilities, list(judged.model.classes_)
-    figures: dict[str, Figure] = {
-        "confusion_matrix": plots.confusion_matrix(y, judged.labels, classes),
-        "roc": plots.roc(y, probabilities, classes),
-        "precision_recall": plots.precision_recall(y, probabilities, classes),
-        "calibration": plots.calibration(y, probabilities, classes),
-        **explain(judged.model),
-    }
+    figures = {**mistakes(judged), **explain(judged.model)}
+    if judged.probabilities is None or not figures.keys() & {"coefficients", "importances"}:
+        figures |= permuted(judged, seed=seed)
     with scratch.folder() as folder:
         canvas.save_all(figures, Path(folder))
         run.log_folder(Path(folder), "plots")
 
 
+def mistakes(judged: Judged) -> "dict[str, Figure]":
+    """Draw predictions next to the truth."""
+    y, predicted, probabilities = judged.truth, judged.predicted, judged.probabilities
+    if probabilities is None:
+        return {
+            "predicted_against_true": number_plots.predicted_against_true(
+                y, predicted, judged.target
+            ),
+            "residuals": number_plots.residuals(y, predicted, judged.target),
+        }
+    classes = list(judged.model.classes_)
+    return {
+        "confusion_matrix": plots.confusion_matrix(y, predicted, classes),
+        "roc": plots.roc(y, probabilities, classes),
+        "precision_recall": plots.precision_recall(y, probabilities, classes),
+        "calibration": plots.calibration(y, probabilities, classes),
+    }
+
+
+def permuted(judged: Judged, *, seed: int) -> "dict[str, Figure]":
+    """Draw what the model loses if a column is shuffled; nothing, if it uses none."""
+    from steps import permutation
+
+    measured = permutation.importances(judged.model, judged.features, judged.truth, seed=seed)
+    if measured is None or not measured[1].any():
+        return {}
+    names, losses = measured
+    lost = "R²" if judged.probabilities is None else "accuracy"
+    title, label = "What the model needs", f"loss of {lost} if the column is shuffled"
+    return {"permutation": model_plots.importances(names, losses, title=title, label=label)}
+
+
 def explain(model: "Pipeline") -> "dict[str, Figure]":
-    """Draw a fitted classifier: its tree, coefficients or importances."""
-    classifier, names = model.named_steps["classifier"], models.feature_names(model)
-    classes = list(model.classes_)
+    """Draw a fitted estimator: its tree, coefficients or importances."""
+    if "columns" not in model.named_steps:
+        return {}
+    estimator, names = model.steps[-1][1], models.feature_names(model)
+    classes = list(getattr(model, "classes_", ()))
     figures: dict[str, Figure] = {}
-    if hasattr(classifier, "coef_"):
-        figures["coefficients"] = model_plots.coefficients(names, classifier.coef_, classes)
-    if hasattr(classifier, "feature_importances_"):
+    if hasattr(estimator, "coef_"):
+        figures["coefficients"] = model_plots.coefficients(names, estimator.coef_, classes)
+    if hasattr(estimator, "feature_importances_"):
         figures["importances"] = model_plots.importances(
             names,
-            classifier.feature_importances_,
-            title="What the tree decides by",
+            estimator.feature_importances_,
+            title=f"What the {'tree' if hasattr(estimator, 'tree_') else 'forest'} decides by",
             label="share of the impurity removed",
         )
-    if hasattr(classifier, "tree_"):
-        figures["tree"] = model_plots.tree(classifier, names, classes)
+    if hasattr(estimator, "tree_"):
+        times = encoding.time_columns(model.named_steps["columns"])
+        figures["tree"] = model_plots.tree(estimator, names, classes, times=times)
     return figures
 
 

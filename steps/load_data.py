@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reprise import tracking
+from reprise.console import say
 from reprise.data import sources, splits, tables
 from reprise.data.notices import Notice
 from reprise.data.read_options import DEFAULTS, ReadOptions
@@ -19,7 +20,7 @@ from reprise.runtime.fields import RUN_ID
 from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
 from reprise.visible import option
-from steps import dataset
+from steps import dataset, source_types, tasks
 from steps.parameters import LoadDataParameters
 from steps.report.publish import log_once, show_and_check
 from steps.report.report import report
@@ -54,15 +55,13 @@ def main(parameters: LoadDataParameters, run: RunRecorder) -> None:
     """Load a source into this run."""
     source_of = partial(opened, verify=run.verify_input, allow_large=parameters.allow_large)
     with source_of(where(parameters, run), options=parameters.read_options()) as source:
-        load(parameters, run, source)
-    data_run = f"runs:/{run.run_id}"
-    summary.done(
-        run,
-        {
-            f"reprise run -e train_lr {option('data', data_run)}": "a logistic regression on it",
-            f"reprise run -e train_dt {option('data', data_run)}": "a decision tree on it",
-        },
-    )
+        task = load(parameters, run, source)
+    data = option("data", f"runs:/{run.run_id}")
+    linear = {
+        tasks.CLASSIFICATION: {f"reprise run -e train_lr {data}": "a logistic regression on it"},
+        tasks.REGRESSION: {f"reprise run -e train_ridge {data}": "a linear regression on it"},
+    }
+    summary.done(run, {**linear[task], f"reprise run -e train_dt {data}": "a decision tree on it"})
 
 
 def where(parameters: LoadDataParameters, run: RunRecorder) -> str:
@@ -71,19 +70,34 @@ def where(parameters: LoadDataParameters, run: RunRecorder) -> str:
     return recorded if recorded.startswith("s3://") else parameters.source
 
 
-def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> None:
-    """Check, report, split and store a source, or refer to a run that stores the same content."""
+def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> tasks.Task:
+    """Check, report, split and store a source, or refer to a run that stores the same content.
+
+    Returns
+    -------
+    {"classification", "regression"}
+    """
     run.add_input(source.description, context="source")
-    table = source.take_table()
-    surveyed = survey(table)
+    as_read = source.take_table()
+    surveyed = survey(as_read)
     table = dataset.prepare(
-        table,
+        as_read,
         target=parameters.target or source.target,
         features=parameters.feature_names(),
         drop=parameters.dropped(),
         drop_missing_labels=parameters.drop_missing_labels,
         notices=source.notices,
+        task=None if parameters.task == "auto" else parameters.task,
     )
+    table = source_types.remember(
+        table,
+        as_read,
+        name=source.description.uri,
+        formats=dict(parameters.read_options().dates),
+    )
+    del as_read
+    if parameters.task == "auto":
+        report_task(table)
     rows = dataset.split_rows(
         table, test_size=parameters.test_size, stratify=parameters.stratify, seed=parameters.seed
     )
@@ -101,6 +115,17 @@ def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> No
     holder = splits.store(run, named_parts, schema, private=source.private)
     log_once(run, found, holder=holder, private=source.private)
     run.log_metrics({"features": len(found.features)})
+    return tasks.of_table(table)
+
+
+def report_task(prepared: "pa.Table") -> None:
+    """Print why a prepared table is a regression, where nobody asked for one."""
+    task, reason = tasks.of_target(prepared.column(-1))
+    if task == tasks.REGRESSION == tasks.of_table(prepared):
+        say(
+            f"Target {prepared.column_names[-1]!r} has {reason}: this is a regression. To predict "
+            "classes, use -P task=classification."
+        )
 
 
 def why_target(parameters: LoadDataParameters, source: Opened) -> str:

@@ -10,6 +10,7 @@ from steps.parameters import (
     TRAINING_STEPS,
     EvaluateParameters,
     MainParameters,
+    TrainDummyParameters,
 )
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from reprise.runtime.parameters import Parameters
     from reprise.runtime.recorder import RunRecorder
     from reprise.sweeps.executor import Executor
+    from steps.model_parameters import AnyTraining
 
 _EXAMPLE = str(MainParameters.model_fields["params"].default)
 
@@ -32,19 +34,20 @@ def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor"
     from reprise.sweeps import leaderboard, runner
     from reprise.sweeps.outcome import succeeded
     from reprise.sweeps.progress import Progress
-    from steps.metrics import GREATER_IS_BETTER
+    from steps import metrics
     from steps.report import publish
 
     path = sources.located(parameters.params)
-    loading, trainings, evaluation = planned(experiment_file.read(path, example=_EXAMPLE))
+    file = experiment_file.read(path, example=_EXAMPLE)
+    loading, trainings, evaluation = planned(file, baseline=parameters.baseline)
     runner.check_out_for(run, executor)
     run.add_input(
         InputData(name="experiment", uri=parameters.params, sha256=sha256_file(path)),
         context="experiment",
     )
     run.log_text("experiment.yaml", path.read_text(encoding="utf-8"))
-    metric = evaluation.metric if evaluation else "accuracy"
-    ascending = not GREATER_IS_BETTER[metric]
+    metric = (evaluation and evaluation.metric) or metrics.DEFAULTS[0]
+    ascending = not metrics.GREATER_IS_BETTER[metric]
     total = 1 + len(trainings) + bool(evaluation)
     with Progress(total, f"cv_{metric}_mean", ascending=ascending) as progress:
         run_all = partial(runner.run_all, run, executor, on_end=progress.ended)
@@ -52,6 +55,9 @@ def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor"
         publish.show_again(loaded)
         data = f"runs:/{loaded}"
         trained = run_all([p.model_copy(update={"data": data}) for p in trainings])
+        if not (evaluation and evaluation.metric):
+            metric = metrics.default({name for outcome in trained for name in outcome.metrics})
+            ascending = not metrics.GREATER_IS_BETTER[metric]
         best = leaderboard.best_run(trained, metric, ascending=ascending)
         judged = run_all([evaluation.model_copy(update={"run_id": best})]) if evaluation else []
     trained = [runner.refreshed(outcome) for outcome in trained]
@@ -64,9 +70,12 @@ def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor"
 
 
 def planned(
-    file: experiment_file.ExperimentFile,
+    file: experiment_file.ExperimentFile, *, baseline: bool = False
 ) -> tuple["Parameters", list["Parameters"], EvaluateParameters | None]:
-    """Check every step of an experiment file before anything runs."""
+    """Check every step of an experiment file before anything runs.
+
+    The baseline is the last training, if the file does not have one itself.
+    """
     loading = experiment_file.check("load_data", file.data, ENTRY_POINTS)
     for step in file.steps:
         if "data" in step.parameters:
@@ -74,6 +83,10 @@ def planned(
                 f"expected the data once, under data:; found it in {step.step} too. Drop it there."
             )
     trainings = [p for step in file.steps for p in experiment_file.expand(step, TRAINING_STEPS)]
+    if baseline and not any(isinstance(p, TrainDummyParameters) for p in trainings):
+        # the best run is one that is cross-validated, so it is validated as the others are
+        folds = max(cast("AnyTraining", training).cv for training in trainings)
+        trainings.append(TrainDummyParameters(cv=folds))
     if file.evaluation is None:
         return loading, trainings, None
     if "run_id" in file.evaluation:

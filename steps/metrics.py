@@ -1,4 +1,4 @@
-"""Metrics of a classifier: six headline metrics, recall and precision per class, cross-validation.
+"""Metrics of a classifier: six headline metrics, and recall and precision per class.
 
 Pure: labels and probabilities in, Python floats by metric name out. The metrics are scikit-learn's.
 """
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import numpy as np
-    import pandas as pd
     from numpy.typing import NDArray
 
     Labels = Sequence[Any] | NDArray[Any]
 
-GREATER_IS_BETTER: dict[str, bool] = {
+CLASS_METRICS: dict[str, bool] = {
     "accuracy": True,
     "balanced_accuracy": True,
     "f1_macro": True,
@@ -29,7 +28,29 @@ GREATER_IS_BETTER: dict[str, bool] = {
     "roc_auc": True,
     "mcc": True,
 }
-"""The headline metrics, and whether a greater value is better."""
+"""The headline metrics of predicted classes, and whether a greater value is better."""
+
+NUMBER_METRICS: dict[str, bool] = {
+    "r2": True,
+    "rmse": False,
+    "mae": False,
+    "median_ae": False,
+    "mape": False,
+}
+"""The headline metrics of predicted numbers, and whether a greater value is better."""
+
+GREATER_IS_BETTER: dict[str, bool] = {**CLASS_METRICS, **NUMBER_METRICS}
+"""All headline metrics, and whether a greater value is better."""
+
+DEFAULTS: tuple[str, ...] = ("accuracy", "r2")
+"""The metrics by which classes and numbers are judged if none is named."""
+
+
+def default(names: Iterable[str]) -> str:
+    """Return the metric to judge by, from the names of metrics that a step has logged."""
+    of_classes, of_numbers = DEFAULTS
+    return of_numbers if {"rmse", "train_rmse"} & set(names) else of_classes
+
 
 TRAINING_METRICS: dict[str, bool] = {
     name: not greater
@@ -38,7 +59,11 @@ TRAINING_METRICS: dict[str, bool] = {
 }
 """What training steps log, by which a sweep can be judged, and whether less is better."""
 
-SHOWN = ("cv_accuracy_mean", "cv_accuracy_std", "train_accuracy", "test_accuracy")
+SHOWN = tuple(
+    f"{part}_{name}{end}"
+    for name in ("accuracy", "r2", "rmse")
+    for part, end in (("cv", "_mean"), ("cv", "_std"), ("train", ""), ("test", ""))
+)
 """What a step prints of its run's metrics."""
 
 _LONGEST_METRIC_NAME = 250  # of MLflow
@@ -62,7 +87,7 @@ def score(
     Returns
     -------
     dict of str to float
-        Keyed as in `GREATER_IS_BETTER`. `roc_auc` is the mean over the classes of one-vs-rest
+        Keyed as in `CLASS_METRICS`. `roc_auc` is the mean over the classes of one-vs-rest
         areas, for the classes in `y_true`; for two classes it is the area itself. It is left out if
         `y_true` holds a single class, and `log_loss` (in nats) if `classes` holds a single class.
 
@@ -96,7 +121,7 @@ def score(
             scores["log_loss"] = metrics.log_loss(true, probabilities, labels=labels)
         if len(present) > 1:
             scores["roc_auc"] = _roc_auc(true, probabilities, present)
-    return {name: float(scores[name]) for name in GREATER_IS_BETTER if name in scores}
+    return {name: float(scores[name]) for name in CLASS_METRICS if name in scores}
 
 
 def score_by_class(y_true: Labels, y_pred: Labels, classes: Labels) -> dict[str, float]:
@@ -132,64 +157,6 @@ def score_by_class(y_true: Labels, y_pred: Labels, classes: Labels) -> dict[str,
         scores[f"precision_{name}"] = float(precision[position])
         scores[f"recall_{name}"] = float(recall[position])
     return scores
-
-
-def cross_validate(
-    model: Any, X: pd.DataFrame, y: NDArray[Any], *, folds: int, seed: int
-) -> dict[str, float]:
-    """Headline metrics over the folds of a stratified, shuffled cross-validation.
-
-    Parameters
-    ----------
-    model : estimator
-        A scikit-learn classifier with `predict_proba`; clones of it are fitted.
-    X : DataFrame of shape (n_samples, n_features)
-    y : ndarray of shape (n_samples,)
-    folds : int
-        Number of folds, at least 2.
-    seed : int
-        Seed of the shuffle.
-
-    Returns
-    -------
-    dict of str to float
-        `cv_<name>_mean` and `cv_<name>_std` (of the population: divided by the number of folds)
-        of each headline metric that is defined in every fold.
-
-    Raises
-    ------
-    DataError
-        If a class has fewer rows than there are folds.
-
-    References
-    ----------
-    https://scikit-learn.org/stable/modules/cross_validation.html#stratified-k-fold
-    """
-    import numpy as np
-    from sklearn.base import clone
-    from sklearn.model_selection import StratifiedKFold
-
-    _check_every_class_fills_the_folds(y, folds)
-    scores = [
-        _score_fold(clone(model), X, y, train, test)
-        for train, test in StratifiedKFold(folds, shuffle=True, random_state=seed).split(X, y)
-    ]
-    summary = {}
-    for name in GREATER_IS_BETTER:
-        if all(name in fold for fold in scores):
-            values = np.array([fold[name] for fold in scores])
-            summary[f"cv_{name}_mean"] = float(values.mean())
-            summary[f"cv_{name}_std"] = float(values.std())
-    return summary
-
-
-def _score_fold(
-    model: Any, X: pd.DataFrame, y: NDArray[Any], train: NDArray[Any], test: NDArray[Any]
-) -> dict[str, float]:
-    """Fit on one fold, then copy the rows to score on: memory holds only one copy at a time."""
-    model.fit(X.iloc[train], y[train])
-    held_out = X.iloc[test]
-    return score(y[test], model.predict(held_out), model.predict_proba(held_out), model.classes_)
 
 
 def class_positions(labels: Labels, classes: Labels) -> NDArray[np.int64]:
@@ -241,20 +208,6 @@ def _roc_auc(
         return float(roc_auc_score(true, probabilities[:, 1]))
     one_hot = label_binarize(true, classes=list(range(n_classes)))
     return float(roc_auc_score(one_hot[:, present], probabilities[:, present], average="macro"))
-
-
-def _check_every_class_fills_the_folds(y: NDArray[Any], folds: int) -> None:
-    import numpy as np
-
-    labels, counts = np.unique(y, return_counts=True)
-    rarest = int(counts.argmin())
-    count = int(counts[rarest])
-    if count < folds:
-        cure = f"-P cv={count} or cv=0" if count > 1 else "-P cv=0 (no cross-validation)"
-        raise DataError(
-            f"class {_values(labels)[rarest]!r} has {count} row{'s' if count > 1 else ''} to train "
-            f"on, {folds}-fold cross-validation needs at least {folds} of each class: use {cure}"
-        )
 
 
 def _metric_suffixes(classes: Iterable[Any]) -> list[str]:

@@ -1,22 +1,36 @@
-"""The models: scikit-learn pipelines that impute, encode and, if it matters, scale."""
+"""The models: scikit-learn pipelines of encoded columns and an estimator.
+
+The last step of a pipeline is called `classifier` or `regressor`.
+"""
 
 from typing import TYPE_CHECKING, Any
 
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from reprise.errors import DataError
+from steps import encoding
+from steps.tasks import CLASSIFICATION, REGRESSION, Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from steps.parameters import TrainDecisionTreeParameters, TrainLogisticRegressionParameters
+    from steps.model_parameters import (
+        TrainDecisionTreeParameters,
+        TrainDummyParameters,
+        TrainForestParameters,
+        TrainGradientBoostingParameters,
+        TrainLogisticRegressionParameters,
+        TrainRidgeParameters,
+    )
 
 
 def logistic_regression(
-    parameters: "TrainLogisticRegressionParameters", features: "pd.DataFrame"
+    parameters: "TrainLogisticRegressionParameters",
+    features: "pd.DataFrame",
+    task: Task = CLASSIFICATION,
 ) -> Pipeline:
     """Build a logistic regression for the columns of a frame.
 
@@ -24,13 +38,24 @@ def logistic_regression(
     ----------
     parameters : TrainLogisticRegressionParameters
     features : DataFrame of shape (n_samples, n_features)
-        Only its column names and types are used.
+        Its column names, types and numbers of categories are used.
+    task : {"classification", "regression"}
 
     Returns
     -------
     Pipeline
         Not fitted. The solver is L-BFGS for a pure L2 penalty, and SAGA for a penalty with L1.
+
+    Raises
+    ------
+    DataError
+        If the task is a regression.
     """
+    if task == REGRESSION:
+        raise DataError(
+            "expected classes to predict, found numbers: train_lr is for classes. Train "
+            "train_ridge, or load the data with -P task=classification."
+        )
     classifier = LogisticRegression(
         C=parameters.C,
         l1_ratio=parameters.l1_ratio,
@@ -40,64 +65,190 @@ def logistic_regression(
         solver="saga" if parameters.l1_ratio > 0 else "lbfgs",
         random_state=parameters.seed,
     )
-    return Pipeline(
-        [("columns", _columns(features, scale=parameters.scale)), ("classifier", classifier)]
+    columns = encoding.linear_columns(
+        features, scale=parameters.scale, max_categories=parameters.max_categories
     )
+    return _pipeline(columns, classifier, task)
 
 
-def decision_tree(parameters: "TrainDecisionTreeParameters", features: "pd.DataFrame") -> Pipeline:
+def ridge(
+    parameters: "TrainRidgeParameters", features: "pd.DataFrame", task: Task = REGRESSION
+) -> Pipeline:
+    """Build a linear regression with an L2 penalty for the columns of a frame.
+
+    Parameters
+    ----------
+    parameters : TrainRidgeParameters
+    features : DataFrame of shape (n_samples, n_features)
+    task : {"classification", "regression"}
+
+    Returns
+    -------
+    Pipeline
+        Not fitted.
+
+    Raises
+    ------
+    DataError
+        If the task is a classification.
+    """
+    if task == CLASSIFICATION:
+        raise DataError(
+            "expected numbers to predict, found classes: train_ridge is for numbers. Train "
+            "train_lr, or load the data with -P task=regression."
+        )
+    columns = encoding.linear_columns(
+        features, scale=parameters.scale, max_categories=parameters.max_categories
+    )
+    return _pipeline(columns, Ridge(alpha=parameters.alpha, random_state=parameters.seed), task)
+
+
+def decision_tree(
+    parameters: "TrainDecisionTreeParameters",
+    features: "pd.DataFrame",
+    task: Task = CLASSIFICATION,
+) -> Pipeline:
     """Build a decision tree for the columns of a frame.
 
     Parameters
     ----------
     parameters : TrainDecisionTreeParameters
     features : DataFrame of shape (n_samples, n_features)
-        Only its column names and types are used.
+    task : {"classification", "regression"}
+        A regression reduces the squared error, whatever `criterion` says of classes.
 
     Returns
     -------
     Pipeline
         Not fitted.
     """
-    classifier = DecisionTreeClassifier(
-        criterion=parameters.criterion,
-        max_depth=parameters.max_depth,
-        min_samples_split=parameters.min_samples_split,
-        min_samples_leaf=parameters.min_samples_leaf,
-        ccp_alpha=parameters.ccp_alpha,
-        class_weight=parameters.class_weight,
-        random_state=parameters.seed,
-    )
-    return Pipeline([("columns", _columns(features, scale=False)), ("classifier", classifier)])
+    chosen: dict[str, Any] = {
+        "max_depth": parameters.max_depth,
+        "min_samples_split": parameters.min_samples_split,
+        "min_samples_leaf": parameters.min_samples_leaf,
+        "ccp_alpha": parameters.ccp_alpha,
+        "random_state": parameters.seed,
+    }
+    if task == REGRESSION:
+        _refuse_class_weight(parameters.class_weight)
+        tree: Any = DecisionTreeRegressor(**chosen)
+    else:
+        tree = DecisionTreeClassifier(
+            criterion=parameters.criterion, class_weight=parameters.class_weight, **chosen
+        )
+    columns = encoding.tree_columns(features, max_categories=parameters.max_categories)
+    return _pipeline(columns, tree, task)
+
+
+def random_forest(
+    parameters: "TrainForestParameters", features: "pd.DataFrame", task: Task = CLASSIFICATION
+) -> Pipeline:
+    """Build a random forest for the columns of a frame.
+
+    Parameters
+    ----------
+    parameters : TrainForestParameters
+    features : DataFrame of shape (n_samples, n_features)
+    task : {"classification", "regression"}
+
+    Returns
+    -------
+    Pipeline
+        Not fitted. It is fitted by one thread: threads would add up predictions in any order.
+    """
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    chosen: dict[str, Any] = {
+        "n_estimators": parameters.n_estimators,
+        "max_depth": parameters.max_depth,
+        "min_samples_leaf": parameters.min_samples_leaf,
+        "max_features": parameters.max_features,
+        "random_state": parameters.seed,
+        "n_jobs": 1,
+    }
+    if task == REGRESSION:
+        _refuse_class_weight(parameters.class_weight)
+        forest: Any = RandomForestRegressor(**chosen)
+    else:
+        forest = RandomForestClassifier(class_weight=parameters.class_weight, **chosen)
+    columns = encoding.tree_columns(features, max_categories=parameters.max_categories)
+    return _pipeline(columns, forest, task)
+
+
+def gradient_boosting(
+    parameters: "TrainGradientBoostingParameters",
+    features: "pd.DataFrame",
+    task: Task = CLASSIFICATION,
+) -> Pipeline:
+    """Build gradient boosting on histograms for the columns of a frame.
+
+    Parameters
+    ----------
+    parameters : TrainGradientBoostingParameters
+    features : DataFrame of shape (n_samples, n_features)
+    task : {"classification", "regression"}
+
+    Returns
+    -------
+    Pipeline
+        Not fitted. Every iteration is made: there is no early stop.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    chosen: dict[str, Any] = {
+        "learning_rate": parameters.learning_rate,
+        "max_iter": parameters.max_iter,
+        "max_leaf_nodes": parameters.max_leaf_nodes,
+        "min_samples_leaf": parameters.min_samples_leaf,
+        "l2_regularization": parameters.l2_regularization,
+        "early_stopping": False,
+        "random_state": parameters.seed,
+    }
+    if task == REGRESSION:
+        _refuse_class_weight(parameters.class_weight)
+        boosting: Any = HistGradientBoostingRegressor(**chosen)
+    else:
+        boosting = HistGradientBoostingClassifier(class_weight=parameters.class_weight, **chosen)
+    columns = encoding.dense_columns(features, max_categories=parameters.max_categories)
+    return _pipeline(columns, boosting, task)
+
+
+def baseline(
+    parameters: "TrainDummyParameters", features: "pd.DataFrame", task: Task = CLASSIFICATION
+) -> Pipeline:
+    """Build the model that every other should beat: it does not look at the features.
+
+    Parameters
+    ----------
+    parameters : TrainDummyParameters
+    features : DataFrame of shape (n_samples, n_features)
+    task : {"classification", "regression"}
+
+    Returns
+    -------
+    Pipeline
+        Not fitted. It predicts the most frequent class, with the frequencies as probabilities; or
+        the mean.
+    """
+    del parameters, features
+    if task == REGRESSION:
+        return Pipeline([("regressor", DummyRegressor())])
+    return Pipeline([("classifier", DummyClassifier())])
 
 
 def feature_names(model: Pipeline) -> list[str]:
-    """Return the names of the features that the classifier of a fitted pipeline gets."""
-    columns = model.named_steps["columns"]
-    names = [str(name) for name in columns.get_feature_names_out()]
-    if isinstance(columns, ColumnTransformer):
-        plain = [name.partition("__")[2] for name in names]
-        return plain if len(set(plain)) == len(plain) else names
-    return names
+    """Return the names of the features that the estimator of a fitted pipeline gets."""
+    return encoding.feature_names(model.named_steps["columns"])
 
 
-def _columns(features: "pd.DataFrame", *, scale: bool) -> Pipeline | ColumnTransformer:
-    """Standardise numbers (optional) and impute their mean; encode text as indicators.
+def _pipeline(columns: Any, estimator: Any, task: Task) -> Pipeline:
+    name = "regressor" if task == REGRESSION else "classifier"
+    return Pipeline([("columns", columns), (name, estimator)])
 
-    StandardScaler keeps missing values, so the imputer can change its output in place. It must not
-    change the frame itself.
-    """
-    numbers = list(features.select_dtypes("number").columns)
-    text = [name for name in features.columns if name not in numbers]
-    number_steps: list[tuple[str, Any]] = [("scale", StandardScaler())] if scale else []
-    number_steps.append(("impute", SimpleImputer(strategy="mean", copy=not scale)))
-    if not text:
-        return Pipeline(number_steps)  # a ColumnTransformer would make another copy of the table
-    text_steps: list[tuple[str, Any]] = [
-        ("impute", SimpleImputer(strategy="constant", fill_value="missing")),
-        ("encode", OneHotEncoder(handle_unknown="ignore", sparse_output=False)),
-    ]
-    groups = [("numbers", number_steps, numbers), ("text", text_steps, text)]
-    return ColumnTransformer(
-        [(name, Pipeline(steps), columns) for name, steps, columns in groups if columns]
-    )
+
+def _refuse_class_weight(class_weight: str | None) -> None:
+    if class_weight is not None:
+        raise DataError(
+            f"expected no class_weight for a regression, found {class_weight}: there are no "
+            "classes. Leave it out, or load the data with -P task=classification."
+        )

@@ -4,9 +4,9 @@ Tests compare MLproject and the README's tables with these models.
 """
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 
 from reprise.commands.parameters import AuditParameters, CompareParameters, ReproduceParameters
 from reprise.data import read_options
@@ -22,18 +22,46 @@ from reprise.runtime.fields import (
     Several,
 )
 from reprise.runtime.parameters import Parameters
+from steps.model_parameters import (
+    TrainDecisionTreeParameters,
+    TrainDummyParameters,
+    TrainForestParameters,
+    TrainGradientBoostingParameters,
+    TrainingParameters,
+    TrainLogisticRegressionParameters,
+    TrainRidgeParameters,
+)
+
+__all__ = [
+    "ENTRY_POINTS",
+    "TRAINING_STEPS",
+    "EvaluateParameters",
+    "LoadDataParameters",
+    "MainParameters",
+    "Metric",
+    "SweepParameters",
+    "TrainDecisionTreeParameters",
+    "TrainDummyParameters",
+    "TrainForestParameters",
+    "TrainGradientBoostingParameters",
+    "TrainLogisticRegressionParameters",
+    "TrainRidgeParameters",
+    "TrainingParameters",
+]
 
 
-def _none_or_two(folds: int) -> int:
-    if folds == 1:
-        raise ValueError
-    return folds
-
-
-Folds = Annotated[
-    int,
-    Field(ge=0, json_schema_extra={"expected": "0 (no cross-validation) or a whole number >= 2"}),
-    AfterValidator(_none_or_two),
+Metric = Literal[
+    "accuracy",
+    "balanced_accuracy",
+    "f1_macro",
+    "log_loss",
+    "roc_auc",
+    "mcc",
+    "r2",
+    "rmse",
+    "mae",
+    "median_ae",
+    "mape",
 ]
 
 
@@ -47,9 +75,6 @@ def _date(text: str) -> tuple[str, str | None]:
     return (found[1], found[2]) if found else (text, None)
 
 
-Metric = Literal["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc", "mcc"]
-
-
 class MainParameters(Parameters):
     """Run an experiment file: load the data, train every model of it, evaluate the best."""
 
@@ -57,6 +82,9 @@ class MainParameters(Parameters):
     locations: ClassVar[frozenset[str]] = frozenset({"params"})
 
     params: str = Field("params/iris.yaml", description="the experiment file")
+    baseline: bool = Field(
+        True, description="train train_dummy too, which every other model should beat"
+    )
     allow_untracked: AllowUntracked = None
 
 
@@ -160,6 +188,11 @@ class LoadDataParameters(Parameters):
     test_size: float = Field(
         0.33, gt=0, lt=1, description="fraction of the rows held out for evaluate"
     )
+    task: Literal["auto", "classification", "regression"] = Field(
+        "auto",
+        description="predict classes (classification) or numbers (regression); auto: numbers, if "
+        "the target has fractions or many different whole numbers",
+    )
     stratify: bool = Field(True, description="keep the proportion of the classes in both parts")
     seed: Seed = Field(2, description="seed of the split")
     strict: bool = Field(False, description="true: refuse a table that the report warns about")
@@ -199,69 +232,6 @@ class LoadDataParameters(Parameters):
         )
 
 
-class TrainingParameters(Parameters):
-    """The parameters of every training step."""
-
-    locations: ClassVar[frozenset[str]] = frozenset({"data"})
-
-    data: Address = Field(
-        "iris",
-        min_length=1,
-        description="a load_data run (its id, or `runs:/<id>`), or a source as load_data takes it",
-        json_schema_extra={
-            "expected": "a load_data run, a data set's name, a file, or a URI without credentials"
-        },
-    )
-
-
-class TrainLogisticRegressionParameters(TrainingParameters):
-    """Train a logistic regression on a stored split and log it as one run."""
-
-    entry_point: ClassVar[str] = "train_lr"
-
-    C: float = Field(1.0, gt=0, description="inverse of the regularisation strength")
-    l1_ratio: float = Field(
-        0.0, ge=0, le=1, description="0 is an L2 penalty, 1 is L1, between: elastic net"
-    )
-    max_iter: int = Field(100, ge=1, description="maximum number of iterations of the solver")
-    tol: float = Field(1e-4, gt=0, description="tolerance at which the solver stops")
-    class_weight: Literal["balanced"] | None = Field(
-        None,
-        description="balanced: weight classes by inverse frequency; empty: equal weights",
-        examples=["balanced"],
-    )
-    scale: bool = Field(True, description="standardise numeric columns first")
-    cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
-    seed: Seed = Field(0, description="seed of the folds and of the solver")
-    allow_large: AllowLarge = False
-    allow_untracked: AllowUntracked = None
-
-
-class TrainDecisionTreeParameters(TrainingParameters):
-    """Train a decision tree on a stored split and log it as one run."""
-
-    entry_point: ClassVar[str] = "train_dt"
-
-    criterion: Literal["gini", "entropy", "log_loss"] = Field(
-        "gini", description="quality of a split: gini, entropy or log_loss"
-    )
-    max_depth: int | None = Field(
-        None, ge=1, description="maximum depth of the tree; empty: unlimited", examples=[5]
-    )
-    min_samples_split: int = Field(2, ge=2, description="minimum rows of a node that is split")
-    min_samples_leaf: int = Field(1, ge=1, description="minimum rows of a leaf")
-    ccp_alpha: float = Field(0.0, ge=0, description="cost-complexity pruning; 0: none")
-    class_weight: Literal["balanced"] | None = Field(
-        None,
-        description="balanced: weight classes by inverse frequency; empty: equal weights",
-        examples=["balanced"],
-    )
-    cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
-    seed: Seed = Field(1, description="seed of the folds and of ties between splits")
-    allow_large: AllowLarge = False
-    allow_untracked: AllowUntracked = None
-
-
 class EvaluateParameters(Parameters):
     """Judge a trained model on the test split, and register it if it is good enough."""
 
@@ -275,15 +245,25 @@ class EvaluateParameters(Parameters):
         examples=[EXAMPLE_ID],
         json_schema_extra={"expected": "a run id (32 hex digits, also as `runs:/<id>`), or empty"},
     )
-    metric: Metric = Field(
-        "accuracy",
+    metric: Metric | None = Field(
+        None,
         description="the metric to judge by: accuracy, balanced_accuracy, f1_macro, log_loss, "
-        "roc_auc or mcc",
+        "roc_auc or mcc of classes; r2, rmse, mae, median_ae or mape of numbers; empty: accuracy, "
+        "or r2",
+        examples=["f1_macro"],
     )
     minimum: float = Field(
         0.0,
-        description="least acceptable `metric` of the test split (log_loss: greatest; 0: any)",
+        description="least acceptable `metric` of the test split (of log_loss and errors: the "
+        "greatest; 0: any)",
     )
+    bootstrap: int = Field(
+        200,
+        ge=0,
+        description="samples of the test split by which the 95 % interval of each metric is "
+        "estimated; 0: none",
+    )
+    seed: Seed = Field(0, description="seed of those samples, and of permuted columns")
     register_as: str | None = Field(
         None,
         pattern=r"^[^/:]+$",
@@ -301,7 +281,7 @@ class SweepParameters(Parameters):
     entry_point: ClassVar[str] = "sweep"
     locations: ClassVar[frozenset[str]] = frozenset({"grid", "workers", "scheduler", "confirm"})
 
-    step: str = Field("train_dt", description="the training step: train_lr or train_dt")
+    step: str = Field("train_dt", description="the training step, such as train_dt or train_rf")
     grid: str = Field("params/sweep_dt.yaml", description="the grid file")
     strategy: Literal["grid", "random"] = Field(
         "grid", description="grid: every combination; random: `samples` of them"
@@ -338,6 +318,10 @@ ENTRY_POINTS: dict[str, type[Parameters]] = {
         LoadDataParameters,
         TrainLogisticRegressionParameters,
         TrainDecisionTreeParameters,
+        TrainRidgeParameters,
+        TrainForestParameters,
+        TrainGradientBoostingParameters,
+        TrainDummyParameters,
         EvaluateParameters,
         SweepParameters,
         ReproduceParameters,

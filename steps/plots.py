@@ -16,7 +16,7 @@ from steps.canvas import (
     color_bar,
     legend,
     name_classes,
-    short,
+    short_names,
     spread,
     style,
 )
@@ -68,9 +68,10 @@ def confusion_matrix(y_true: Labels, y_pred: Labels, classes: Labels) -> Figure:
     image = axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     if n <= _MOST_COUNTED:
         _write_counts(axes, counts, fractions, cell=72 * side / n)
-    name_classes(axes, classes, side)
+    names = short_names(classes)
+    name_classes(axes, names, side)
     rows = spread(n, side)
-    axes.set_yticks(rows, [short(classes[row]) for row in rows])
+    axes.set_yticks(rows, [names[row] for row in rows])
     axes.set(xlabel="Predicted class", ylabel="True class")
     axes.set_title(f"Confusion matrix: {np.trace(counts)} of {counts.sum()} right")
     color_bar(image, axes, "Fraction of the true class")
@@ -236,6 +237,7 @@ def _draw_curves(axes: Axes, curves: dict[int, Curve], classes: Labels, area: st
     Of the others, a limited number is drawn, evenly from good to bad.
     """
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
+    names = short_names(classes)
     if not curves:
         text = "Not defined: every sample is of one class"
         axes.text(0.5, 0.8, text, ha="center", color=MUTED)
@@ -252,7 +254,7 @@ def _draw_curves(axes: Axes, curves: dict[int, Curve], classes: Labels, area: st
         styles = {p: style(p) for p in sorted(ranked)}
     for position, (color, linestyle) in styles.items():
         x, y, value = curves[position]
-        label = f"{value:.3f}  {short(classes[position])}"
+        label = f"{value:.3f}  {names[position]}"
         axes.plot(x, y, color=color, linestyle=linestyle, linewidth=1.5, label=label)
     if len(curves) > 1:
         _draw_mean(axes, list(curves.values()))
@@ -262,8 +264,8 @@ def _draw_curves(axes: Axes, curves: dict[int, Curve], classes: Labels, area: st
         axes.plot([], [], color="#BBBBBB", linewidth=0.7, label=label)
     absent = [] if len(classes) == _BINARY else sorted(set(range(len(classes))) - set(curves))
     if absent:
-        names = short(classes[absent[0]]) if len(absent) == 1 else f"{len(absent)} classes"
-        axes.plot([], [], linestyle="none", label=f"not in the data: {names}")
+        which = names[absent[0]] if len(absent) == 1 else f"{len(absent)} classes"
+        axes.plot([], [], linestyle="none", label=f"not in the data: {which}")
     legend(axes, title=area)
 
 
@@ -284,14 +286,15 @@ def _forecasts(
     if len(classes) > _MOST_CALIBRATED:
         top = probabilities.argmax(axis=1)
         return [Forecast("the predicted class", probabilities.max(axis=1), true == top)]
-    first = 1 if len(classes) == _BINARY else 0
+    first, names = 1 if len(classes) == _BINARY else 0, short_names(classes)
     return [
-        Forecast(short(classes[position]), probabilities[:, position], true == position)
+        Forecast(names[position], probabilities[:, position], true == position)
         for position in range(first, len(classes))
     ]
 
 
 def _subject(curve: str, classes: Labels) -> str:
     if len(classes) == _BINARY:
-        return f"{curve} of {short(classes[1])}\n(against {short(classes[0])})"
+        other, positive = short_names(classes)
+        return f"{curve} of {positive}\n(against {other})"
     return f"{curve} of each class against the rest"

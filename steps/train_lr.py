@@ -5,7 +5,7 @@ import skops.io  # noqa: F401 - first, as it searches all modules loaded so far:
 from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
 from steps import models
-from steps.parameters import TrainLogisticRegressionParameters
+from steps.model_parameters import TrainLogisticRegressionParameters
 from steps.training import train
 
 

@@ -1,13 +1,14 @@
-"""The common part of both training steps: fit on the training part, cross-validate, log."""
+"""The common part of all training steps: fit on the training part, cross-validate, log."""
 
 from typing import TYPE_CHECKING, Any
 
+from reprise.console import warn
 from reprise.data import parquet_files, splits
 from reprise.models.model_store import log_model
 from reprise.runtime import summary
 from reprise.runtime.recorder import RunRecorder
 from reprise.visible import option
-from steps import dataset, metrics
+from steps import dataset, memory_needs, metrics, number_metrics, source_types, tasks, validation
 from steps.load_data import ensure_loaded
 
 if TYPE_CHECKING:
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
-    from steps.parameters import TrainDecisionTreeParameters, TrainLogisticRegressionParameters
+    from steps.model_parameters import AnyTraining
 
 _EXAMPLE_ROWS = 5
 
 
 def train(
-    parameters: "TrainLogisticRegressionParameters | TrainDecisionTreeParameters",
+    parameters: "AnyTraining",
     run: RunRecorder,
     *,
-    build: "Callable[[Any, pd.DataFrame], Pipeline]",
+    build: "Callable[[Any, pd.DataFrame, tasks.Task], Pipeline]",
 ) -> None:
     """Fit a pipeline on the training part of a stored split, and log it as one run.
 
@@ -35,23 +36,39 @@ def train(
         Parameters of the step: the data, the folds, the seed, and those of `build`.
     run : RunRecorder
     build : callable
-        Makes the pipeline from the parameters and a frame of shape (n_samples, n_features).
+        Makes the pipeline from the parameters, a frame of shape (n_samples, n_features), and the
+        task.
+
+    Raises
+    ------
+    DataError
+        If the step is for the other task, or needs more memory than the machine has free.
     """
     load_run_id = ensure_loaded(parameters.data, run, allow_large=parameters.allow_large)
-    X, y = dataset.features_and_labels(
-        splits.read(run, load_run_id, splits.TRAIN, allow_large=parameters.allow_large)
-    )
+    table = splits.read(run, load_run_id, splits.TRAIN, allow_large=parameters.allow_large)
+    (X, y), as_read = dataset.features_and_labels(table), source_types.as_read(table)
+    del table
     parquet_files.give_memory_back()
-    model = build(parameters, X)
+    task = tasks.of_labels(y)
+    model = build(parameters, X, task)
+    memory_needs.refuse_excess(model, X, y)
     if parameters.cv:
+        if rare := validation.rare_classes(y, parameters.cv):
+            warn(rare)
         run.log_metrics(
-            metrics.cross_validate(model, X, y, folds=parameters.cv, seed=parameters.seed)
+            validation.cross_validate(model, X, y, folds=parameters.cv, seed=parameters.seed)
         )
     model.fit(X, y)
-    labels, probabilities = model.predict(X), model.predict_proba(X)
-    log_model(run, model, X.head(_EXAMPLE_ROWS))
-    run.log_predictions(labels, probabilities)
-    scores = metrics.score(y, labels, probabilities, model.classes_)
+    example = source_types.example(X.head(_EXAMPLE_ROWS), as_read)
+    log_model(run, model, example, column_types=as_read)
+    if task == tasks.REGRESSION:
+        values = model.predict(X)
+        run.log_predictions(values)
+        scores = number_metrics.score(y, values)
+    else:
+        labels, probabilities = model.predict(X), model.predict_proba(X)
+        run.log_predictions(labels, probabilities)
+        scores = metrics.score(y, labels, probabilities, model.classes_)
     run.log_metrics({f"train_{name}": value for name, value in scores.items()})
     summary.done(
         run,

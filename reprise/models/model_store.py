@@ -3,7 +3,7 @@
 import contextlib
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,13 +46,29 @@ _DAMAGED = (
 _REQUIREMENTS = ("scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 
 
-def log_model(run: "RunRecorder", model: Any, example: "pd.DataFrame") -> str:
+def log_model(
+    run: "RunRecorder",
+    model: Any,
+    example: "pd.DataFrame",
+    *,
+    column_types: "Mapping[str, str] | None" = None,
+) -> str:
     """Log a fitted estimator with its signature, an example, and explicit requirements.
 
     If the run keeps no model, only the model's digest is recorded, to verify the model of a replay.
 
     MLflow's `log_model` would also request the history of every metric and score the example in a
     new server. This function makes the same public calls without those.
+
+    Parameters
+    ----------
+    run : RunRecorder
+    model : estimator
+        Fitted.
+    example : DataFrame of shape (n_samples, n_features)
+        Rows that it can predict from.
+    column_types : mapping of str to str, optional
+        MLflow's types of columns of which the example does not show them, such as "long" or "any".
 
     Returns
     -------
@@ -79,7 +95,7 @@ def log_model(run: "RunRecorder", model: Any, example: "pd.DataFrame") -> str:
             mlflow_model=Model(run_id=run.run_id),
             serialization_format="skops",
             skops_trusted_types=list(TRUSTED_TYPES),
-            signature=_signature(model, example),
+            signature=_signature(model, example, column_types or {}),
             input_example=example,
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
         )
@@ -163,14 +179,26 @@ def _requirements_are_right() -> Iterator[None]:
         environment.warn_dependency_requirement_mismatches = check
 
 
-def _signature(model: Any, example: "pd.DataFrame") -> "ModelSignature":
+def _signature(
+    model: Any, example: "pd.DataFrame", column_types: "Mapping[str, str]"
+) -> "ModelSignature":
     """Infer the input of a model; a column of text stays text if all its values are missing."""
     from mlflow.models import infer_signature
+    from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
 
-    typed = example.copy()
+    named = example.columns.intersection(list(column_types))
+    typed = example.assign(**dict.fromkeys(named, 0.0))
     unknown = [n for n in typed if typed[n].dtype.kind == "O" and typed[n].isna().all()]
     typed.loc[typed.index[:1], unknown] = ""
-    return infer_signature(typed, model.predict(example))
+    signature = infer_signature(typed, model.predict(example))
+    columns = [
+        ColSpec(AnyType() if kind == "any" else DataType[kind], name)
+        if (kind := column_types.get(name))
+        else column
+        for name, column in zip(example.columns, signature.inputs.inputs, strict=True)
+    ]
+    signature.inputs = Schema(columns)
+    return signature
 
 
 def model_id_of(run_id: str) -> str:
@@ -217,19 +245,20 @@ def load_model(run_id: str, *, recorded: str | None) -> Any:
     return model
 
 
-def predict(model: Any, features: "pd.DataFrame") -> "tuple[np.ndarray, np.ndarray]":
+def predict(model: Any, features: "pd.DataFrame") -> "tuple[np.ndarray, np.ndarray | None]":
     """Predict with a model from others.
 
     Parameters
     ----------
     model : estimator
-        A classifier.
+        A classifier, or a regressor.
     features : DataFrame of shape (n_samples, n_features)
 
     Returns
     -------
-    labels : ndarray of shape (n_samples,)
-    probabilities : ndarray of shape (n_samples, n_classes)
+    predicted : ndarray of shape (n_samples,)
+    probabilities : ndarray of shape (n_samples, n_classes), or None
+        None of a regressor.
 
     Raises
     ------
@@ -237,7 +266,8 @@ def predict(model: Any, features: "pd.DataFrame") -> "tuple[np.ndarray, np.ndarr
         If the model cannot predict: its parts do not match each other or the data.
     """
     try:
-        return model.predict(features), model.predict_proba(features)
+        is_classifier = hasattr(model, "classes_")
+        return model.predict(features), model.predict_proba(features) if is_classifier else None
     except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise ModelError(
             f"expected a model that predicts from {features.shape[1]} columns, found one that "

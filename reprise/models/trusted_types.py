@@ -1,8 +1,12 @@
 """Types that a model file may hold, in addition to those that skops trusts itself.
 
 Each was reviewed: it holds numbers, arrays or other trusted objects, and runs no code of the file.
-Not in the list: functions, and types that call a function that the file names, such as
-`PyFuncDistance64` and `_Scorer`. skops trusts scikit-learn's estimators already.
+Not in the list: types that call a function that the file names, such as `PyFuncDistance64` and
+`_Scorer`. skops trusts scikit-learn's estimators already.
+
+A `FunctionTransformer` calls a function with arguments of the file. The only functions are those
+that turn a column of dates into numbers. Each returns its input as an array or as times, and takes
+no argument that is a function, a path or code.
 """
 
 _METRICS = (
@@ -27,6 +31,7 @@ _KERNELS = tuple(
         *("Matern", "Product", "RationalQuadratic", "RBF", "Sum", "WhiteKernel"),
     )
 )
+_DATES = ("pandas.to_datetime", "numpy.reshape", "sklearn.utils.validation.check_array")
 TRUSTED_TYPES = (
     "numpy.dtype",
     "scipy.sparse._csr.csr_matrix",
@@ -41,6 +46,7 @@ TRUSTED_TYPES = (
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
+    *_DATES,
     *_DISTANCES,
     *_NEIGHBOURS,
     *_KERNELS,

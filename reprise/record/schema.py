@@ -131,7 +131,7 @@ class Outputs(_Frozen):
 
     metrics: dict[str, float]
     model: str | None = None  # digest of the fitted arrays
-    predictions: dict[str, str] = {}  # digests of "labels" and "probabilities"
+    predictions: dict[str, str] = {}  # digests of "labels" and "probabilities", or "values"
     artifacts: dict[str, str] = {}  # digests of content, by name
     parameters: dict[str, str] = {}  # that the process has logged itself
     histories: dict[str, str] = {}  # digests of the points of each metric

@@ -207,9 +207,8 @@ def _tolerable(difference: Difference, tolerance: float) -> bool:
     if isinstance(a, float) and isinstance(b, float):
         return math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
     on_both_sides = a is not None and b is not None
-    floats = difference.kind in ("model", "history") or (difference.kind, difference.name) == (
-        "predictions",
-        "probabilities",
+    floats = difference.kind in ("model", "history") or (
+        difference.kind == "predictions" and difference.name in ("probabilities", "values")
     )
     return on_both_sides and floats  # digests of floats: the metrics show their differences
 

@@ -169,19 +169,15 @@ class RunRecorder:
         self.write_record()
 
     def log_predictions(
-        self, labels: "np.ndarray[Any, Any]", probabilities: "np.ndarray[Any, Any]"
+        self,
+        predicted: "np.ndarray[Any, Any]",
+        probabilities: "np.ndarray[Any, Any] | None" = None,
     ) -> None:
-        """Put the digests of predictions on the record.
-
-        Parameters
-        ----------
-        labels : ndarray of shape (n_samples,)
-        probabilities : ndarray of shape (n_samples, n_classes)
-        """
-        self._digests["predictions"] = {
-            "labels": sha256_array(labels),
-            "probabilities": sha256_array(probabilities),
-        }
+        """Record the digests of labels (n,) and probabilities (n, classes), or of numbers (n,)."""
+        parts = {"values": predicted}
+        if probabilities is not None:
+            parts = {"labels": predicted, "probabilities": probabilities}
+        self._digests["predictions"] = {n: sha256_array(values) for n, values in parts.items()}
 
     def log_model_digest(self, digest: str, *, is_logged: bool) -> None:
         """Put a model's digest on the record, and link metrics to the model, if it is logged."""

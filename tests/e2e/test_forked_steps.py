@@ -27,7 +27,7 @@ CALLS = {
     "evaluate": ("evaluate", {"run_id": "{train_dt}", "register_as": "{name}"}),
     "compare": ("compare", {"run_id": "{train_lr}", "other": "{train_dt}"}),
     "reproduce": ("reproduce", {"run_id": "{train_dt}"}),
-    "main": ("main", {"params": "params/both_ways.json"}),
+    "main": ("main", {"params": "params/both_ways.json", "baseline": "false"}),
     "sweep": ("sweep", {"grid": "params/both_ways.yaml", "workers": "1"}),
     "audit": ("audit", {"experiment": "{name}"}),
     "a refusal": ("train_dt", {"max_depth": "banana"}),

@@ -7,7 +7,8 @@ from driving import at_once, unquoted
 
 ENTRY_POINT = "mlflow.project.entryPoint"
 DEPTHS = ["2", "3"]
-STEPS = ["load_data", "train_lr", "train_lr", "train_dt", "train_dt", "evaluate"]
+TRAININGS = ["train_lr", "train_lr", "train_dt", "train_dt", "train_dummy"]
+STEPS = ["load_data", *TRAININGS, "evaluate"]
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +47,9 @@ def next_commands(stdout):
     return [line for line in lines if not line.startswith("#")]
 
 
-def test_main_and_its_six_nested_runs_finish(clone, main, children):
+def test_main_and_its_seven_nested_runs_finish(clone, main, children):
     assert clone.status(main.run_id) == "FINISHED"
-    assert [run.info.status for run in children] == ["FINISHED"] * 6
+    assert [run.info.status for run in children] == ["FINISHED"] * 7
 
 
 def test_the_nested_runs_are_load_data_the_trainings_and_evaluate(children):
@@ -57,7 +58,7 @@ def test_the_nested_runs_are_load_data_the_trainings_and_evaluate(children):
     assert children[-1].data.tags[ENTRY_POINT] == "evaluate"
 
 
-def test_the_trainings_are_the_grid_of_the_experiment_file(trainings):
+def test_the_trainings_are_the_grid_of_the_experiment_file_and_the_baseline(trainings):
     points = {
         (run.data.tags[ENTRY_POINT], run.data.params.get("C"), run.data.params.get("max_depth"))
         for run in trainings
@@ -68,6 +69,7 @@ def test_the_trainings_are_the_grid_of_the_experiment_file(trainings):
         ("train_lr", "1.0", None),
         ("train_dt", None, "2"),
         ("train_dt", None, "3"),
+        ("train_dummy", None, None),
     }
 
 
@@ -140,7 +142,7 @@ def test_every_training_puts_model_and_predictions_on_the_record(clone, training
         assert run.data.tags["reprise.model_digest"] == outputs["model"]
         assert {"cv_accuracy_mean", "cv_accuracy_std", "train_accuracy"} <= set(outputs["metrics"])
 
-    assert len(models) == 4
+    assert len(models) == 5
 
 
 def test_records_tell_nothing_of_where_or_when_they_were_made(clone, main, children):
@@ -176,7 +178,7 @@ def test_the_leaderboard_names_its_columns_in_full(main):
 
 def test_the_leaderboard_begins_with_the_best(main, trainings):
     scores = {run.info.run_id: run.data.metrics["cv_accuracy_mean"] for run in trainings}
-    shown = [found for found in re.findall(r"[0-9a-f]{32}", main.stdout) if found in scores][:4]
+    shown = [found for found in re.findall(r"[0-9a-f]{32}", main.stdout) if found in scores][:5]
 
     assert [scores[run_id] for run_id in shown] == sorted(scores.values(), reverse=True)
 

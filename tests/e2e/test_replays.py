@@ -103,7 +103,7 @@ def made_in(clone, entry_point, dataset):
     """Run an entry point in a clone, and return the run's id."""
     words = {"data": dataset, "cv": 2}
     if entry_point == "main":
-        words = {"params": PARAMS[dataset]}
+        words = {"params": PARAMS[dataset], "baseline": "false"}
     elif entry_point == "load_data":
         words = {"source": dataset}
     elif entry_point == "evaluate":

@@ -174,7 +174,7 @@ def made(team, new_origin, repository, source, package, stored, tmp_path_factory
         made.runs[name] = done.run_id
 
     def of_the_author():
-        done = author.step("main", params=folder / "grid.yaml")
+        done = author.step("main", params=folder / "grid.yaml", baseline="false")
         keep("main", done)
         for child in team.children(done.run_id)[1:]:
             made.runs[f"tree {child.data.params['max_depth']}"] = child.info.run_id

@@ -8,7 +8,7 @@ from deploy.dev.processes import free_port
 
 GOOD = "data: iris\nparams: {max_depth: [1, 2]}\n"
 WRONG = {
-    "unknown step": (GOOD, {"step": "train_df"}, ["'train_df'", "did you mean train_dt?"]),
+    "unknown step": (GOOD, {"step": "train_dx"}, ["'train_dx'", "did you mean train_dt?"]),
     "step that trains nothing": (GOOD, {"step": "evaluate"}, ["train_lr, train_dt", "'evaluate'"]),
     "unknown parameter": ("params: {max_dept: 1}\n", {}, ["did you mean 'max_depth'?"]),
     "values out of bounds": (

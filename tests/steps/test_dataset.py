@@ -260,7 +260,7 @@ class TestTarget:
             (["a", "b", None, None], ["found 2 of 4 missing", "first in row 3"]),
             ([1.0, np.nan, 2.0, 1.0], ["found 1 of 4 missing", "first in row 2"]),
             (pa.nulls(4), ["found 4 of 4 missing", "first in row 1"]),
-            ([1.5, 2.5, 1.5, 1.0], ["found 2 distinct fractional", "This is a classification"]),
+            ([1.5, 2.5, 1.5, 1.0], ["found 2 distinct fractional", "Use -P task=regression"]),
             ([Decimal("1.5"), Decimal(2), 3, 4], ["found 1 distinct fractional"]),
             ([1.0, np.inf, 2.0, 3.0], ["'y', found 1 infinite"]),
             ([1e300, 1.0, 2.0, 3.0], ["64-bit", "found 1e+300"]),
@@ -391,6 +391,7 @@ class TestProfile:
 
         assert found == {
             "target": "y",
+            "task": "classification",
             "rows": 4,
             "classes": {"a": 1, "b": 3},
             "columns": [

@@ -106,6 +106,8 @@ class TestMinimum:
             ("accuracy", 0.7999999, "expected a test accuracy of at least 0.8, found 0.8 "),
             ("mcc", 0.5, "expected a test mcc of at least 0.8, found 0.5 for run r1."),
             ("log_loss", 0.9, "expected a test log_loss of at most 0.8, found 0.9 for run r1."),
+            ("rmse", 0.9, "expected a test rmse of at most 0.8, found 0.9 for run r1."),
+            ("r2", 0.7, "expected a test r2 of at least 0.8, found 0.7 for run r1."),
         ],
     )
     def test_refuses_a_worse_model_in_one_line(self, metric, score, line):
@@ -135,13 +137,37 @@ class TestMinimum:
         with pytest.raises(BelowMinimumError, match="expected roc_auc of the test part"):
             check_minimum({"accuracy": 1.0}, EvaluateParameters(metric="roc_auc"), "1")
 
+    @pytest.mark.parametrize(
+        ("metric", "scores", "words"),
+        [
+            ("accuracy", {"r2": 1.0, "rmse": 0.1}, "accuracy is for classes.*one of r2, rmse,"),
+            ("rmse", {"accuracy": 1.0}, "rmse is for numbers.*one of accuracy,"),
+            ("mape", {"rmse": 1.0}, "mape for ones other than 0.*one of rmse,"),
+        ],
+    )
+    def test_names_the_metrics_of_the_task_if_the_chosen_one_is_not_among_them(
+        self, metric, scores, words
+    ):
+        with pytest.raises(BelowMinimumError, match=words):
+            check_minimum(scores, EvaluateParameters(metric=metric), "1")
+
+    @pytest.mark.parametrize(
+        ("scores", "metric"), [({"accuracy": 0.9}, "accuracy"), ({"rmse": 1.0, "r2": 0.9}, "r2")]
+    )
+    def test_is_of_accuracy_or_of_r2_if_no_metric_is_named(self, scores, metric):
+        assert check_minimum(scores, EvaluateParameters(minimum=0.8), "1") == metric
+        with pytest.raises(BelowMinimumError, match=f"test {metric} of at least 0.95"):
+            check_minimum(scores, EvaluateParameters(minimum=0.95), "1")
+
 
 def test_the_metrics_of_the_parameters_are_those_that_are_computed():
     assert get_args(Metric) == tuple(GREATER_IS_BETTER)
 
 
 def test_the_training_steps_are_those_that_take_data():
-    assert tuple(evaluate.TRAINING_STEPS) == ("train_lr", "train_dt")
+    assert tuple(evaluate.TRAINING_STEPS) == (
+        *("train_lr", "train_dt", "train_ridge", "train_rf", "train_gb", "train_dummy"),
+    )
 
 
 class TestJudge:
@@ -175,9 +201,9 @@ class TestJudge:
         assert recorded[0].sha256 == tracking.read_record(training).outputs.model
         assert recorded[1].uri == f"runs:/{loaded}/data/test.parquet"
         assert test_digest == recorded[1].sha256
-        assert len(judged.truth) == len(judged.labels) == 50
+        assert len(judged.truth) == len(judged.predicted) == 50
         assert judged.probabilities.shape == (50, 3)
-        assert (judged.truth == judged.labels).mean() > 0.9
+        assert (judged.truth == judged.predicted).mean() > 0.9
 
     def test_refuses_a_run_that_trained_nothing(self, recording, trained):
         loaded, _ = trained
@@ -186,7 +212,7 @@ class TestJudge:
             evaluate.judge(loaded, run)
 
         assert f"found run {loaded} (load_data)" in str(refused.value)
-        assert "train_lr or train_dt" in str(refused.value)
+        assert "train_lr or train_dt or train_ridge" in str(refused.value)
 
 
 class TestExplain:

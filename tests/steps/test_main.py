@@ -13,6 +13,7 @@ from steps.parameters import (
     LoadDataParameters,
     MainParameters,
     TrainDecisionTreeParameters,
+    TrainDummyParameters,
     TrainLogisticRegressionParameters,
 )
 
@@ -76,6 +77,31 @@ class TestPlanned:
         assert planned(file)[2] is None
 
 
+class TestBaseline:
+    def test_is_trained_after_the_steps_of_the_file_and_validated_as_they_are(self, tmp_path):
+        text = (
+            "steps: [{step: train_dt, parameters: {cv: 3}}, {step: train_lr, parameters: {cv: 0}}]"
+        )
+
+        _, trainings, _ = planned(read(tmp_path, text), baseline=True)
+
+        assert trainings[2:] == [TrainDummyParameters(cv=3)]
+
+    def test_is_not_validated_if_nothing_is_so_that_it_is_not_the_best_for_that(self, tmp_path):
+        text = "steps: [{step: train_dt, parameters: {cv: 0}}]"
+
+        _, trainings, _ = planned(read(tmp_path, text), baseline=True)
+
+        assert trainings[1:] == [TrainDummyParameters(cv=0)]
+
+    def test_is_trained_once_if_the_file_has_it(self, tmp_path):
+        text = "steps: [{step: train_dummy, parameters: {seed: 4}}, {step: train_dt}]"
+
+        _, trainings, _ = planned(read(tmp_path, text), baseline=True)
+
+        assert trainings == [TrainDummyParameters(seed=4), TrainDecisionTreeParameters()]
+
+
 WRONG = {
     "data inside a step": (
         "steps: [{step: train_dt, parameters: {data: wine}}]",
@@ -83,14 +109,17 @@ WRONG = {
         "expected the data once, under data:; found it in train_dt too.",
     ),
     "an unknown step": (
-        "steps: [{step: train_lr}, {step: train_df}]",
+        "steps: [{step: train_lr}, {step: train_dx}]",
         ExperimentFileError,
-        "found 'train_df'; did you mean train_dt?",
+        "found 'train_dx'; did you mean train_dt?",
     ),
     "a step that trains nothing": (
         "steps: [{step: load_data}]",
         ExperimentFileError,
-        "expected a step out of train_lr, train_dt; found 'load_data'",
+        (
+            "expected a step out of train_lr, train_dt, train_ridge, train_rf, train_gb, "
+            "train_dummy; found 'load_data'"
+        ),
     ),
     "a wrong value at the end of a grid": (
         "steps: [{step: train_dt, parameters: {max_depth: [1, 2, deep]}}]",

@@ -6,17 +6,19 @@ import sys
 import warnings
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_score
-from sklearn.tree import DecisionTreeClassifier
 
 from reprise.errors import DataError
-from steps.metrics import GREATER_IS_BETTER, class_positions, cross_validate, score, score_by_class
+from steps.metrics import (
+    CLASS_METRICS,
+    GREATER_IS_BETTER,
+    class_positions,
+    score,
+    score_by_class,
+)
 
 
 @pytest.fixture
@@ -28,14 +30,6 @@ def three_classes():
     probabilities = random.dirichlet([1, 1, 1], 60) + 0.4 * (y_true[:, None] == classes)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     return y_true, classes[probabilities.argmax(axis=1)], probabilities, classes
-
-
-@pytest.fixture
-def frame():
-    """40 rows of 2 features; the first feature separates most rows of the 2 classes."""
-    random = np.random.default_rng(1)
-    y = np.repeat([0, 1], 20)
-    return pd.DataFrame({"a": y + random.normal(0, 0.6, 40), "b": random.normal(size=40)}), y
 
 
 def test_headline_metrics_have_the_values_worked_out_by_hand():
@@ -80,13 +74,15 @@ def test_values_are_plain_floats_in_the_order_of_the_one_list(three_classes):
 
     scores = score(y_true, y_pred, probabilities, classes)
 
-    assert list(scores) == list(GREATER_IS_BETTER)
+    assert list(scores) == list(CLASS_METRICS)
     by_class = score_by_class(y_true, y_pred, classes)
     assert {type(value) for value in (scores | by_class).values()} == {float}
 
 
-def test_only_of_log_loss_is_less_better():
-    assert [name for name, greater in GREATER_IS_BETTER.items() if not greater] == ["log_loss"]
+def test_of_a_loss_and_of_errors_is_less_better():
+    less = [name for name, greater in GREATER_IS_BETTER.items() if not greater]
+
+    assert less == ["log_loss", "rmse", "mae", "median_ae", "mape"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +134,7 @@ def test_the_area_is_left_out_where_the_truth_holds_one_class(classes):
 
     scores = score(["a", "a"], ["a", "b"], probabilities, classes)
 
-    assert set(GREATER_IS_BETTER) - set(scores) == {"roc_auc"}
+    assert set(CLASS_METRICS) - set(scores) == {"roc_auc"}
     assert scores["mcc"] == 0.0
     assert scores["accuracy"] == scores["balanced_accuracy"] == 0.5
 
@@ -252,99 +248,6 @@ def test_mlflow_accepts_the_name_of_any_class(classes):
         _validate_metric_name(name)
         _validate_length_limit("Metric name", 250, name)
     assert list(scores) == list(score_by_class(classes, classes, classes))
-
-
-def test_cross_validation_agrees_with_scikit_learn(frame):
-    X, y = frame
-    model = LogisticRegression()
-
-    summary = cross_validate(model, X, y, folds=4, seed=3)
-
-    folds = StratifiedKFold(4, shuffle=True, random_state=3)
-    for name, scoring, sign in [
-        ("accuracy", "accuracy", 1),
-        ("log_loss", "neg_log_loss", -1),
-        ("roc_auc", "roc_auc", 1),
-        ("mcc", "matthews_corrcoef", 1),
-    ]:
-        values = sign * cross_val_score(model, X, y, cv=folds, scoring=scoring)
-        assert summary[f"cv_{name}_mean"] == pytest.approx(values.mean(), rel=1e-12)
-        assert summary[f"cv_{name}_std"] == pytest.approx(values.std(ddof=0), rel=1e-12)
-        assert values.std() > 0
-
-
-def test_cross_validation_gives_a_mean_and_a_deviation_of_each_headline_metric(frame):
-    X, y = frame
-
-    summary = cross_validate(DecisionTreeClassifier(random_state=0), X, y, folds=2, seed=0)
-
-    assert list(summary) == [
-        f"cv_{name}_{part}" for name in GREATER_IS_BETTER for part in ("mean", "std")
-    ]
-    assert {type(value) for value in summary.values()} == {float}
-
-
-def test_cross_validation_depends_on_the_seed_alone(frame):
-    X, y = frame
-    model = LogisticRegression()
-
-    first, again, other = (cross_validate(model, X, y, folds=5, seed=s) for s in (1, 1, 2))
-
-    assert first == again
-    assert first != other
-    assert not hasattr(model, "coef_")
-
-
-@pytest.mark.parametrize("labels", [["x", "y"], [False, True]])
-def test_cross_validation_takes_str_and_bool_labels(frame, labels):
-    X, y = frame
-    named = np.array(labels, dtype=object if labels[0] == "x" else bool)[y]
-
-    summary = cross_validate(LogisticRegression(), X, named, folds=3, seed=0)
-
-    assert summary == cross_validate(LogisticRegression(), X, y, folds=3, seed=0)
-
-
-def test_a_metric_undefined_in_a_fold_is_left_out():
-    X, y = pd.DataFrame({"a": range(6)}), np.array(["only"] * 6, dtype=object)
-
-    summary = cross_validate(DecisionTreeClassifier(), X, y, folds=3, seed=0)
-
-    assert summary["cv_accuracy_mean"] == 1.0
-    assert not {"cv_roc_auc_mean", "cv_roc_auc_std", "cv_log_loss_mean"} & set(summary)
-
-
-def test_a_fit_that_fails_in_one_fold_is_not_scored_as_nan(frame):
-    class Fragile(LogisticRegression):
-        def fit(self, X, y):
-            if 0 in X.index:
-                raise ValueError("cannot be fitted")
-            return super().fit(X, y)
-
-    X, y = frame
-
-    with pytest.raises(ValueError, match="cannot be fitted"):
-        cross_validate(Fragile(), X, y, folds=2, seed=0)
-
-
-@pytest.mark.parametrize(
-    ("count", "found", "cure"),
-    [(3, "'rare' has 3 rows", r"-P cv=3 or cv=0$"), (1, "'rare' has 1 row ", r"-P cv=0 \(no")],
-)
-def test_a_class_with_fewer_rows_than_folds_is_named_with_what_to_do(count, found, cure):
-    y = np.array(["common"] * 9 + ["rare"] * count + ["scarce"] * 4, dtype=object)
-    X = pd.DataFrame({"a": range(len(y))})
-
-    with pytest.raises(DataError, match=f"{found}.*at least 5 of each.*{cure}") as raised:
-        cross_validate(DecisionTreeClassifier(), X, y, folds=5, seed=0)
-
-    assert "\n" not in str(raised.value)
-
-
-def test_as_many_rows_as_folds_are_enough():
-    X, y = pd.DataFrame({"a": range(6)}), np.array([0, 0, 0, 1, 1, 1])
-
-    assert cross_validate(DecisionTreeClassifier(), X, y, folds=3, seed=0)
 
 
 @pytest.mark.parametrize("module", ["steps.metrics", "steps.plots"])

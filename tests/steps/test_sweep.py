@@ -108,13 +108,16 @@ class TestPlanned:
 WRONG = {
     "a step that is not there": (
         "params: {max_depth: 1}",
-        {"step": "train_df"},
-        "found 'train_df'; did you mean train_dt?",
+        {"step": "train_dx"},
+        "found 'train_dx'; did you mean train_dt?",
     ),
     "a step that trains nothing": (
         "params: {source: iris}",
         {"step": "load_data"},
-        "expected a step out of train_lr, train_dt; found 'load_data'",
+        (
+            "expected a step out of train_lr, train_dt, train_ridge, train_rf, train_gb, "
+            "train_dummy; found 'load_data'"
+        ),
     ),
     "a parameter that is not there": (
         "params: {max_dept: [1, 2]}",
