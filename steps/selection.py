@@ -160,7 +160,8 @@ def with_labels(table: pa.Table, target: str, notices: list[Notice]) -> pa.Table
         Notice(
             target,
             f"{count:,} of {table.num_rows:,} rows have no label, and are left out",
-            "To be warned by a refusal instead, do without -P drop_missing_labels=true.",
+            "To have them refused instead, do without -P drop_missing_labels=true.",
+            is_asked_for=True,
         )
     )
     import pyarrow.compute as pc

@@ -15,11 +15,14 @@ class Notice:
         What was found, without a full stop: "11 of 7,043 cells are ' '; the others are numbers".
     advice : str
         What to do, as a sentence: "To read them as missing values, add -P na_values=' '."
+    is_asked_for : bool
+        Whether an option says so, and nobody need be warned.
     """
 
     column: str | None
     text: str
     advice: str
+    is_asked_for: bool = False
 
     def __str__(self) -> str:
         """Return the notice as one line."""

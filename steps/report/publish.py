@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reprise import tracking
-from reprise.console import say
+from reprise.console import say, warn
 from reprise.errors import DataError
 from reprise.record.digest import sha256_json
 from reprise.trust import documents, limits
@@ -37,14 +37,15 @@ def show_and_check(run: RunRecorder, report: DataReport, *, strict: bool) -> Non
     """
     show(report)
     run.log_digest(DIGEST, report.digest())
-    if not (strict and report.warnings):
+    refused = [each.notice for each in report.warnings if not each.notice.is_asked_for]
+    if not (strict and refused):
         return
     _log(run, report, private=False)
-    others = len(report.warnings) - 1
+    others = len(refused) - 1
     more = f" (and {others:,} more)" if others else ""
     raise DataError(
         f"Expected a table without warnings, as strict is true; found{more}: "
-        f"{report.warnings[0].notice} See {PAGE_NAME} of run {run.run_id}."
+        f"{refused[0]} See {PAGE_NAME} of run {run.run_id}."
     )
 
 
@@ -72,7 +73,10 @@ def show_again(load_run_id: str) -> None:
     for run_id in (load_run_id, tracking.stored_in(load_run_id)):
         facts = _logged(run_id)
         if facts:
-            show_facts(facts)
+            try:
+                show_facts(facts)
+            except (LookupError, TypeError, ValueError, AttributeError):  # somebody else's words
+                warn(f"{JSON_NAME} of run {run_id} is no report; open {PAGE_NAME} instead")
             return
 
 
@@ -82,8 +86,8 @@ def _logged(run_id: str) -> dict[str, Any]:
         return {}
     with tracking.artifact(run_id, JSON_NAME) as path:
         text = documents.read_text(path, largest=limits.JSON_BYTES)
-    facts: dict[str, Any] = documents.parse_json(text)
-    return facts
+    facts = documents.parse_json(text)
+    return facts if isinstance(facts, dict) else {}
 
 
 def _is_logged(run_id: str, report: DataReport) -> bool:

@@ -123,6 +123,31 @@ class TestLoad:
         assert "target: y (as -P target says)\n" in shown
         assert shown in first
 
+    @pytest.mark.parametrize("text", ["{}", "[1]", '{"rows": 1}', '{"warnings": [{}]}', "null"])
+    def test_that_is_damaged_at_the_server_is_one_line_at_most(
+        self, store, load, table, capsys, text
+    ):
+        run_id = load(table)
+        (store.artifacts(run_id) / JSON_NAME).write_text(text)
+        capsys.readouterr()
+
+        publish.show_again(run_id)
+
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.count("\n") <= 1
+
+    def test_of_rows_that_are_left_out_on_request_is_no_reason_to_refuse(
+        self, store, load, tmp_path
+    ):
+        path = tmp_path / "gaps.csv"
+        path.write_text("x,y\n" + rows() + "1.5,\n")
+
+        run_id = load(path, strict=True, drop_missing_labels=True)
+
+        facts = json.loads((store.artifacts(run_id) / JSON_NAME).read_text())
+        assert [each["is_asked_for"] for each in facts["warnings"]] == [True]
+
     def test_of_equal_content_with_another_report_logs_its_own(self, store, load, table):
         first = load(table)
         wide = table.with_name("wide.csv")
