@@ -33,6 +33,11 @@ def pytest_configure(config):
     memory.use(config)
 
 
+def pytest_make_parametrize_id(val):
+    """Name content that is packed by its size: it holds the time, and workers must agree."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) and not val.isascii() else None
+
+
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist's own reads the groups
 def pytest_collection_modifyitems(config, items):
     drills.deselect(config, items)
