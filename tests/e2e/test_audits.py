@@ -186,7 +186,7 @@ def test_exits_1_with_one_line_when_runs_cannot_be_made_again(team, damaged):
         ("of a file", ["data: the input source", "second.csv", "changed since it was recorded"]),
         ("trained", ["data: expected the artifact data/train.parquet", "It was deleted"]),
         ("edited", ["code: expected the artifact code/snapshot.bundle", "data: "]),
-        ("copied", ["environment: expected requirements.txt with SHA-256 0000", "data: "]),
+        ("copied", ["environment: expected 'requirements.txt' with SHA-256 0000", "data: "]),
     ],
 )
 def test_says_what_has_been_lost(team, damaged, name, words):

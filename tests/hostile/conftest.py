@@ -135,7 +135,8 @@ class Range:
 
         Whoever writes a file cannot set the time of its last change.
         """
-        cache = str(self.home / ".cache")  # our own folder
+        cache = str(self.home / ".cache")  # our own folder, as is the spool, where nothing may stay
+        spool = str(self.home / ".local/state/reprise/spool")
         states = {}
         waiting = [str(place) for place in (self.clone, self.home, self.secrets)]
         while waiting:
@@ -144,7 +145,8 @@ class Range:
                     if entry.is_dir(follow_symlinks=False):
                         if entry.path != cache:
                             waiting.append(entry.path)
-                            states[entry.path] = "a folder"
+                            is_own = f"{spool}/".startswith(f"{entry.path}/")
+                            states[entry.path] = None if is_own else "a folder"
                     else:
                         found = entry.stat(follow_symlinks=False)
                         states[entry.path] = (found.st_ino, found.st_size, found.st_ctime_ns)
