@@ -179,6 +179,7 @@ def test_another_argument_is_another_run_that_is_made_again_with_it(scripts, fir
     }
 
 
+@drill
 def test_an_altered_input_is_refused_as_the_cause(restored, first):
     write_table(restored.folder / "analysis" / "table.csv", last=1)
 
@@ -256,6 +257,7 @@ def test_a_hash_seed_of_the_shell_is_kept(restored):
     assert restored.record(run_id)["numerics"]["variables"]["PYTHONHASHSEED"] == "7"
 
 
+@drill
 def test_an_entry_point_that_is_a_script_logs_to_the_run_of_its_command(restored):
     small(restored)
     text = (restored.folder / "MLproject").read_text()

@@ -176,6 +176,7 @@ def dirty(team):
     return edited, done
 
 
+@drill
 def test_a_dirty_tree_is_carried_once_for_all_its_runs(dirty):
     project, done = dirty
 
@@ -198,6 +199,7 @@ def test_a_sweep_is_made_again_as_a_whole(dirty):
     assert verdicts == {"identical"}
 
 
+@drill
 def test_a_random_search_draws_the_same_points_again(team, tmp_path):
     searching = team.within("random")
     text = "data: iris\nparams: {max_depth: {low: 1, high: 30}, ccp_alpha: {low: 0, high: 0.1}}\n"
@@ -229,6 +231,7 @@ def test_a_point_that_fails_is_named_and_the_others_are_made(team, tmp_path):
     ]
 
 
+@drill
 class TestOnACluster:
     @pytest.fixture(scope="class")
     @staticmethod
@@ -276,7 +279,6 @@ class TestOnACluster:
         assert replay.exit_code == 0, replay.stdout + replay.stderr
         assert "Verdict: identical" in replay.stdout
 
-    @drill
     def test_a_single_mlflow_run_goes_there(self, user, running, tmp_path):
         there = user.within("cluster-single")
         config = tmp_path / "cluster.json"
@@ -306,7 +308,6 @@ class TestOnACluster:
 
         assert "DASK_DISTRIBUTED__COMM__TLS__CA_FILE" in refusal(done, "sweep")
 
-    @drill
     def test_a_worker_with_another_package_refuses(self, user, environment, tls, tmp_path):
         other = tmp_path / "packages"
         (other / "scikit_learn-0.1.dist-info").mkdir(parents=True)

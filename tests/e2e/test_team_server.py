@@ -11,6 +11,8 @@ from isolation import isolated
 from stacks import new_account
 from sweeping import results, trainings, write_grid
 
+drill = pytest.mark.drill("deploy", "reprise/sweeps", "reprise/tracking")
+
 
 @pytest.fixture(scope="module")
 def cut_off(stack, git_server):
@@ -77,11 +79,13 @@ def swept(team, trained, grid):
     return team.children(done.run_id)
 
 
+@drill
 def test_a_sweep_makes_all_its_runs(swept):
     assert len(swept) == 4
     assert {run.info.status for run in swept} == {"FINISHED"}
 
 
+@drill
 def test_a_sweep_gives_the_results_that_it_gives_without_a_server(team, project, swept, grid):
     here = project.within("here")
 
@@ -93,6 +97,7 @@ def test_a_sweep_gives_the_results_that_it_gives_without_a_server(team, project,
     assert results(team, swept) == found
 
 
+@drill
 def test_main_runs_its_experiment(team):
     done = team.step("main")
 

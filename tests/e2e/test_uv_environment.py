@@ -5,6 +5,8 @@ import re
 import pytest
 from driving import at_once
 
+pytestmark = pytest.mark.drill("MLproject", "conda.yaml", "reprise/projects", "reprise/capture")
+
 
 @pytest.fixture(scope="module")
 def runs(experiment, tmp_path_factory):

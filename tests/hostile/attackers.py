@@ -12,6 +12,7 @@ from reprise.capture.code import UNKNOWN
 
 SOME = "f" * 40
 GIT = settings("Ada", "ada@example.org")
+NO_ATTACKS = {"test_firing_range.py", "test_matrix.py"}  # files of tests about the others
 
 
 def run_git(folder, *arguments):

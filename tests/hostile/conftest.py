@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from attackers import GIT, run_git
+from attackers import GIT, NO_ATTACKS, run_git
 from forking import Finished, WarmProcess
 from stores import copy_store
 
@@ -283,7 +283,7 @@ def pytest_terminal_summary(terminalreporter):
     for outcome in ("passed", "failed", "error", "skipped", "xfailed"):
         for report in terminalreporter.stats.get(outcome, []):
             path, _, _ = report.nodeid.partition("::")
-            if Path(path).parent.name == HOSTILE and Path(path).name != "test_matrix.py":
+            if Path(path).parent.name == HOSTILE and Path(path).name not in NO_ATTACKS:
                 counts = ended.setdefault(Path(path).name, Counter())
                 counts[_ENDED.get(outcome, outcome)] += 1
     if not ended:

@@ -754,9 +754,10 @@ class TestProcess:
 
     @pytest.mark.parametrize(
         "end",
-        ["", pytest.param("    import sys; sys.exit(0)\n", marks=drill)],
+        ["", "    import sys; sys.exit(0)\n"],
         ids=["end", "exit"],
     )
+    @drill
     def test_that_ends_without_terminate_run_fails_its_run(self, process, end):
         code, _, _, run = process(BEGIN + end)
 
@@ -769,7 +770,7 @@ class TestProcess:
             (signal.SIGTERM, 143, False),
             pytest.param(signal.SIGTERM, 143, True, marks=drill),
             pytest.param(signal.SIGHUP, 129, False, marks=drill),
-            (signal.SIGINT, -signal.SIGINT, False),
+            pytest.param(signal.SIGINT, -signal.SIGINT, False, marks=drill),
         ],
         ids=["SIGTERM", "SIGTERM in a block", "SIGHUP", "Ctrl-C"],
     )
@@ -781,6 +782,7 @@ class TestProcess:
 
         assert (ended, run.info.status) == (code, "KILLED")
 
+    @drill
     def test_that_forks_has_its_run_ended_by_itself_alone(self, process):
         code, _, stderr, run = process(
             BEGIN
@@ -816,6 +818,7 @@ class TestProcess:
         assert found.threads == 1
         assert "NumPy" not in stderr
 
+    @drill
     def test_that_imports_numpy_first_gets_a_warning_and_is_recorded_as_it_runs(self, process):
         _, _, stderr, run = process(
             "    import numpy\n" + BEGIN + "    experiment.terminate_run()\n",
