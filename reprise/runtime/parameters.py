@@ -34,8 +34,8 @@ def as_mlflow_takes_it(name: str, value: str) -> str:
 class Parameters(BaseModel):
     """Base of every entry point's parameters.
 
-    A field whose default is None takes an empty value as "not given", because an MLproject
-    cannot leave a parameter out.
+    A field that may be None takes an empty value as None: an MLproject cannot leave a parameter
+    out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -46,12 +46,9 @@ class Parameters(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _empty_means_not_given(cls, values: Any) -> Any:
-        fields = cls.model_fields
-        return {
-            name: None if value == "" and name in fields and fields[name].default is None else value
-            for name, value in values.items()
-        }
+    def _empty_means_none(cls, values: Any) -> Any:
+        optional = {n for n, field in cls.model_fields.items() if _unwrap(field.annotation)[1]}
+        return {n: None if value == "" and n in optional else value for n, value in values.items()}
 
     @classmethod
     def parse(
