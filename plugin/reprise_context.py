@@ -31,3 +31,8 @@ class Context(RunContextProvider):
         if self._captured:
             self._captured.expect_run()
         return {}
+
+
+# It is the installation's, which may lie in the user's clone. Where a process is to have modules of
+# a run's commit only, an engine of any commit looks by this name which of them are the clone's.
+del __file__

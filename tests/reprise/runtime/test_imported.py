@@ -1,5 +1,7 @@
 """A run says which modules of the project no replay will have."""
 
+import importlib
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -11,6 +13,8 @@ from reprise import tracking
 from reprise.capture import imports
 from reprise.errors import CodeError
 from reprise.runtime import imported
+
+ROOT = Path(__file__).parents[3]
 
 
 class Recorded:
@@ -133,6 +137,20 @@ class TestReplays:
         imported.check(Recorded(), checkout, clone=tmp_path / "clone")
 
         assert sys.modules["mylib"].__file__ == str(tmp_path / path)
+
+    def test_may_have_what_mlflow_loads_of_an_installation_in_the_clone(
+        self, checkout, tmp_path, monkeypatch
+    ):
+        place = tmp_path / "clone" / "plugin"
+        place.mkdir()
+        shutil.copy(ROOT / "plugin" / "reprise_context.py", place)
+        monkeypatch.delitem(sys.modules, "reprise_context", raising=False)
+        monkeypatch.syspath_prepend(place)
+
+        provider = importlib.import_module("reprise_context")
+
+        assert Path(provider.__spec__.origin).parent == place
+        imported.check(Recorded(), checkout, clone=tmp_path / "clone")
 
     def test_in_a_checkout_within_the_clone_have_its_modules(self, checkout, importing, tmp_path):
         inner = clone(checkout, tmp_path / "clone" / "tmp-checkout")
