@@ -78,7 +78,7 @@ class TestWhatMlflowLoads:
         assert context.tags() == {}
 
     def test_imports_the_engine_only_if_somebody_asks(self):
-        tree = ast.parse(Path(reprise_context.__file__).read_text())
+        tree = ast.parse(Path(reprise_context.__spec__.origin).read_text())
 
         imported = [
             name
