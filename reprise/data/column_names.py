@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from reprise.data.notices import Notice
+from reprise.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +22,22 @@ _SHOWN = 1000  # names in a message; every name, of all but the widest tables
 def was_blank(name: str) -> bool:
     """Return whether a name is that of a column whose name is blank in its file."""
     return re.fullmatch(r"Unnamed: \d+", name) is not None
+
+
+def given(names: Sequence[str], columns: int, file: str) -> list[str]:
+    """Return the names that a user gives to the columns of a file.
+
+    Raises
+    ------
+    DataError
+        If there are more or fewer names than columns.
+    """
+    if len(names) != columns:
+        raise DataError(
+            f"Expected as many names as columns of {file}, {columns}, found {len(names)}. "
+            "Correct -P names."
+        )
+    return list(names)
 
 
 def readable(names: Sequence[str]) -> list[str]:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from reprise.data import table_limits
 from reprise.errors import DataError
-from reprise.trust import limits
-from reprise.trust.documents import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +28,8 @@ def read(path: Path, *, name: str, allow_large: bool = False) -> pa.Table:
     """
     import pyarrow as pa
 
-    size = path.stat().st_size
-    if size > limits.SOURCE_BYTES and not allow_large:
-        raise table_limits.too_large(name, size_text(size), size_text(limits.SOURCE_BYTES))
+    if not allow_large:
+        table_limits.refuse_file(path, name)
     parts: list[pa.Table] = []
     columns: set[str] = set()
     rows = _objects(path, name)

@@ -25,6 +25,13 @@ def too_large(name: str, found: str, limit: str) -> DataError:
     )
 
 
+def refuse_file(path: Path, name: str) -> None:
+    """Refuse a file with too many bytes."""
+    size = path.stat().st_size
+    if size > limits.SOURCE_BYTES:
+        raise too_large(name, size_text(size), size_text(limits.SOURCE_BYTES))
+
+
 def refuse_columns(count: int, name: str) -> None:
     """Refuse a table with too many columns."""
     if count > limits.TABLE_COLUMNS:
@@ -73,26 +80,31 @@ def refuse_expanding_text(file: "pq.ParquetFile", path: Path, name: str) -> None
             for batch in packed.iter_batches(columns=[text]):
                 column = batch.column(0)
                 if isinstance(column, pa.DictionaryArray):
-                    lengths = pc.cast(pc.binary_length(column.dictionary), pa.int64())
-                    column = pc.take(lengths, column.indices)
+                    total += _expanded_bytes(column)
                 else:
-                    column = pc.cast(pc.binary_length(column), pa.int64())
-                total += pc.sum(column).as_py() or 0
+                    total += pc.sum(pc.cast(pc.binary_length(column), pa.int64())).as_py() or 0
                 refuse_size(total, name)
 
 
 def refuse_expanding_dictionaries(table: "pa.Table", name: str) -> None:
     """Refuse columns that store a text once and repeat it, if they are too large as text."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    from pyarrow import types
 
     total = 0
     for column in table.columns:
-        for chunk in column.chunks if pa.types.is_dictionary(column.type) else ():
-            if pa.types.is_string(chunk.dictionary.type):
-                lengths = pc.cast(pc.binary_length(chunk.dictionary), pa.int64())
-                total += pc.sum(pc.take(lengths, chunk.indices)).as_py() or 0
+        for chunk in column.chunks if types.is_dictionary(column.type) else ():
+            if types.is_string(chunk.dictionary.type):
+                total += _expanded_bytes(chunk)
                 refuse_size(total, name)
+
+
+def _expanded_bytes(column: "pa.DictionaryArray") -> int:
+    """Return the bytes of a column of texts, each counted as often as it stands there."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lengths = pc.cast(pc.binary_length(column.dictionary), pa.int64())
+    return pc.sum(pc.take(lengths, column.indices)).as_py() or 0
 
 
 def lines(file: "IO[bytes] | Any", name: str) -> Iterator[bytes]:

@@ -14,8 +14,6 @@ from reprise.data.notices import Notice
 from reprise.data.read_options import AUTO, DEFAULTS, MISSING, ReadOptions
 from reprise.errors import DataError
 from reprise.process import scratch
-from reprise.trust import limits
-from reprise.trust.documents import size_text
 from reprise.visible import option
 
 if TYPE_CHECKING:
@@ -60,7 +58,7 @@ class TextFile:
         """
         try:
             if not self.allow_large:
-                self._refuse_size()
+                table_limits.refuse_file(self.path, self.name)
             self._refuse_web_page()
             if self.options.encoding == AUTO and not encodings.starts_as_utf_8(self.path):
                 raise self._undecodable(Dialect(",")) or self._of_wide_letters()
@@ -142,12 +140,7 @@ class TextFile:
         if options.header == 0:
             names = [str(place) for place in range(len(names))]
         if options.names:
-            if len(options.names) != len(names):
-                raise DataError(
-                    f"Expected as many names as columns of {self.name}, {len(names)}, found "
-                    f"{len(options.names)}. Correct -P names."
-                )
-            names = list(options.names)
+            names = column_names.given(options.names, len(names), self.name)
         elif options.header == 1 and 2 * sum(map(_is_number, names)) > len(names):
             self.notices.append(
                 Notice(
@@ -157,12 +150,6 @@ class TextFile:
                 )
             )
         return table.rename_columns(names)
-
-    def _refuse_size(self) -> None:
-        size = self.path.stat().st_size
-        if size > limits.SOURCE_BYTES:
-            limit = size_text(limits.SOURCE_BYTES)
-            raise table_limits.too_large(self.name, size_text(size), limit)
 
     def _refuse_web_page(self) -> None:
         with self.path.open("rb") as file:

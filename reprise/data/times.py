@@ -36,8 +36,7 @@ def _durations(column: pa.ChunkedArray, first: str) -> pa.ChunkedArray | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    looks = pc.match_substring_regex(pa.array([first]), _DURATION)[0].as_py()
-    if not looks or not pc.all(pc.match_substring_regex(column, _DURATION)).as_py():
+    if not _all_match(column, first, _DURATION):
         return None
     full = pc.replace_substring_regex(column, r"^(\s*)([0-9]{1,4}:[0-9]{2})\s*$", r"\1\2:00")
     spans = pd.to_timedelta(pd.Series(full.to_pylist(), dtype=object), errors="coerce")
@@ -52,8 +51,7 @@ def _of_twelve_hours(column: pa.ChunkedArray, first: str) -> pa.ChunkedArray | N
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    looks = pc.match_substring_regex(pa.array([first]), _TWELVE_HOURS)[0].as_py()
-    if not looks or not pc.all(pc.match_substring_regex(column, _TWELVE_HOURS)).as_py():
+    if not _all_match(column, first, _TWELVE_HOURS):
         return None
     plain = pc.replace_substring_regex(pc.utf8_upper(pc.utf8_trim_whitespace(column)), r"[ .]", "")
     full = pc.replace_substring_regex(plain, r"^([0-9]+:[0-9]{2})([AP]M)$", r"\1:00\2")
@@ -63,3 +61,12 @@ def _of_twelve_hours(column: pa.ChunkedArray, first: str) -> pa.ChunkedArray | N
     if found.isna().sum() != column.null_count:
         return None
     return pa.chunked_array([pa.Array.from_pandas(found - found.dt.normalize())])
+
+
+def _all_match(column: pa.ChunkedArray, first: str, pattern: str) -> bool:
+    """Return whether all texts match a pattern; the first one decides for most columns."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    looks = pc.match_substring_regex(pa.array([first]), pattern)[0].as_py()
+    return bool(looks and pc.all(pc.match_substring_regex(column, pattern)).as_py())

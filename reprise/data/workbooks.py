@@ -102,12 +102,7 @@ def _table(frame: Any, options: ReadOptions, name: str) -> pa.Table:
     names = ["" if column_names.was_blank(str(n)) else str(n) for n in frame.columns]
     columns = [_column(frame.iloc[:, place]) for place in range(frame.shape[1])]
     if options.names:
-        if len(options.names) != len(names):
-            raise DataError(
-                f"Expected as many names as columns of {name}, {len(names)}, found "
-                f"{len(options.names)}. Correct -P names."
-            )
-        names = list(options.names)
+        names = column_names.given(options.names, len(names), name)
     return pa.Table.from_arrays(columns, names=names)
 
 
