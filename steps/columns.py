@@ -10,6 +10,7 @@ from reprise.visible import option
 from steps.tasks import CLASSIFICATION, REGRESSION, Task
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 _UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
@@ -20,6 +21,14 @@ def contiguous(column: pa.ChunkedArray) -> pa.Array:
     """Return a column as one chunk, without a copy where it is one."""
     # combine_chunks copies even a single chunk
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def text_codes(column: pa.ChunkedArray) -> np.ndarray:
+    """Return each text's place among the different texts of a column; -1 for a missing one."""
+    codes: np.ndarray = (
+        contiguous(column).dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    )
+    return codes
 
 
 def feature(name: str, column: pa.ChunkedArray) -> pa.Array:
@@ -44,7 +53,7 @@ def feature(name: str, column: pa.ChunkedArray) -> pa.Array:
         return _days(column)
     if types.is_time(kind) or types.is_duration(kind):
         return _seconds(column)
-    if _is_text(kind):
+    if is_text(kind):
         return column.cast(pa.string())
     raise DataError(
         f"Expected numbers, booleans, dates, times or text in column {name!r}, found {kind}. "
@@ -52,11 +61,12 @@ def feature(name: str, column: pa.ChunkedArray) -> pa.Array:
     )
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether values of a type are read as text; the codes of categories mean nothing."""
     from pyarrow import types
 
     if types.is_dictionary(kind):
-        return _is_text(kind.value_type) or types.is_integer(kind.value_type)
+        return is_text(kind.value_type) or types.is_integer(kind.value_type)
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
@@ -117,7 +127,7 @@ def labels(name: str, column: pa.ChunkedArray, task: Task = CLASSIFICATION) -> p
     kind, labels = column.type, contiguous(column)
     if types.is_floating(kind) or types.is_decimal(kind):
         labels = _finite_or_missing(name, labels.cast(pa.float64()))
-    elif _is_text(kind):
+    elif is_text(kind):
         labels = labels.cast(pa.string())
     elif not (types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind)):
         raise DataError(

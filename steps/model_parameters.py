@@ -16,7 +16,11 @@ def _none_or_two(folds: int) -> int:
 
 Folds = Annotated[
     int,
-    Field(ge=0, json_schema_extra={"expected": "0 (no cross-validation) or a whole number >= 2"}),
+    Field(
+        ge=0,
+        description="folds of the cross-validation; 0: none",
+        json_schema_extra={"expected": "0 (no cross-validation) or a whole number >= 2"},
+    ),
     AfterValidator(_none_or_two),
 ]
 MaxCategories = Annotated[
@@ -67,7 +71,7 @@ class TrainLogisticRegressionParameters(TrainingParameters):
     class_weight: ClassWeight = None
     scale: bool = Field(True, description="standardise numeric columns first")
     max_categories: MaxCategories = _MAX_CATEGORIES
-    cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
+    cv: Folds = 5
     seed: Seed = Field(0, description="seed of the folds and of the solver")
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
@@ -91,7 +95,7 @@ class TrainDecisionTreeParameters(TrainingParameters):
     ccp_alpha: float = Field(0.0, ge=0, description="cost-complexity pruning; 0: none")
     class_weight: ClassWeight = None
     max_categories: MaxCategories = _MAX_CATEGORIES
-    cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
+    cv: Folds = 5
     seed: Seed = Field(1, description="seed of the folds and of ties between splits")
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
@@ -105,7 +109,7 @@ class TrainRidgeParameters(TrainingParameters):
     alpha: float = Field(1.0, gt=0, description="strength of the L2 penalty")
     scale: bool = Field(True, description="standardise numeric columns first")
     max_categories: MaxCategories = _MAX_CATEGORIES
-    cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
+    cv: Folds = 5
     seed: Seed = Field(0, description="seed of the folds and of the solver")
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
@@ -131,7 +135,7 @@ class TrainForestParameters(TrainingParameters):
     )
     class_weight: ClassWeight = None
     max_categories: MaxCategories = _MAX_CATEGORIES
-    cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
+    cv: Folds = 5
     seed: Seed = Field(0, description="seed of the folds and of the trees")
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
@@ -151,7 +155,7 @@ class TrainGradientBoostingParameters(TrainingParameters):
     l2_regularization: float = Field(0.0, ge=0, description="strength of the L2 penalty; 0: none")
     class_weight: ClassWeight = None
     max_categories: MaxCategories = _MAX_CATEGORIES
-    cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
+    cv: Folds = 5
     seed: Seed = Field(0, description="seed of the folds and of the bins of large data")
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
@@ -162,7 +166,7 @@ class TrainDummyParameters(TrainingParameters):
 
     entry_point: ClassVar[str] = "train_dummy"
 
-    cv: Folds = Field(5, description="folds of the cross-validation; 0: none")
+    cv: Folds = 5
     seed: Seed = Field(0, description="seed of the folds")
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None

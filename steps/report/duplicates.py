@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, cast
 
+from steps.columns import text_codes
+
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
@@ -37,11 +39,7 @@ def _bits(column: pa.ChunkedArray) -> np.ndarray:
     if types.is_floating(column.type):
         numbers = column.to_numpy().astype("float64") + 0.0  # -0.0 is equal to 0.0
         return cast("np.ndarray", numbers.view(np.uint64))
-    if types.is_string(column.type):
-        encoded = column.combine_chunks().dictionary_encode().indices.fill_null(-1)
-        numbers = encoded.to_numpy(zero_copy_only=False)
-    else:
-        numbers = column.to_numpy()
+    numbers = text_codes(column) if types.is_string(column.type) else column.to_numpy()
     return cast("np.ndarray", numbers.astype("int64").view(np.uint64))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from steps.columns import text_codes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -128,8 +130,7 @@ def _codes(column: pa.ChunkedArray, halves: _Halves) -> np.ndarray:
     if len(halves.rows) < len(column):
         column = column.take(pa.array(halves.rows))
     if types.is_string(column.type):
-        encoded = column.combine_chunks().dictionary_encode().indices
-        values = encoded.fill_null(-1).to_numpy(zero_copy_only=False).astype("float64")
+        values = text_codes(column).astype("float64")
     else:
         values = column.to_numpy().astype("float64")
         missing = np.isnan(values)

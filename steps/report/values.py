@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reprise.visible import visible
+from steps import columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,17 +43,9 @@ def kind_of(kind: pa.DataType) -> str:
         "date and time": types.is_timestamp,
         "time of day": types.is_time,
         "duration": types.is_duration,
-        TEXT: _is_text,
+        TEXT: columns.is_text,
     }
     return next((word for word, matches in words.items() if matches(kind)), str(kind))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
-    if types.is_dictionary(kind):
-        return _is_text(kind.value_type) or types.is_integer(kind.value_type)
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def cell(value: Any) -> str:
