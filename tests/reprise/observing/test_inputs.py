@@ -76,7 +76,7 @@ def test_what_is_of_the_snapshot_a_store_or_a_library_is_no_input(project, name)
     assert read(project, project / name) == ([], [])
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", inputs.__file__, reprise_context.__file__])
+@pytest.mark.parametrize("path", ["/etc/passwd", inputs.__file__, reprise_context.__spec__.origin])
 def test_what_is_of_the_system_or_of_the_engine_is_no_input(project, path):
     assert read(project, path) == ([], [])
 
