@@ -22,10 +22,10 @@ from steps import (
     canvas,
     dataset,
     encoding,
+    headlines,
     metrics,
     model_plots,
     models,
-    number_metrics,
     number_plots,
     plots,
 )
@@ -89,12 +89,11 @@ def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
 
 def score(judged: Judged) -> dict[str, float]:
     """Return the headline metrics, and precision and recall of each class."""
+    model, truth, predicted = judged.model, judged.truth, judged.predicted
+    scores = headlines.score(model, truth, predicted, judged.probabilities)
     if judged.probabilities is None:
-        return number_metrics.score(judged.truth, judged.predicted)
-    classes = judged.model.classes_
-    return metrics.score(
-        judged.truth, judged.predicted, judged.probabilities, classes
-    ) | metrics.score_by_class(judged.truth, judged.predicted, classes)
+        return scores
+    return scores | metrics.score_by_class(truth, predicted, model.classes_)
 
 
 def intervals(judged: Judged, *, samples: int, seed: int) -> dict[str, float]:

@@ -8,7 +8,7 @@ from reprise.models.model_store import log_model
 from reprise.runtime import summary
 from reprise.runtime.recorder import RunRecorder
 from reprise.visible import option
-from steps import dataset, memory_needs, metrics, number_metrics, source_types, tasks, validation
+from steps import dataset, headlines, memory_needs, metrics, source_types, tasks, validation
 from steps.load_data import ensure_loaded
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ def train(
     (X, y), as_read = dataset.features_and_labels(table), source_types.as_read(table)
     del table
     parquet_files.give_memory_back()
-    task = tasks.of_labels(y)
-    model = build(parameters, X, task)
+    model = build(parameters, X, tasks.of_labels(y))
     memory_needs.refuse_excess(model, X, y)
     if parameters.cv:
         if rare := validation.rare_classes(y, parameters.cv):
@@ -61,14 +60,9 @@ def train(
     model.fit(X, y)
     example = source_types.example(X.head(_EXAMPLE_ROWS), as_read)
     log_model(run, model, example, column_types=as_read)
-    if task == tasks.REGRESSION:
-        values = model.predict(X)
-        run.log_predictions(values)
-        scores = number_metrics.score(y, values)
-    else:
-        labels, probabilities = model.predict(X), model.predict_proba(X)
-        run.log_predictions(labels, probabilities)
-        scores = metrics.score(y, labels, probabilities, model.classes_)
+    predicted, probabilities = headlines.predict(model, X)
+    run.log_predictions(predicted, probabilities)
+    scores = headlines.score(model, y, predicted, probabilities)
     run.log_metrics({f"train_{name}": value for name, value in scores.items()})
     summary.done(
         run,

@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from reprise.errors import DataError
-from steps import metrics, number_metrics, tasks
+from steps import headlines, metrics, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,16 +96,15 @@ def score(model: Any, X: pd.DataFrame, y: NDArray[Any]) -> dict[str, float]:
     X : DataFrame of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,)
     """
-    if tasks.of_labels(y) == tasks.REGRESSION:
-        return number_metrics.score(y, model.predict(X))
-    labels, probabilities = model.predict(X), model.predict_proba(X)
-    unknown = sorted(set(y.tolist()) - set(model.classes_.tolist()))
-    if not unknown:
-        return metrics.score(y, labels, probabilities, model.classes_)
     import numpy as np
 
+    predicted, probabilities = headlines.predict(model, X)
+    known = [] if probabilities is None else model.classes_.tolist()
+    if probabilities is None or set(y.tolist()) <= set(known):
+        return headlines.score(model, y, predicted, probabilities)
+    unknown = sorted(set(y.tolist()) - set(known))
     padded = np.hstack([probabilities, np.zeros((len(y), len(unknown)))])
-    scores = metrics.score(y, labels, padded, [*model.classes_.tolist(), *unknown])
+    scores = metrics.score(y, predicted, padded, [*known, *unknown])
     return {n: v for n, v in scores.items() if n not in ("log_loss", "roc_auc")}
 
 
