@@ -93,10 +93,7 @@ class _Known:
         """Write them for the next process, where something was added."""
         if self._has_more:
             with contextlib.suppress(OSError):  # a cache that cannot be written is none
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                own = self._path.with_suffix(f".{os.getpid()}")
-                own.write_text(json.dumps(self._stamps), encoding="utf-8")
-                own.replace(self._path)
+                user_cache.write(self._path, json.dumps(self._stamps))
 
 
 def _stamp(path: Path) -> _Stamp:

@@ -60,8 +60,9 @@ def interpreter(
     current = described(Path(sys.executable), project)
     if not differing(recorded, current):
         return Path(sys.executable)
-    _refuse_unobtainable(recorded, project)
-    pins = _pins(recorded, [*_locked(recorded, project), *written])
+    lock = locks.of(project) if recorded.lock_sha256 else None
+    _refuse_unobtainable(recorded, lock)
+    pins = _pins(recorded, [*(lock.pins(recorded.python) if lock else ()), *written])
     _refuse_strangers(pins, current, project, allow_packages)
     text = "".join(f"{pin.line()}\n" for pin in pins)
     return environments.built_from(pins, text, sha256_text(text), recorded.python, allow_build)
@@ -101,7 +102,7 @@ def folders_of_project(recorded: Environment, checkout: Path) -> list[str]:
     return folders
 
 
-def _refuse_unobtainable(recorded: Environment, project: Path) -> None:
+def _refuse_unobtainable(recorded: Environment, lock: locks.Lock | None) -> None:
     """Refuse what uv does not build: an environment of conda, distributions that no index has.
 
     Raises
@@ -109,7 +110,6 @@ def _refuse_unobtainable(recorded: Environment, project: Path) -> None:
     EnvironmentMismatchError
         With the lock's name, or the names of the distributions and their origins.
     """
-    lock = locks.of(project) if recorded.lock_sha256 else None
     if lock and lock.kind.of_conda:
         raise EnvironmentMismatchError(
             f"expected the environment of the lock {lock.name}, found another here. conda builds "
@@ -173,8 +173,3 @@ def _pins(recorded: Environment, locked: Collection[Pin]) -> tuple[Pin, ...]:
             )
         pins.append(Pin(name, f"{name}=={version}", hashes.get((name, version), ())))
     return tuple(pins)
-
-
-def _locked(recorded: Environment, project: Path) -> tuple[Pin, ...]:
-    lock = locks.of(project) if recorded.lock_sha256 else None
-    return lock.pins(recorded.python) if lock else ()

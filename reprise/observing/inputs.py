@@ -138,8 +138,12 @@ def provide(
     for item in inputs:
         is_elsewhere = Path(item.uri).is_absolute()
         place = checkout / item.uri
-        use_kept = item.kept and not is_elsewhere and fault(item, project, permitted=permitted)
-        path = None if use_kept else verified(item, project, permitted=permitted)
+        path = None
+        try:
+            path = verified(item, project, permitted=permitted)
+        except RepriseError:
+            if is_elsewhere or not item.kept:
+                raise
         if is_elsewhere or place.exists():
             continue
         _place(item, checkout)

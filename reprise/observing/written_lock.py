@@ -5,7 +5,6 @@ gives none of what no index has, and nothing without a network: then the record'
 """
 
 import contextlib
-import os
 import threading
 
 from reprise import tracking
@@ -58,10 +57,7 @@ def _written(environment: Environment) -> str:
         return kept.read_text(encoding="utf-8")
     text = uv.listed(pins, environment.python)
     if text:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        own = kept.with_suffix(f".{os.getpid()}")
-        own.write_text(text, encoding="utf-8")
-        own.replace(kept)  # whole, also where two do it at once
+        user_cache.write(kept, text)
     return text
 
 

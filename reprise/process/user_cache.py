@@ -29,3 +29,11 @@ def alone(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole, so that another process reads all of it or what was there before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    own = path.with_suffix(f".{os.getpid()}")
+    own.write_text(text, encoding="utf-8")
+    own.replace(path)
