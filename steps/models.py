@@ -3,6 +3,7 @@
 The last step of a pipeline is called `classifier` or `regressor`.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -15,6 +16,8 @@ from steps import encoding
 from steps.tasks import CLASSIFICATION, REGRESSION, Task
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from steps.model_parameters import (
@@ -122,20 +125,17 @@ def decision_tree(
     Pipeline
         Not fitted.
     """
-    chosen: dict[str, Any] = {
-        "max_depth": parameters.max_depth,
-        "min_samples_split": parameters.min_samples_split,
-        "min_samples_leaf": parameters.min_samples_leaf,
-        "ccp_alpha": parameters.ccp_alpha,
-        "random_state": parameters.seed,
-    }
-    if task == REGRESSION:
-        _refuse_class_weight(parameters.class_weight)
-        tree: Any = DecisionTreeRegressor(**chosen)
-    else:
-        tree = DecisionTreeClassifier(
-            criterion=parameters.criterion, class_weight=parameters.class_weight, **chosen
-        )
+    tree = _of_task(
+        task,
+        partial(DecisionTreeClassifier, criterion=parameters.criterion),
+        DecisionTreeRegressor,
+        class_weight=parameters.class_weight,
+        max_depth=parameters.max_depth,
+        min_samples_split=parameters.min_samples_split,
+        min_samples_leaf=parameters.min_samples_leaf,
+        ccp_alpha=parameters.ccp_alpha,
+        random_state=parameters.seed,
+    )
     columns = encoding.tree_columns(features, max_categories=parameters.max_categories)
     return _pipeline(columns, tree, task)
 
@@ -158,19 +158,18 @@ def random_forest(
     """
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    chosen: dict[str, Any] = {
-        "n_estimators": parameters.n_estimators,
-        "max_depth": parameters.max_depth,
-        "min_samples_leaf": parameters.min_samples_leaf,
-        "max_features": parameters.max_features,
-        "random_state": parameters.seed,
-        "n_jobs": 1,
-    }
-    if task == REGRESSION:
-        _refuse_class_weight(parameters.class_weight)
-        forest: Any = RandomForestRegressor(**chosen)
-    else:
-        forest = RandomForestClassifier(class_weight=parameters.class_weight, **chosen)
+    forest = _of_task(
+        task,
+        RandomForestClassifier,
+        RandomForestRegressor,
+        class_weight=parameters.class_weight,
+        n_estimators=parameters.n_estimators,
+        max_depth=parameters.max_depth,
+        min_samples_leaf=parameters.min_samples_leaf,
+        max_features=parameters.max_features,
+        random_state=parameters.seed,
+        n_jobs=1,
+    )
     columns = encoding.tree_columns(features, max_categories=parameters.max_categories)
     return _pipeline(columns, forest, task)
 
@@ -195,20 +194,19 @@ def gradient_boosting(
     """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    chosen: dict[str, Any] = {
-        "learning_rate": parameters.learning_rate,
-        "max_iter": parameters.max_iter,
-        "max_leaf_nodes": parameters.max_leaf_nodes,
-        "min_samples_leaf": parameters.min_samples_leaf,
-        "l2_regularization": parameters.l2_regularization,
-        "early_stopping": False,
-        "random_state": parameters.seed,
-    }
-    if task == REGRESSION:
-        _refuse_class_weight(parameters.class_weight)
-        boosting: Any = HistGradientBoostingRegressor(**chosen)
-    else:
-        boosting = HistGradientBoostingClassifier(class_weight=parameters.class_weight, **chosen)
+    boosting = _of_task(
+        task,
+        HistGradientBoostingClassifier,
+        HistGradientBoostingRegressor,
+        class_weight=parameters.class_weight,
+        learning_rate=parameters.learning_rate,
+        max_iter=parameters.max_iter,
+        max_leaf_nodes=parameters.max_leaf_nodes,
+        min_samples_leaf=parameters.min_samples_leaf,
+        l2_regularization=parameters.l2_regularization,
+        early_stopping=False,
+        random_state=parameters.seed,
+    )
     columns = encoding.dense_columns(features, max_categories=parameters.max_categories)
     return _pipeline(columns, boosting, task)
 
@@ -246,9 +244,20 @@ def _pipeline(columns: Any, estimator: Any, task: Task) -> Pipeline:
     return Pipeline([("columns", columns), (name, estimator)])
 
 
-def _refuse_class_weight(class_weight: str | None) -> None:
+def _of_task(
+    task: Task,
+    classifier: "Callable[..., Any]",
+    regressor: "Callable[..., Any]",
+    *,
+    class_weight: str | None,
+    **chosen: Any,
+) -> Any:
+    """Build the estimator of a task; weights of classes are for a classification only."""
+    if task == CLASSIFICATION:
+        return classifier(class_weight=class_weight, **chosen)
     if class_weight is not None:
         raise DataError(
             f"expected no class_weight for a regression, found {class_weight}: there are no "
             "classes. Leave it out, or load the data with -P task=classification."
         )
+    return regressor(**chosen)

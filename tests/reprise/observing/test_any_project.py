@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from asking import AskingParameters
 from repositories import commit_all, git, make_repository
+from uv_projects import UV_PROJECT, uv_lock
 
 from reprise.commands.run import How, ordered, run
 from reprise.record.verdict import Verdict
@@ -42,36 +43,7 @@ from sklearn.linear_model import LogisticRegression
 X = np.arange(60).reshape(-1, 1) % 11
 y = (np.arange(60) % 7 > 3).astype(int)
 """
-WHEEL = f"numpy-{version('numpy')}-py3-none-any.whl"
-UV_PROJECT = """\
-[project]
-name = "mine"
-version = "0.1"
-requires-python = ">=3.10"
-dependencies = ["numpy"]
-"""
-UV = f"""\
-version = 1
-revision = 3
-requires-python = ">=3.10"
-
-[[package]]
-name = "mine"
-version = "0.1"
-source = {{ virtual = "." }}
-dependencies = [{{ name = "numpy" }}]
-
-[package.metadata]
-requires-dist = [{{ name = "numpy" }}]
-
-[[package]]
-name = "numpy"
-version = "{version("numpy")}"
-source = {{ registry = "https://example.org/simple" }}
-wheels = [
-    {{ url = "https://e.org/{WHEEL}", hash = "sha256:{"1" * 64}", size = 1 }},
-]
-"""
+UV = uv_lock(version=version("numpy"), sha256="1" * 64)
 NOT_DETERMINISTIC = "a step that is not deterministic"
 
 

@@ -4,6 +4,7 @@ import platform
 
 import pytest
 from repositories import make_repository
+from uv_projects import UV_PROJECT, uv_lock
 
 from reprise.errors import EnvironmentMismatchError
 from reprise.projects import locks
@@ -41,38 +42,7 @@ wheels = [
 name = "mine"
 directory = {{ path = ".", editable = true }}
 """
-UV = f"""\
-version = 1
-revision = 3
-requires-python = ">=3.10"
-
-[[package]]
-name = "mine"
-version = "0.1"
-source = {{ editable = "." }}
-dependencies = [{{ name = "numpy" }}]
-
-[package.metadata]
-requires-dist = [{{ name = "numpy" }}]
-
-[[package]]
-name = "numpy"
-version = "2.4.6"
-source = {{ registry = "https://e.org/simple" }}
-wheels = [
-    {{ url = "https://e.org/numpy-2.4.6-py3-none-any.whl", hash = "sha256:{A}", size = 1 }},
-]
-"""
-UV_PROJECT = """\
-[project]
-name = "mine"
-version = "0.1"
-requires-python = ">=3.10"
-dependencies = ["numpy"]
-[build-system]
-requires = ["setuptools"]
-build-backend = "setuptools.build_meta"
-"""
+UV = uv_lock(version="2.4.6", sha256=A, source="editable")
 POETRY = f"""\
 [[package]]
 name = "NumPy"

@@ -144,7 +144,8 @@ class TestReplays:
         place = tmp_path / "clone" / "plugin"
         place.mkdir()
         shutil.copy(ROOT / "plugin" / "reprise_context.py", place)
-        monkeypatch.delitem(sys.modules, "reprise_context", raising=False)
+        monkeypatch.setitem(sys.modules, "reprise_context", None)  # to be as before in the end
+        monkeypatch.delitem(sys.modules, "reprise_context")
         monkeypatch.syspath_prepend(place)
 
         provider = importlib.import_module("reprise_context")
