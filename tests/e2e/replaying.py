@@ -166,6 +166,15 @@ def edit(project: Project, name: str, text: str) -> None:
     (project.folder / MARKS / name).write_text(text, encoding="utf-8")
 
 
+def build_other_trees(project: Project, option: str) -> None:
+    """Give the decision trees of a project's code one more option, such as `splitter="random"`."""
+    models = project.folder / "steps" / "models.py"
+    text = models.read_text(encoding="utf-8")
+    built = "partial(DecisionTreeClassifier, "
+    assert text.count(built) == 1, "the code has changed: say anew where it builds its trees"
+    models.write_text(text.replace(built, f"{built}{option}, "), encoding="utf-8")
+
+
 def commit(project: Project, module: str) -> str:
     """Commit a module that changes every step's results, and return the commit's id."""
     edit(project, f"{module}.py", f"VALUE = {1000 + len(module)}\n")

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 from driving import at_once
-from replaying import cloned
+from replaying import build_other_trees, cloned
 
-TREE = "DecisionTreeClassifier(\n"
-CHANGES = ["", 'splitter="random", ', "min_impurity_decrease=0.05, "]
+CHANGES = ['splitter="random"', "min_impurity_decrease=0.05"]
 AGES = ["oldest", "middle", "newest"]
 
 
@@ -21,13 +20,10 @@ def origin(new_origin):
 def commits(project, origin, tmp_path_factory):
     """Full ids of three commits on `origin`: the project, and two that build another tree."""
     clone = cloned(project, origin, tmp_path_factory.mktemp("git-uri") / "project")
-    models = clone.folder / "steps" / "models.py"
-    original = models.read_text(encoding="utf-8")
-    assert original.count(TREE) == 1
     shas = [clone.git("rev-parse", "HEAD")]
-    for change in CHANGES[1:]:
-        text = original.replace(TREE, f"DecisionTreeClassifier(\n        {change}\n")
-        models.write_text(text, encoding="utf-8")
+    for change in CHANGES:
+        clone.git("checkout", "--quiet", shas[0], "--", "steps")
+        build_other_trees(clone, change)
         clone.git("commit", "--quiet", "--all", "--message", f"Try {change}")
         clone.git("push", "--quiet")
         shas.append(clone.git("rev-parse", "HEAD"))

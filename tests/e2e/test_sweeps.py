@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from clusters import certified, cluster
 from driving import Variables, refusal
+from replaying import build_other_trees
 from sweeping import EIGHT, results, trainings, write_grid
 
 drill = pytest.mark.drill("reprise/sweeps", "steps/sweep.py", "tests/e2e/clusters.py")
@@ -164,12 +165,7 @@ def dirty(team):
     folder = team.folder.parent / "edited"
     team.git("clone", "--quiet", team.git("remote", "get-url", "origin"), str(folder))
     edited = replace(team, folder=folder).within("dirty")
-    models = folder / "steps" / "models.py"
-    models.write_text(
-        models.read_text().replace(
-            "DecisionTreeClassifier(\n", 'DecisionTreeClassifier(\n        splitter="random",\n'
-        )
-    )
+    build_other_trees(edited, 'splitter="random"')
     grid = write_grid(folder.parent / "four", FOUR)
     done = edited.step("sweep", grid=grid)
     assert done.exit_code == 0, done.stderr
