@@ -6,6 +6,7 @@ from reprise.record.schema import Environment, Outputs, RunRecord
 
 _LISTED = 5  # names in a line
 NOTHING = "nothing that is recorded"
+FROM_LOCK = "environment from lock"  # how a basis ends, if both runs have what one lock says
 
 
 def basis(compared: Outputs, original: RunRecord, replay: RunRecord) -> str:
@@ -60,7 +61,7 @@ def _environment(original: Environment, replay: Environment) -> str:
     if not original.python:
         return "environment not recorded"
     if original.lock_sha256 is not None and _as_locked(original) == _as_locked(replay):
-        return "environment from lock"
+        return FROM_LOCK
     changed = _changed(original, replay)
     if not changed:
         return f"environment as recorded ({_counted(len(original.packages), 'distribution')})"

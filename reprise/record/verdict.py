@@ -199,10 +199,11 @@ def _equal(a: float | str | None, b: float | str | None) -> bool:
 
 def _equivalent(differing: Sequence[Difference], tolerance: float) -> bool:
     """Return whether classes and stored content are equal, and metrics are within the tolerance."""
-    return all(_tolerable(difference, tolerance) for difference in differing)
+    return all(is_tolerable(difference, tolerance) for difference in differing)
 
 
-def _tolerable(difference: Difference, tolerance: float) -> bool:
+def is_tolerable(difference: Difference, tolerance: float) -> bool:
+    """Return whether a difference is of a metric within the tolerance, or of digests of floats."""
     a, b = difference.recorded, difference.found
     if isinstance(a, float) and isinstance(b, float):
         return math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
