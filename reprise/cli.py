@@ -24,12 +24,13 @@ VERBS = {
     "reproduce": "Reproduce a run from its id, and compare.",
     "compare": "Show what two runs depended on and gave, side by side.",
     "audit": "Check which runs of an experiment can be reproduced.",
+    "verify": "Judge runs by a policy: reproduce them, or believe a signed verdict.",
     "sweep": "Run the sweep of the project in this folder.",
     "show": "Show what a run depended on and what it gave.",
     "sync": "Deliver results that were kept, and close runs of dead processes.",
     "doctor": "Check the connection to the tracking server.",
 }
-MAKE_RUNS = frozenset({"reproduce", "compare", "audit"})  # of themselves, and record it
+MAKE_RUNS = frozenset({"reproduce", "compare", "audit", "verify"})  # of themselves, and record it
 _NAMES = {
     "help_option_names": ["-h", "--help"],
     "token_normalize_func": lambda name: name.replace("_", "-"),  # also as MLproject names them

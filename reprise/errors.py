@@ -138,5 +138,15 @@ class AuditError(RepriseError):
     exit_code = 1
 
 
+class PolicyError(RepriseError):
+    """Runs do not meet the policy of who verifies them."""
+
+    exit_code = 1
+
+
+class NotJudgedError(RepriseError):
+    """Nobody can say whether runs meet a policy: they could not be reproduced."""
+
+
 class NotReplayableError(RepriseError):
     """A run could not be reproduced, so there is nothing to compare."""

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from reprise.commands.parameters import MODELS, AuditParameters
+from reprise.commands.parameters import ABOUT_OTHERS, AuditParameters
 from reprise.process.launcher import Launcher
 from reprise.projects import libraries
 
 if TYPE_CHECKING:
     from reprise.runtime.recorder import RunRecorder
-
-# Their runs are about other runs, and make no results of their own.
-LEFT_OUT = frozenset(MODELS)
 
 
 def main(parameters: AuditParameters, run: "RunRecorder") -> None:
@@ -40,7 +37,7 @@ def main(parameters: AuditParameters, run: "RunRecorder") -> None:
             launcher = Launcher(Path(sys.executable), libraries.needed(), os.environ, reused=True)
             warm = stack.enter_context(launcher)
         findings = audit.check(
-            runs, without=LEFT_OUT, allowed=allowed, paths=paths, on_stage=on_stage
+            runs, without=ABOUT_OTHERS, allowed=allowed, paths=paths, on_stage=on_stage
         )
         findings = audit.make_again(
             run,

@@ -1,8 +1,8 @@
 """Makes a verb of the command line from the model of an entry point's parameters.
 
-What must be given is an argument, in the model's order; all else is an option of the parameter's
-name, with a dash for each underscore. Values stay text: the model checks them, as it does for
-MLproject, so that a value means the same by either way.
+What must be given is an argument, in the model's order, as is a list of runs; all else is an option
+of the parameter's name, with a dash for each underscore. Values stay text: the model checks them,
+as it does for MLproject, so that a value means the same by either way.
 """
 
 from collections.abc import Callable, Mapping
@@ -69,13 +69,15 @@ def option(name: str) -> str:
 def _parameter(name: str, field: FieldInfo) -> click.Parameter:
     if field.is_required():
         return click.Argument([name], metavar=name.upper())
+    if _extra(field, "arguments"):
+        return click.Argument([name], nargs=-1, metavar=f"[{name.upper().removesuffix('S')}]...")
     if is_flag(field):
         return click.Option([option(name), name], is_flag=True, help=_help(field))
     takes = f"{_plain(expected(field))}; default: {default_text(field)}"
     return click.Option(
         [option(name), name],
         metavar="VALUE",
-        multiple=_repeatable(field),
+        multiple=_extra(field, "repeatable"),
         help=f"{_help(field)} ({takes})",
     )
 
@@ -96,9 +98,10 @@ def _text(value: Any) -> str:
 
 
 def _written(field: FieldInfo, name: str, value: str) -> str:
-    return value if field.is_required() else f"{option(name)} {value}"
+    is_argument = field.is_required() or _extra(field, "arguments")
+    return value if is_argument else f"{option(name)} {value}"
 
 
-def _repeatable(field: FieldInfo) -> bool:
+def _extra(field: FieldInfo, name: str) -> bool:
     extra: Mapping[str, Any] = field.json_schema_extra or {}  # type: ignore[assignment]
-    return bool(extra.get("repeatable"))
+    return bool(extra.get(name))

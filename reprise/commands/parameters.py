@@ -1,11 +1,20 @@
 """The parameters of commands about other runs, for MLproject and for the command line."""
 
+import re
 import shlex
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from reprise.runtime.fields import EXAMPLE_ID, AllowPath, RepositoryAddress, RunId, Seed
+from reprise.errors import ParameterError
+from reprise.runtime.fields import (
+    EXAMPLE_ID,
+    RUN_ID,
+    AllowPath,
+    RepositoryAddress,
+    RunId,
+    Seed,
+)
 from reprise.runtime.parameters import Parameters
 
 
@@ -138,6 +147,118 @@ class AuditParameters(Parameters):
     allow_path: AllowPath = None
 
 
+def _of_ids(words: str | None) -> str | None:
+    for word in (words or "").split():
+        if not re.fullmatch(RUN_ID, word):
+            raise ValueError
+    return words
+
+
+class Verifying(Parameters):
+    """What commands that verify take: a policy, keys, and what replays may read and run."""
+
+    policy: str | None = Field(
+        None,
+        description="file with the table [verify]; empty: reprise.toml of this folder",
+        examples=["strict.toml"],
+    )
+    sign_with: str | None = Field(
+        None,
+        description="key that signs the statement: the path of one, or none; empty: the key that "
+        "git signs with",
+        examples=["~/.ssh/id_ed25519"],
+    )
+    allowed_signers: str | None = Field(
+        None,
+        description="file of those whose signed verdicts are believed; empty: git's",
+        examples=[".allowed_signers"],
+    )
+    allow_repository: RepositoryAddress = Field(
+        None,
+        description="URL of one more git repository whose code may be run; "
+        "empty: only the current one",
+        examples=["https://example.org/team/project.git"],
+    )
+    allow_build: str | None = Field(
+        None,
+        description="packages that may be built from source, which runs their code: names, "
+        "comma-separated; true: all; empty: wheels only",
+        examples=["some-package"],
+    )
+    allow_packages: str | None = Field(
+        None,
+        description="packages that may be installed although only a record names them: names, "
+        "comma-separated; true: all; empty: those of the commit and of this environment",
+        examples=["some-package"],
+    )
+    allow_path: AllowPath = None
+    allow_large: bool = Field(
+        False,
+        description="true: also a source, or a bundle of code, that is larger than "
+        "reprise/trust/limits.py allows",
+    )
+
+    def packages_to_build(self) -> tuple[str, ...]:
+        """Return the names of `allow_build`."""
+        return _names(self.allow_build)
+
+    def packages_to_install(self) -> tuple[str, ...]:
+        """Return the names of `allow_packages`."""
+        return _names(self.allow_packages)
+
+
+class VerifyParameters(Verifying):
+    """Reproduce runs, or believe a signed verdict on them, and judge them by a policy."""
+
+    entry_point: ClassVar[str] = "verify"
+
+    runs: Annotated[
+        str | None,
+        Field(
+            json_schema_extra={
+                "expected": "run ids (32 hex digits each), or empty",
+                "arguments": True,  # of the command
+            }
+        ),
+        AfterValidator(_of_ids),
+    ] = Field(None, description="the runs to verify", examples=[EXAMPLE_ID])
+    experiment: str | None = Field(
+        None, description="all finished runs of the experiment of this name", examples=["churn"]
+    )
+    sample: int | None = Field(
+        None, ge=1, description="how many of them; empty: all", examples=[20]
+    )
+    seed: Seed = Field(0, description="seed for the choice of those")
+    model: str | None = Field(
+        None,
+        description="the run that trained a registered model: its name, with @alias or /version; "
+        "by default the champion",
+        examples=["iris@candidate"],
+    )
+    format: Literal["text", "json", "junit", "markdown"] = Field(
+        "text", description="of the report that is printed"
+    )
+    output: str | None = Field(
+        None, description="file for the report as JSON", examples=["verification.json"]
+    )
+
+    def refuse_unclear(self) -> None:
+        """Refuse no runs, and runs that are named in two ways.
+
+        Raises
+        ------
+        ParameterError
+        """
+        given = [name for name in ("runs", "experiment", "model") if getattr(self, name)]
+        if len(given) != 1:
+            raise ParameterError(
+                "expected run ids, --experiment or --model, found "
+                f"{' and '.join(given) or 'none of them'}. Give one."
+            )
+        if self.sample and not self.experiment:
+            raise ParameterError("expected --experiment with --sample, found none. Name one.")
+
+
 class ShowParameters(Parameters):
     """Show what a run depended on and what it gave, as its record says."""
 
@@ -150,3 +271,5 @@ class ShowParameters(Parameters):
 MODELS: dict[str, type[Parameters]] = {
     model.entry_point: model for model in (ReproduceParameters, CompareParameters, AuditParameters)
 }
+# Their runs are about other runs, and have no results of their own.
+ABOUT_OTHERS = frozenset({*MODELS, VerifyParameters.entry_point})

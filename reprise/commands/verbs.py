@@ -66,6 +66,22 @@ def audit() -> click.Command:
     return of_model(AuditParameters, start, example="reprise audit --experiment churn --replay 3")
 
 
+def verify() -> click.Command:
+    """Return the verb that verifies runs."""
+    from reprise.commands.parameters import VerifyParameters
+
+    def start(parameters: VerifyParameters) -> None:
+        from reprise.commands import verify
+
+        verify.start(parameters)
+
+    return of_model(
+        VerifyParameters,
+        start,
+        example="reprise verify --experiment churn --sample 20 --format junit",
+    )
+
+
 def run() -> click.Command:
     """Return the verb that runs an entry point of a project."""
     options = [

@@ -28,7 +28,16 @@ from reprise.tracking.log import (
 )
 from reprise.tracking.logged import Logged, logged, process_context, runs_of_process
 from reprise.tracking.outbox import Outbox, deliver, is_taken, keeping, limit_waiting
-from reprise.tracking.registration import Registration
+from reprise.tracking.registered import (
+    RegisteredVersion,
+    find_alias,
+    find_version,
+    model_tags,
+    set_alias,
+    set_model_tag,
+    versions_of_run,
+)
+from reprise.tracking.registration import CANDIDATE, CHAMPION, Registration
 from reprise.tracking.runs import (
     GIVEN,
     Origin,
@@ -116,6 +125,8 @@ from reprise.tracking.writes import OWN_MODEL, now
 __all__ = [
     "BACKEND",
     "BUNDLE",
+    "CANDIDATE",
+    "CHAMPION",
     "COMMIT",
     "DATA_DIGEST",
     "DIRTY",
@@ -154,6 +165,7 @@ __all__ = [
     "Origin",
     "Outbox",
     "Plan",
+    "RegisteredVersion",
     "Registration",
     "absolute",
     "address",
@@ -187,10 +199,12 @@ __all__ = [
     "environment",
     "experiment_id",
     "experiment_name",
+    "find_alias",
     "find_bundle",
     "find_planned",
     "find_record",
     "find_runs",
+    "find_version",
     "first_line",
     "get_run",
     "held_runs",
@@ -215,6 +229,7 @@ __all__ = [
     "logged_model",
     "make",
     "metrics_of",
+    "model_tags",
     "note_metrics",
     "now",
     "open_children",
@@ -226,9 +241,12 @@ __all__ = [
     "refuse_unusable",
     "replays_of",
     "runs_of_process",
+    "set_alias",
+    "set_model_tag",
     "shown_address",
     "start_run",
     "stored_in",
     "translating_errors",
     "using_server",
+    "versions_of_run",
 ]

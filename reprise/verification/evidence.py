@@ -6,11 +6,13 @@ from datetime import datetime
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from reprise.backports import UTC, Self
+from reprise.errors import RepriseError
 from reprise.record.basis import FROM_LOCK, NOTHING
 from reprise.record.digest import sha256_text
 from reprise.record.verdict import Difference, Judgement, Verdict, worst
 from reprise.replay.original_run import OriginalRun
 from reprise.replay.verdicts import Replay
+from reprise.verification import model_files
 
 _BUNDLE = "the run's own bundle"  # where `checkout` says that code came from
 
@@ -39,6 +41,10 @@ class Evidence(BaseModel):
         The run, then its child runs.
     made : datetime
         When the replay had ended.
+    model_files : dict of str to str
+        SHA-256 of each file of the run's stored model, which the replay has made, too.
+    model_fault : str
+        Why they are not known: a file of the model is another one than that of the replay.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,11 +56,19 @@ class Evidence(BaseModel):
     clean: bool
     compared: tuple[Compared, ...]
     made: AwareDatetime
+    model_files: dict[str, str] = {}
+    model_fault: str = ""
 
     @classmethod
     def of(cls, original: OriginalRun, replay: Replay) -> Self:
-        """Return what a replay has just shown."""
+        """Return what a replay has just shown, and compare the stored models of both."""
         code = original.record.code
+        files, fault = {}, ""
+        if replay.new_run_id and replay.verdict is not Verdict.NOT_REPLAYABLE:
+            try:
+                files = model_files.verified(original.run_id, replay.new_run_id)
+            except RepriseError as error:
+                fault = str(error)
         return cls(
             run_id=original.run_id,
             record_sha256=record_digest(original),
@@ -71,6 +85,8 @@ class Evidence(BaseModel):
                 for each in replay.family()
             ),
             made=datetime.now(UTC).replace(microsecond=0),
+            model_files=files,
+            model_fault=fault,
         )
 
     @property

@@ -100,6 +100,8 @@ def _reasons(evidence: Evidence) -> Iterator[str]:
 
 
 def _demands(policy: Policy, evidence: Evidence) -> Iterator[str]:
+    if evidence.model_fault:
+        yield f"its stored model is not what its replay has made: {evidence.model_fault}"
     if policy.clean and not evidence.clean:
         yield "expected clean code, found edits, or a commit that only the run itself carries"
     if policy.environment == "lock" and not evidence.is_from_lock:

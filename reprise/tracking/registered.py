@@ -1,0 +1,144 @@
+"""Registered models: a version by its name and alias or number, and the tags of both."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from reprise.errors import TrackingError
+from reprise.tracking import answers
+from reprise.tracking.registration import CHAMPION
+from reprise.tracking.server import all_pages, client, shown_address
+
+_ADDRESS = re.compile(r"(?:models:/)?([^/:@]+)(?:@([A-Za-z][\w-]*)|/([0-9]{1,9}))?")
+_SOURCE = re.compile(r"models:/(m-[0-9A-Za-z]{1,64})")
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version of a registered model.
+
+    Attributes
+    ----------
+    name : str
+    version : int
+    run_id, model_id : str
+        The run that has trained it, and its logged model.
+    tags : mapping of str to str
+    """
+
+    name: str
+    version: int
+    run_id: str
+    model_id: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def find_version(address: str, *, alias: str = CHAMPION) -> RegisteredVersion:
+    """Return the version that `NAME`, `NAME@alias` or `NAME/number` means.
+
+    Parameters
+    ----------
+    address : str
+    alias : str
+        Of a name alone.
+
+    Raises
+    ------
+    TrackingError
+        If there is none, or it was made from no logged model of a run.
+    """
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None:
+        raise TrackingError(
+            f"expected a registered model, as name, name@alias or name/version, found {address}. "
+            "Correct it."
+        )
+    name, asked, number = parts.groups()
+    try:
+        if number:
+            found = client().get_model_version(name, number)
+        else:
+            found = client().get_model_version_by_alias(name, asked or alias)
+    except MlflowException as error:
+        if not _is_missing(error):
+            raise
+        what = f"version {number}" if number else f"version with the alias {asked or alias}"
+        raise TrackingError(
+            f"expected a {what} of the registered model {name} on {shown_address()}, found none. "
+            f"Register one: reprise run -e evaluate -P register_as={name}"
+        ) from None
+    return _checked(found)
+
+
+def find_alias(name: str, alias: str) -> RegisteredVersion | None:
+    """Return the version of a registered model that has an alias, or None."""
+    try:
+        return _checked(client().get_model_version_by_alias(name, alias))
+    except MlflowException as error:
+        if _is_missing(error):
+            return None
+        raise
+
+
+def set_alias(name: str, alias: str, version: int) -> None:
+    """Give an alias to a version; it is taken from the one that had it."""
+    client().set_registered_model_alias(name, alias, str(version))
+
+
+def model_tags(name: str) -> dict[str, str]:
+    """Return the tags of a registered model.
+
+    Raises
+    ------
+    TrackingError
+        If there is none of this name.
+    """
+    try:
+        return dict(client().get_registered_model(name).tags)
+    except MlflowException as error:
+        if not _is_missing(error):
+            raise
+        raise TrackingError(
+            f"expected a registered model on {shown_address()}, found none with the name {name}. "
+            "Copy the name from the MLflow UI."
+        ) from None
+
+
+def set_model_tag(name: str, tag: str, value: str) -> None:
+    """Set a tag of a registered model."""
+    client().set_registered_model_tag(name, tag, value)
+
+
+def versions_of_run(run_id: str, name: str) -> list[RegisteredVersion]:
+    """Return the versions of a registered model that were made from a run, the newest last."""
+    search = partial(client().search_model_versions, f"run_id = '{answers.run_id(run_id)}'")
+    found = [_checked(each) for each in all_pages(search) if each.name == name]
+    return sorted(found, key=lambda each: each.version)
+
+
+def _checked(found: ModelVersion) -> RegisteredVersion:
+    """Return a version after a check of its ids."""
+    source = _SOURCE.fullmatch(str(found.source))
+    if source is None or not found.run_id:
+        raise TrackingError(
+            f"expected a version that was made from the logged model of a run, found version "
+            f"{found.version} of {found.name}, made from {found.source}. Register it from its run."
+        )
+    return RegisteredVersion(
+        name=str(found.name),
+        version=int(found.version),
+        run_id=answers.run_id(found.run_id),
+        model_id=answers.model_id(source[1]),
+        tags={str(name): str(value) for name, value in found.tags.items()},
+    )
+
+
+def _is_missing(error: MlflowException) -> bool:
+    text = str(error).lower()
+    return error.error_code == "RESOURCE_DOES_NOT_EXIST" or (
+        error.error_code == "INVALID_PARAMETER_VALUE" and "alias" in text and "not found" in text
+    )
