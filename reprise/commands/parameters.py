@@ -233,7 +233,7 @@ class VerifyParameters(Verifying):
         None,
         description="the run that trained a registered model: its name, with @alias or /version; "
         "by default the champion",
-        examples=["iris@candidate"],
+        examples=["churn@candidate"],
     )
     format: Literal["text", "json", "junit", "markdown"] = Field(
         "text", description="of the report that is printed"

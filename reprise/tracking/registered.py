@@ -69,7 +69,7 @@ def find_version(address: str, *, alias: str = CHAMPION) -> RegisteredVersion:
         what = f"version {number}" if number else f"version with the alias {asked or alias}"
         raise TrackingError(
             f"expected a {what} of the registered model {name} on {shown_address()}, found none. "
-            f"Register one: reprise run -e evaluate -P register_as={name}"
+            "Register a model of that name first."
         ) from None
     return _checked(found)
 
