@@ -24,13 +24,17 @@ VERBS = {
     "reproduce": "Reproduce a run from its id, and compare.",
     "compare": "Show what two runs depended on and gave, side by side.",
     "audit": "Check which runs of an experiment can be reproduced.",
-    "verify": "Judge runs by a policy: reproduce them, or believe a signed verdict.",
+    "verify": "Reproduce runs and judge them by a policy, also in CI.",
+    "promote": "Make a registered version the champion, after replays.",
+    "log": "Show who promoted which version, when and why.",
     "sweep": "Run the sweep of the project in this folder.",
     "show": "Show what a run depended on and what it gave.",
     "sync": "Deliver results that were kept, and close runs of dead processes.",
     "doctor": "Check the connection to the tracking server.",
 }
-MAKE_RUNS = frozenset({"reproduce", "compare", "audit", "verify"})  # of themselves, and record it
+MAKE_RUNS = frozenset(
+    {"reproduce", "compare", "audit", "verify", "promote"}
+)  # of themselves, and record it
 _NAMES = {
     "help_option_names": ["-h", "--help"],
     "token_normalize_func": lambda name: name.replace("_", "-"),  # also as MLproject names them

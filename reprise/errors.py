@@ -144,6 +144,12 @@ class PolicyError(RepriseError):
     exit_code = 1
 
 
+class PromotionError(RepriseError):
+    """A version of a registered model does not become the champion."""
+
+    exit_code = 1
+
+
 class NotJudgedError(RepriseError):
     """Nobody can say whether runs meet a policy: they could not be reproduced."""
 

@@ -19,7 +19,8 @@ from reprise.git import git, repository_root, setting
 from reprise.process import scratch
 from reprise.trust import documents
 
-STATEMENT = "reprise-statement"  # namespace of what `verify` and `promote` sign
+STATEMENT = "reprise-statement"  # namespace of what `verify` says of runs
+PROMOTION = "reprise-promotion"  # namespace of the list of promotions
 EXPORT = "reprise-export"  # namespace of the manifest of an export
 SUFFIX = ".sig"  # of the file that has a document's signature
 NONE = "none"  # as a key: do not sign

@@ -10,6 +10,7 @@ from reprise import tracking
 from reprise.data import splits
 from reprise.errors import BelowMinimumError, TrackingError
 from reprise.models import registry
+from reprise.models.evaluation import Evaluation
 from reprise.models.model_store import has_model, load_model, model_id_of, predict
 from reprise.process import scratch
 from reprise.record.schema import InputData, run_in
@@ -54,6 +55,7 @@ class Judged:
 
 def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
     """Score the model, log to both runs, and register the model if requested."""
+    parameters.refuse_unregistered()
     trained = training_run(parameters, run)
     judged, test_digest = judge(trained, run, allow_large=parameters.allow_large)
     scores = score(judged)
@@ -72,19 +74,32 @@ def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
         )
     log_plots(judged, run, seed=parameters.seed)
     metric = check_minimum(scores, parameters, trained)
+    evaluation = Evaluation(
+        run_id=trained,
+        model=run.record.inputs[0].sha256,
+        metric=metric,
+        score=scores[metric],
+        greater_is_better=metrics.GREATER_IS_BETTER[metric],
+        test_digest=test_digest,
+    )
+    evaluation.log(run)
     if parameters.register_as and not run.replays:
-        registry.register(
-            parameters.register_as,
-            trained,
-            score=scores[metric],
-            metric=metric,
-            greater_is_better=metrics.GREATER_IS_BETTER[metric],
-            test_digest=test_digest,
-            model_id=model_id,
-        )
+        register(parameters, run, evaluation, model_id=model_id)
     again = f"reprise run -e evaluate {option('run_id', trained)} -P register_as=NAME"
     commands = {again: "register the model", "make ui": "see its plots"}
     summary.done(run, commands, headlines=metrics.SHOWN)
+
+
+def register(
+    parameters: EvaluateParameters, run: RunRecorder, evaluation: Evaluation, *, model_id: str
+) -> None:
+    """Register the model as the candidate, and promote it if requested."""
+    name = str(parameters.register_as)
+    is_taken = registry.register(name, evaluation, evaluated_by=run.run_id, model_id=model_id)
+    if parameters.promote and is_taken:
+        from reprise.verification import promotion
+
+        promotion.promote_judged(run, name, evaluation)
 
 
 def score(judged: Judged) -> dict[str, float]:

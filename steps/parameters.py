@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from reprise.commands.parameters import AuditParameters, CompareParameters, ReproduceParameters
 from reprise.data import read_options
 from reprise.data.encodings import is_encoding
+from reprise.errors import ParameterError
 from reprise.record import lists
 from reprise.runtime.fields import (
     EXAMPLE_ID,
@@ -271,8 +272,26 @@ class EvaluateParameters(Parameters):
         examples=["iris"],
         json_schema_extra={"expected": "a name without / and :, or empty"},
     )
+    promote: bool = Field(
+        False,
+        description="true: make it the champion, if an identical replay of its training meets the "
+        "policy of reprise.toml, and it is better than the present one",
+    )
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
+
+    def refuse_unregistered(self) -> None:
+        """Refuse to promote what is not registered.
+
+        Raises
+        ------
+        ParameterError
+        """
+        if self.promote and not self.register_as:
+            raise ParameterError(
+                "expected register_as with promote, found none. Name the registered model: "
+                "-P register_as=NAME"
+            )
 
 
 class SweepParameters(Parameters):

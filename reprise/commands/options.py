@@ -73,11 +73,12 @@ def _parameter(name: str, field: FieldInfo) -> click.Parameter:
         return click.Argument([name], nargs=-1, metavar=f"[{name.upper().removesuffix('S')}]...")
     if is_flag(field):
         return click.Option([option(name), name], is_flag=True, help=_help(field))
+    short = [str(_extra(field, "short"))] if _extra(field, "short") else []
     takes = f"{_plain(expected(field))}; default: {default_text(field)}"
     return click.Option(
-        [option(name), name],
+        [*short, option(name), name],
         metavar="VALUE",
-        multiple=_extra(field, "repeatable"),
+        multiple=bool(_extra(field, "repeatable")),
         help=f"{_help(field)} ({takes})",
     )
 
@@ -98,10 +99,10 @@ def _text(value: Any) -> str:
 
 
 def _written(field: FieldInfo, name: str, value: str) -> str:
-    is_argument = field.is_required() or _extra(field, "arguments")
+    is_argument = field.is_required() or bool(_extra(field, "arguments"))
     return value if is_argument else f"{option(name)} {value}"
 
 
-def _extra(field: FieldInfo, name: str) -> bool:
+def _extra(field: FieldInfo, name: str) -> object:
     extra: Mapping[str, Any] = field.json_schema_extra or {}  # type: ignore[assignment]
-    return bool(extra.get(name))
+    return extra.get(name)

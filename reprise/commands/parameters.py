@@ -259,6 +259,41 @@ class VerifyParameters(Verifying):
             raise ParameterError("expected --experiment with --sample, found none. Name one.")
 
 
+class PromoteParameters(Verifying):
+    """Make a registered version the champion, if replays bear out that it is the better one."""
+
+    entry_point: ClassVar[str] = "promote"
+
+    model: str = Field(
+        description="the registered model: its name, with @alias or /version; by default its "
+        "candidate",
+        examples=["churn"],
+    )
+    message: str | None = Field(
+        None,
+        max_length=1000,
+        description="why, for the list of promotions",
+        examples=["fewer false alarms"],
+        json_schema_extra={"expected": "text of at most 1000 characters, or empty", "short": "-m"},
+    )
+    rollback: bool = Field(
+        False, description="true: make the version the champion again that was it before"
+    )
+
+
+class LogParameters(Parameters):
+    """Show who made which version of a registered model the champion, when and why."""
+
+    entry_point: ClassVar[str] = "log"
+
+    model: str = Field(description="name of the registered model", examples=["churn"])
+    allowed_signers: str | None = Field(
+        None,
+        description="file of those whose signatures are trusted; empty: git's",
+        examples=[".allowed_signers"],
+    )
+
+
 class ShowParameters(Parameters):
     """Show what a run depended on and what it gave, as its record says."""
 
@@ -272,4 +307,4 @@ MODELS: dict[str, type[Parameters]] = {
     model.entry_point: model for model in (ReproduceParameters, CompareParameters, AuditParameters)
 }
 # Their runs are about other runs, and have no results of their own.
-ABOUT_OTHERS = frozenset({*MODELS, VerifyParameters.entry_point})
+ABOUT_OTHERS = frozenset({*MODELS, VerifyParameters.entry_point, PromoteParameters.entry_point})

@@ -82,6 +82,32 @@ def verify() -> click.Command:
     )
 
 
+def promote() -> click.Command:
+    """Return the verb that makes a registered version the champion."""
+    from reprise.commands.parameters import PromoteParameters
+
+    def start(parameters: PromoteParameters) -> None:
+        from reprise.commands import promote
+
+        promote.start(parameters)
+
+    return of_model(
+        PromoteParameters, start, example='reprise promote churn -m "fewer false alarms"'
+    )
+
+
+def log() -> click.Command:
+    """Return the verb that shows the list of promotions."""
+    from reprise.commands.parameters import LogParameters
+
+    def start(parameters: LogParameters) -> None:
+        from reprise.commands import promote
+
+        promote.show(parameters)
+
+    return of_model(LogParameters, start, example="reprise log churn")
+
+
 def run() -> click.Command:
     """Return the verb that runs an entry point of a project."""
     options = [

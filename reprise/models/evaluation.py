@@ -78,8 +78,16 @@ class Evaluation(BaseModel):
             f"{found}. Evaluate the model again."
         )
 
-    def beats(self, other: "Evaluation") -> bool:
-        """Return whether this model is strictly better than another one."""
-        if self.greater_is_better:
-            return self.score > other.score
-        return self.score < other.score
+    def why_not_better(self, other: "Evaluation") -> str:
+        """Say why this model is not strictly better than another one; "" if it is.
+
+        Scores of other test data, and of another metric, are not compared.
+        """
+        if self.test_digest != other.test_digest:
+            return "it was tested on other data. Evaluate both on the same"
+        if self.metric != other.metric:
+            return f"it was judged by {other.metric}, not by {self.metric}. Evaluate both by one"
+        is_better = self.score > other.score if self.greater_is_better else self.score < other.score
+        if is_better:
+            return ""
+        return f"{self.metric} {self.score:.6g} against its {other.score:.6g}. Promote a better one"

@@ -1,49 +1,41 @@
-"""The model registry: a new version is the candidate, and the champion if it beats the champion."""
+"""The model registry: a new version is the candidate; `promote` alone makes it the champion."""
 
 from reprise import tracking
+from reprise.models.evaluation import Evaluation
 from reprise.models.model_store import model_id_of
 
 
-def register(
-    name: str,
-    run_id: str,
-    *,
-    score: float,
-    metric: str,
-    greater_is_better: bool,
-    test_digest: str,
-    model_id: str = "",
-) -> bool:
-    """Register a run's model as `candidate`, and as `champion` if it wins.
+def register(name: str, evaluation: Evaluation, *, evaluated_by: str, model_id: str = "") -> bool:
+    """Register a judged model as `candidate`.
 
-    It wins if there is no champion, or if it is strictly better in the same metric on the same test
-    data. Scores on different test data are not compared. Content that is registered already is not
-    registered twice: its version is the candidate again.
+    Content that is registered already is not registered twice: its version is the candidate again.
 
     Parameters
     ----------
     name : str
-    run_id : str
-        Of the run that trained the model.
-    score, metric, greater_is_better, test_digest
-        How the model was judged, and on which data.
+    evaluation : Evaluation
+        How the model was judged, and which run has trained it.
+    evaluated_by : str
+        Id of the run that has judged it.
     model_id : str, optional
         Of the model, where it is known already.
 
     Returns
     -------
     bool
-        Whether the model is the champion now.
+        Whether the server has taken it; else `reprise sync` delivers it.
     """
+    trained = evaluation.run_id
     registration = tracking.Registration(
-        run_id,
+        trained,
         name=name,
-        trained=run_id,
-        model_id=model_id or model_id_of(run_id),
-        score=score,
-        metric=metric,
-        greater_is_better=greater_is_better,
-        test_digest=test_digest,
+        trained=trained,
+        model_id=model_id or model_id_of(trained),
+        score=evaluation.score,
+        metric=evaluation.metric,
+        greater_is_better=evaluation.greater_is_better,
+        test_digest=evaluation.test_digest,
+        evaluated_by=evaluated_by,
     )
     tracking.deliver(registration)
-    return tracking.is_taken() and registration.is_champion()
+    return bool(tracking.is_taken())

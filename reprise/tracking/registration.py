@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 from reprise.console import say
 from reprise.tracking.search import get_run
 from reprise.tracking.server import client
-from reprise.tracking.tags import MODEL_DIGEST, TEST_DIGEST
+from reprise.tracking.tags import EVALUATED_BY, MODEL_DIGEST, TEST_DIGEST
 from reprise.tracking.writes import Write
 
 CANDIDATE = "candidate"
@@ -20,7 +20,7 @@ _METRIC = "reprise.metric"
 
 @dataclass(frozen=True)
 class Registration(Write):
-    """A version of a registered model: `candidate`, and `champion` if it wins.
+    """A version of a registered model, which is its `candidate`.
 
     Attributes
     ----------
@@ -30,6 +30,8 @@ class Registration(Write):
         Ids of the run that trained the model, and of its logged model.
     score, metric, greater_is_better, test_digest
         How it was judged, and on which data.
+    evaluated_by : str
+        Id of the run that has judged it.
     """
 
     name: str = ""
@@ -39,21 +41,14 @@ class Registration(Write):
     metric: str = ""
     greater_is_better: bool = True
     test_digest: str = ""
+    evaluated_by: str = ""
 
     def send(self, *, again: bool = False) -> None:
-        """Register it, compare it with the champion, and report."""
+        """Register it, and report."""
         del again  # it is always looked for
         version = self._found() or self._made()
         client().set_registered_model_alias(self.name, CANDIDATE, version.version)
-        wins, why = self._compare(champion(self.name), version)
-        if wins:
-            client().set_registered_model_alias(self.name, CHAMPION, version.version)
-        say(f"Registered {self.name} version {version.version} as {CANDIDATE}; {why}.")
-
-    def is_champion(self) -> bool:
-        """Return whether the champion has this content."""
-        best = champion(self.name)
-        return best is not None and best.version in {each.version for each in self._versions()}
+        say(f"Registered {self.name} version {version.version} as {CANDIDATE}.")
 
     def _found(self) -> ModelVersion | None:
         """Return the first version of the same content, judged as it is now, or None."""
@@ -61,7 +56,8 @@ class Registration(Write):
         if first is None:
             return None
         latest = champion(self.name)
-        if latest is None or latest.version != first.version:  # that stays as it was judged
+        is_champion = latest is not None and latest.version == first.version
+        if not (is_champion and EVALUATED_BY in first.tags):  # that stays as it was judged
             for name, value in self._tags().items():
                 client().set_model_version_tag(self.name, first.version, name, value)
         return first
@@ -96,29 +92,13 @@ class Registration(Write):
 
     def _tags(self) -> dict[str, str]:
         judged = {_METRIC: self.metric, _SCORE: repr(self.score), TEST_DIGEST: self.test_digest}
+        judged |= {EVALUATED_BY: self.evaluated_by} if self.evaluated_by else {}
         digest = self._digest()
         return judged | ({MODEL_DIGEST: digest} if digest else {})
 
     def _digest(self) -> str:
         digest: str = get_run(self.trained).data.tags.get(MODEL_DIGEST, "")
         return digest if digest.isalnum() else ""  # it is part of a query
-
-    def _compare(self, best: ModelVersion | None, own: ModelVersion) -> tuple[bool, str]:
-        """Return whether this version is the champion from now on, and why."""
-        if best is None:
-            return True, f"it is the first {CHAMPION}"
-        if best.version == own.version:
-            return False, f"it is {CHAMPION} already"
-        stays = f"version {best.version} stays {CHAMPION}"
-        if best.tags.get(TEST_DIGEST) != self.test_digest:
-            return False, f"{stays}: it was tested on other data"
-        if best.tags.get(_METRIC) != self.metric:
-            return False, f"{stays}: it was judged by {best.tags.get(_METRIC)}"
-        old = float(best.tags[_SCORE])
-        figures = f"{self.metric} {self.score:.6g} against {old:.6g} of version {best.version}"
-        if self.score > old if self.greater_is_better else self.score < old:
-            return True, f"it is {CHAMPION} now: {figures}"
-        return False, f"{stays}: {figures}"
 
 
 def champion(name: str) -> ModelVersion | None:

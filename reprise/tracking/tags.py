@@ -26,6 +26,7 @@ DATA_DIGEST = "reprise.data_digest"
 STORED_IN = "reprise.stored_in"
 MODEL_DIGEST = "reprise.model_digest"
 TEST_DIGEST = "reprise.test_digest"
+EVALUATED_BY = "reprise.evaluated_by"  # of a registered version: the run that has judged it
 BUNDLE = "reprise.bundle"
 IGNORED = "reprise.ignored_modules"  # that were imported, and that no commit has
 MADE_BEFORE = "reprise.made_before"  # runs of a sweep whose results are those of earlier runs

@@ -73,15 +73,17 @@ def trained(team):
 
 @pytest.fixture(scope="module")
 def judged(team, trained):
-    """Three evaluations that register: the stump, the best, and the stump once more."""
+    """Evaluations that register: the stump, the best, which are promoted, and the stump again."""
     runs, aliases = {}, {}
     careful = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
-    for name, chosen in (
-        ("stump", trained["stump"]),
-        ("best", ""),
-        ("stump again", trained["stump"]),
+    for name, chosen, promote in (
+        ("stump", trained["stump"], "true"),
+        ("best", "", "true"),
+        ("stump again", trained["stump"], "false"),
     ):
-        done = team.step("evaluate", environment=careful, run_id=chosen, register_as=NAME)
+        done = team.step(
+            "evaluate", environment=careful, run_id=chosen, register_as=NAME, promote=promote
+        )
         assert done.exit_code == 0, done.stderr
         runs[name] = done.run_id
         registered = team.client.get_registered_model(NAME).aliases
@@ -173,15 +175,15 @@ def test_plots_are_artifacts_of_the_evaluation(team, judged, name, own):
         assert team.artifact(run_id, file).startswith(PNG)
 
 
-def test_the_first_model_is_candidate_and_champion(judged):
+def test_the_first_model_that_is_promoted_is_the_champion(judged):
     assert judged[1]["stump"] == {"candidate": 1, "champion": 1}
 
 
-def test_a_better_model_becomes_candidate_and_champion(judged):
+def test_a_better_model_that_is_promoted_is_the_champion(judged):
     assert judged[1]["best"] == {"candidate": 2, "champion": 2}
 
 
-def test_a_worse_model_becomes_candidate_only(judged):
+def test_a_model_that_is_not_promoted_is_the_candidate_only(judged):
     assert judged[1]["stump again"] == {"candidate": 1, "champion": 2}  # its version once more
 
 

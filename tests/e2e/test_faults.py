@@ -33,7 +33,6 @@ OF_AN_EVALUATION = {
     "the registered model": ("POST .*/registered-models/create", 1),
     "the version of the model": ("POST .*/model-versions/create", 1),
     "the name of the candidate": ("POST .*/registered-models/alias", 1),
-    "the name of the champion": ("POST .*/registered-models/alias", 2),
     "its scores": ("POST .*/runs/log-batch", 3),
     "the end of an evaluation": ("POST .*/runs/update", 1),
 }

@@ -125,7 +125,8 @@ def test_help_lists_every_verb_in_order(reprise):
 
     assert code == 0
     assert listed[: len(cli.VERBS)] == [
-        *("run", "reproduce", "compare", "audit", "verify", "sweep", "show", "sync", "doctor"),
+        *("run", "reproduce", "compare", "audit", "verify", "promote", "log"),
+        *("sweep", "show", "sync", "doctor"),
     ]
 
 
