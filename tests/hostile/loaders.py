@@ -9,6 +9,7 @@ import json
 import tempfile
 import zipfile
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow as pa
 
@@ -21,8 +22,14 @@ from reprise.projects import address
 from reprise.record import verdict
 from reprise.record.digest import sha256_text
 from reprise.record.schema import RunRecord
+from reprise.signatures import UNSIGNED, Signers
 from reprise.sweeps import experiment_file as experiment_files
 from reprise.sweeps import grid
+from reprise.verification import history, judging
+from reprise.verification import policy as policies
+from reprise.verification.evidence import Evidence
+from reprise.verification.statement import SummaryStatement
+from reprise.verification.statement import summary as summarized
 from steps import main, sweep
 from steps.parameters import SweepParameters
 
@@ -106,7 +113,30 @@ def table(content):
     return read
 
 
+def policy(content):
+    """Read the policy of a verifier."""
+    with _file(content, policies.FILE_NAME) as path:
+        return policies.read(path.parent).sha256
+
+
+def summary(content):
+    """Read a statement, and judge what it says."""
+    evidence = SummaryStatement.read(_text(content)).predicate.reprise_evidence
+    outcome = judging.judge(policies.Policy(), evidence, UNSIGNED)
+    return outcome, evidence.basis, evidence.not_compared
+
+
+def promotions(content):
+    """Read a list of one promotion."""
+    with patch.object(history.tracking, "model_tags", lambda _: {"reprise.promotion.0001": text}):
+        text = _text(content)
+        return history.read("iris", Signers())
+
+
 LOADERS = {
+    "a policy": policy,
+    "a statement": summary,
+    "a list of promotions": promotions,
     "a record": record,
     "a verdict": judgement,
     "a grid file": grid_file,
@@ -135,7 +165,45 @@ def _zip():
 
 
 _RECORD = GOLDEN.read_bytes()
+_EVIDENCE = Evidence.model_validate(
+    {
+        "run_id": "a" * 32,
+        "record_sha256": "b" * 64,
+        "replayed_by": None,
+        "code_from": "this clone",
+        "clean": True,
+        "made": "2026-01-01T00:00:00Z",
+        "compared": [
+            {
+                "name": "train",
+                "run_id": "a" * 32,
+                "replayed_by": None,
+                "judgement": {"verdict": "identical", "compared": 1, "basis": "1 metric"},
+            }
+        ],
+    }
+)
+_ENTRY = history.Entry(
+    number=1,
+    action="promoted",
+    model="iris",
+    version=1,
+    before=None,
+    who="Ada",
+    when=_EVIDENCE.made,
+    why="",
+)
 SEEDS = {
+    "a policy": [
+        (
+            b'[verify]\nverdict = {equivalent = true, tolerance = 1e-9}\nmax_age = "7d"\n'
+            b'allow = [{metric = "seconds", reason = "a time"}]\n'
+        )
+    ],
+    "a statement": [
+        summarized(_EVIDENCE, policies.Policy(), is_met=True, provenance="").to_json().encode()
+    ],
+    "a list of promotions": [_ENTRY.to_json().encode()],
     "a record": [_RECORD],
     "a verdict": [_RECORD],
     "a grid file": [b"data: iris\nparams:\n  max_depth: {from: 1, to: 3}\n  criterion: [gini]\n"],
