@@ -25,6 +25,7 @@ VERBS = {
     "compare": "Show what two runs depended on and gave, side by side.",
     "audit": "Check which runs of an experiment can be reproduced.",
     "verify": "Reproduce runs and judge them by a policy, also in CI.",
+    "calibrate": "Measure what varies between replays of a run.",
     "promote": "Make a registered version the champion, after replays.",
     "log": "Show who promoted which version, when and why.",
     "sweep": "Run the sweep of the project in this folder.",
@@ -33,7 +34,7 @@ VERBS = {
     "doctor": "Check the connection to the tracking server.",
 }
 MAKE_RUNS = frozenset(
-    {"reproduce", "compare", "audit", "verify", "promote"}
+    {"reproduce", "compare", "audit", "verify", "calibrate", "promote"}
 )  # of themselves, and record it
 _NAMES = {
     "help_option_names": ["-h", "--help"],

@@ -154,25 +154,9 @@ def _of_ids(words: str | None) -> str | None:
     return words
 
 
-class Verifying(Parameters):
-    """What commands that verify take: a policy, keys, and what replays may read and run."""
+class Replaying(Parameters):
+    """What replays may read and run, of commands that make several."""
 
-    policy: str | None = Field(
-        None,
-        description="file with the table [verify]; empty: reprise.toml of this folder",
-        examples=["strict.toml"],
-    )
-    sign_with: str | None = Field(
-        None,
-        description="key that signs the statement: the path of one, or none; empty: the key that "
-        "git signs with",
-        examples=["~/.ssh/id_ed25519"],
-    )
-    allowed_signers: str | None = Field(
-        None,
-        description="file of those whose signed verdicts are believed; empty: git's",
-        examples=[".allowed_signers"],
-    )
     allow_repository: RepositoryAddress = Field(
         None,
         description="URL of one more git repository whose code may be run; "
@@ -205,6 +189,27 @@ class Verifying(Parameters):
     def packages_to_install(self) -> tuple[str, ...]:
         """Return the names of `allow_packages`."""
         return _names(self.allow_packages)
+
+
+class Verifying(Replaying):
+    """What commands that verify take besides: a policy, and keys."""
+
+    policy: str | None = Field(
+        None,
+        description="file with the table [verify]; empty: reprise.toml of this folder",
+        examples=["strict.toml"],
+    )
+    sign_with: str | None = Field(
+        None,
+        description="key that signs the statement: the path of one, or none; empty: the key that "
+        "git signs with",
+        examples=["~/.ssh/id_ed25519"],
+    )
+    allowed_signers: str | None = Field(
+        None,
+        description="file of those whose signed verdicts are believed; empty: git's",
+        examples=[".allowed_signers"],
+    )
 
 
 class VerifyParameters(Verifying):
@@ -281,6 +286,15 @@ class PromoteParameters(Verifying):
     )
 
 
+class CalibrateParameters(Replaying):
+    """Reproduce a run several times, report what varies, and suggest what a policy may tolerate."""
+
+    entry_point: ClassVar[str] = "calibrate"
+
+    run_id: RunId = Field(description="the run to reproduce", examples=[EXAMPLE_ID])
+    times: int = Field(5, ge=2, le=1000, description="how often to reproduce it")
+
+
 class LogParameters(Parameters):
     """Show who made which version of a registered model the champion, when and why."""
 
@@ -307,4 +321,6 @@ MODELS: dict[str, type[Parameters]] = {
     model.entry_point: model for model in (ReproduceParameters, CompareParameters, AuditParameters)
 }
 # Their runs are about other runs, and have no results of their own.
-ABOUT_OTHERS = frozenset({*MODELS, VerifyParameters.entry_point, PromoteParameters.entry_point})
+ABOUT_OTHERS = MODELS.keys() | {
+    model.entry_point for model in (VerifyParameters, PromoteParameters, CalibrateParameters)
+}

@@ -82,6 +82,18 @@ def verify() -> click.Command:
     )
 
 
+def calibrate() -> click.Command:
+    """Return the verb that measures what varies between replays."""
+    from reprise.commands.parameters import CalibrateParameters
+
+    def start(parameters: CalibrateParameters) -> None:
+        from reprise.commands import calibrate
+
+        calibrate.start(parameters)
+
+    return of_model(CalibrateParameters, start, example="reprise calibrate <run id> --times 10")
+
+
 def promote() -> click.Command:
     """Return the verb that makes a registered version the champion."""
     from reprise.commands.parameters import PromoteParameters

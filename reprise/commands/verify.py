@@ -3,18 +3,20 @@
 import contextlib
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from reprise.commands.options import words
-from reprise.commands.parameters import ABOUT_OTHERS, Verifying, VerifyParameters
+from reprise.commands.parameters import ABOUT_OTHERS, Replaying, Verifying, VerifyParameters
 from reprise.errors import NotJudgedError, PolicyError, TrackingError
 from reprise.process.launcher import Launcher
 from reprise.projects import libraries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from reprise.replay.prepare import Request
     from reprise.runtime.recorder import RunRecorder
     from reprise.verification.policy import Policy
     from reprise.verification.report import Report
@@ -44,14 +46,21 @@ def main(parameters: VerifyParameters, run: "RunRecorder") -> None:
     raise_unless_met(report)
 
 
+@dataclass(frozen=True)
+class Replays:
+    """How several replays are made: what they may do, the warm process, and the progress."""
+
+    request: "Request"
+    warm: Launcher
+    on_stage: "Callable[[str], None]"
+
+
 @contextlib.contextmanager
-def verifier(parameters: Verifying, run: "RunRecorder", policy: "Policy") -> "Iterator[Verifier]":
-    """Yield what verifies runs in one warm process, as parameters of a command say."""
+def replaying(parameters: Replaying) -> "Iterator[Replays]":
+    """Yield how replays are made in one warm process, as parameters of a command say."""
     from reprise import console
     from reprise.replay.prepare import Request
     from reprise.trust import permissions
-    from reprise.verification.statements import Signing
-    from reprise.verification.verifying import Verifier
 
     request = Request(
         allowed=parameters.allow_repository,
@@ -60,13 +69,22 @@ def verifier(parameters: Verifying, run: "RunRecorder", policy: "Policy") -> "It
         paths=permissions.named_places(parameters.allow_path),
         allow_large=parameters.allow_large,
     )
-    keys = (parameters.sign_with or "", parameters.allowed_signers or "")
     with contextlib.ExitStack() as stack:
         on_stage = stack.enter_context(console.working())
         launcher = Launcher(Path(sys.executable), libraries.needed(), os.environ, reused=True)
-        warm = stack.enter_context(launcher)
-        signing = Signing.of(Path.cwd(), *keys)
-        yield Verifier(run, policy, signing, request, warm, on_stage)
+        yield Replays(request, stack.enter_context(launcher), on_stage)
+
+
+@contextlib.contextmanager
+def verifier(parameters: Verifying, run: "RunRecorder", policy: "Policy") -> "Iterator[Verifier]":
+    """Yield what verifies runs, as parameters of a command say."""
+    from reprise.verification.statements import Signing
+    from reprise.verification.verifying import Verifier
+
+    keys = (parameters.sign_with or "", parameters.allowed_signers or "")
+    signing = Signing.of(Path.cwd(), *keys)
+    with replaying(parameters) as how:
+        yield Verifier(run, policy, signing, how.request, how.warm, how.on_stage)
 
 
 def chosen_runs(parameters: VerifyParameters) -> dict[str, str]:

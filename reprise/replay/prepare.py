@@ -48,6 +48,8 @@ class Request:
         Paths, and addresses, outside the project that may be read although only a record says so.
     allow_large : bool
         Whether its source and its bundle may be larger than `limits` allow.
+    is_explained : bool
+        Whether to reproduce it once more, where nothing recorded explains a difference.
     """
 
     changes: Mapping[str, str] = field(default_factory=dict)
@@ -58,6 +60,7 @@ class Request:
     allow_packages: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     allow_large: bool = False
+    is_explained: bool = True
 
     @property
     def is_exact(self) -> bool:

@@ -93,7 +93,7 @@ def reproduce(
             workspace = ready(folder=folder, python=python)
             on_stage(f"reproducing {original.name}")
             replay = replace(_run(attempt(workspace), warm), code_from=source)
-            if request.is_exact and _unexplained(replay):
+            if request.is_exact and request.is_explained and _unexplained(replay):
                 on_stage(
                     f"reproducing {original.name} once more, as nothing recorded explains the "
                     "difference"

@@ -49,6 +49,7 @@ Age = Annotated[
     BeforeValidator(_duration),
     PlainSerializer(lambda age: f"{int(age.total_seconds() // 60)}m", return_type=str),
 ]
+Name = Annotated[str, StringConstraints(min_length=1)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -72,8 +73,8 @@ class Equivalent(_Strict):
 class Allowed(_Strict):
     """What is not compared, and why: a metric or an artifact, by its name or a pattern of it."""
 
-    metric: Text | None = None
-    artifact: Text | None = None
+    metric: Name | None = None
+    artifact: Name | None = None
     reason: Text
 
     @model_validator(mode="after")

@@ -125,7 +125,7 @@ def test_help_lists_every_verb_in_order(reprise):
 
     assert code == 0
     assert listed[: len(cli.VERBS)] == [
-        *("run", "reproduce", "compare", "audit", "verify", "promote", "log"),
+        *("run", "reproduce", "compare", "audit", "verify", "calibrate", "promote", "log"),
         *("sweep", "show", "sync", "doctor"),
     ]
 
