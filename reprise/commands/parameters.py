@@ -240,6 +240,11 @@ class VerifyParameters(Verifying):
         "by default the champion",
         examples=["churn@candidate"],
     )
+    code: Literal["recorded", "current"] = Field(
+        "recorded",
+        description="recorded: each run's own code; current: the code in this folder, to see "
+        "whether a change of it changes results; then nothing is signed",
+    )
     format: Literal["text", "json", "junit", "markdown"] = Field(
         "text", description="of the report that is printed"
     )

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -32,10 +32,12 @@ def main(parameters: VerifyParameters, run: "RunRecorder") -> None:
     demanded = policy.read(Path.cwd(), parameters.policy or "")
     chosen = chosen_runs(parameters)
     with verifier(parameters, run, demanded) as asking:
+        is_current = parameters.code == "current"
+        checking = replace(asking, request=replace(asking.request, current_code=is_current))
         found = []
         for number, (run_id, model_id) in enumerate(chosen.items(), 1):
-            asking.on_stage(f"verifying run {number} of {len(chosen)}")
-            found.append(asking.verify(run_id, model_id=model_id))
+            checking.on_stage(f"verifying run {number} of {len(chosen)}")
+            found.append(checking.verify(run_id, model_id=model_id))
     report = reports.Report.of(demanded, found)
     run.log_text(reports.FILE_NAME, report.to_json())
     run.log_metrics({"runs": len(report.runs), "met": report.number_met})

@@ -11,7 +11,7 @@ from reprise.process.launcher import Launcher
 from reprise.replay import original_run, replay
 from reprise.replay.original_run import OriginalRun
 from reprise.replay.prepare import Request
-from reprise.signatures import Signature
+from reprise.signatures import UNSIGNED, Signature
 from reprise.verification import model_files, statements
 from reprise.verification.evidence import Evidence
 from reprise.verification.judging import Outcome, Result, judge
@@ -91,6 +91,8 @@ class Verifier:
             If there is no such run, or its record cannot be read.
         """
         original = original_run.read(run_id)
+        if self.request.current_code:
+            return self._with_current_code(original)
         earlier = statements.believed(original, self.policy.max_age, self.signing.signers)
         if earlier is None:
             evidence = self._reproduced(original)
@@ -103,6 +105,14 @@ class Verifier:
         is_earlier = earlier is not None
         name = original.name
         return Verification(original.run_id, name, evidence, signature, outcome, is_earlier)
+
+    def _with_current_code(self, original: OriginalRun) -> Verification:
+        """Verify that the current code gives the same; that proves nothing of the run's own."""
+        evidence = self._reproduced(original)
+        policy = self.policy.model_copy(update={"clean": False, "require_signature": False})
+        outcome = judge(policy, evidence, UNSIGNED)
+        name = f"{original.name} (current code)"
+        return Verification(original.run_id, name, evidence, UNSIGNED, outcome, is_earlier=False)
 
     def _reproduced(self, original: OriginalRun) -> Evidence:
         request = replace(self.request, tolerance=self.policy.tolerance)

@@ -4,13 +4,18 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+from asking import AskingParameters
 from repositories import commit_all
 
 from reprise import signatures, tracking
+from reprise.replay.prepare import Request
 from reprise.signatures import Signers
 from reprise.verification import statement, statements
 from reprise.verification.judging import Result
 from reprise.verification.policy import Allowed, Policy
+from reprise.verification.statements import Signing
+from reprise.verification.verifying import Verifier
 
 
 def test_a_sound_run_meets_the_policy_and_leaves_signed_statements(store, trained, verify, keys):
@@ -95,6 +100,35 @@ def test_clean_code_is_demanded_of_what_really_ran(project, step, verify):
     assert found.outcome.result is Result.NOT_MET
     commit_all(project, "the edit")
     assert verify(step("train"), Policy(clean=True)).outcome.result is Result.MET
+
+
+class TestCurrentCode:
+    @pytest.fixture
+    def verify_current(self, recording, project):
+        def verify_current(run_id):
+            policy = Policy(clean=True, require_signature=True, max_age=timedelta(days=1))
+            with recording(AskingParameters()) as parent:
+                asking = Verifier(parent, policy, Signing(), Request(current_code=True))
+                return asking.verify(run_id)
+
+        return verify_current
+
+    def test_a_change_that_changes_no_result_is_met(self, store, project, trained, verify_current):
+        (project / "train.py").write_text((project / "train.py").read_text() + "# edited\n")
+
+        found = verify_current(trained)
+
+        assert found.outcome.result is Result.MET, found.outcome.reasons
+        assert not (store.artifacts(found.evidence.replayed_by) / statements.FOLDER).exists()
+
+    def test_a_change_that_changes_results_is_not_met(self, project, trained, verify_current):
+        text = (project / "train.py").read_text()
+        (project / "train.py").write_text(text.replace("random_state=0", "max_leaf_nodes=3"))
+
+        found = verify_current(trained)
+
+        assert found.outcome.result is Result.NOT_MET
+        assert "model fitted arrays; causes: code: commit was" in found.outcome.reasons[0]
 
 
 def test_a_model_whose_files_have_changed_since_a_signed_verdict_is_not_met(store, trained, verify):
