@@ -24,11 +24,11 @@ running any; `record.comparison` shows two runs side by side.
 `sweeps` makes runs in numbers, in processes forked from a warm one, here or on a cluster. `doctor`
 checks from a client that it can work with the team's server.
 
-Below all of them: `git`, `trust` (limits and checks on what comes from elsewhere), `urls`
-(addresses, and the credentials in them), `console` (what a person sees), `env` (variables of our
-own), `extras` (packages that only some features need), `errors`, which are those that a user can
-fix, and `backports` (what Python 3.10 lacks). Imports only go down; tests/test_architecture.py has
-the list.
+Below all of them: `signatures` (by `ssh-keygen`, with git's keys), `git`, `trust` (limits and
+checks on what comes from elsewhere), `urls` (addresses, and the credentials in them), `console`
+(what a person sees), `env` (variables of our own), `extras` (packages that only some features
+need), `errors`, which are those that a user can fix, and `backports` (what Python 3.10 lacks).
+Imports only go down; tests/test_architecture.py has the list.
 
 Importing this package changes no variable and loads nothing but a few small modules; see
 `capture.pins_first` for what a script that imports it first is promised.

@@ -106,6 +106,10 @@ class ModelError(RepriseError):
     """A stored model is missing, changed, or of a type that is not trusted."""
 
 
+class SignatureError(RepriseError):
+    """A document cannot be signed, or its signature cannot be checked."""
+
+
 class BelowMinimumError(RepriseError):
     """A model was evaluated and is not good enough."""
 

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 ROOMS = (
     *("__main__", "cli", "backend"),
     *("commands", "sweeps", "replay", "scripts", "observing", "models", "data"),
-    *("runtime", "projects", "tracking", "capture", "doctor", "git", "digests", "record"),
+    *("runtime", "projects", "tracking", "capture", "doctor", "signatures", "git"),
+    *("digests", "record"),
     *("process", "trust"),
     *("urls", "console", "env", "extras", "errors", "visible", "backports"),
 )
