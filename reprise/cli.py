@@ -7,6 +7,7 @@ import gc
 import importlib
 import os
 import sys
+from keyword import iskeyword
 from typing import Any, NoReturn
 
 import click
@@ -26,6 +27,8 @@ VERBS = {
     "audit": "Check which runs of an experiment can be reproduced.",
     "sweep": "Run the sweep of the project in this folder.",
     "show": "Show what a run depended on and what it gave.",
+    "export": "Write runs into one file, with all that it takes to reproduce them.",
+    "import": "Read the runs of such a file into the tracking server.",
     "sync": "Deliver results that were kept, and close runs of dead processes.",
     "doctor": "Check the connection to the tracking server.",
 }
@@ -60,7 +63,7 @@ class Verbs(click.Group):
         if name not in VERBS:
             return None
         verbs = importlib.import_module("reprise.commands.verbs")
-        verb: click.Command = getattr(verbs, name)()
+        verb: click.Command = getattr(verbs, f"{name}_" if iskeyword(name) else name)()
         verb.context_settings = _NAMES
         return verb
 

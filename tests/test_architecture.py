@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 # Top to bottom: a room imports from those below it, and its own modules from each other.
 ROOMS = (
     *("__main__", "cli", "backend"),
-    *("commands", "sweeps", "replay", "scripts", "observing", "models", "data"),
+    *("commands", "archive", "sweeps", "replay", "scripts", "observing", "models", "data"),
     *("runtime", "projects", "tracking", "capture", "doctor", "signatures", "git"),
     *("digests", "record"),
     *("process", "trust"),
