@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-
-from mlflow.entities import Run
+from typing import TYPE_CHECKING
 
 from reprise import tracking
 from reprise.console import warn
 from reprise.errors import RecordError, TrackingError
 from reprise.record.schema import RunRecord, run_in
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 _RUN = re.compile(r"(?:runs:/)?([0-9a-f]{32})(?:/.*)?")
 _ENDED = ("FINISHED", "FAILED", "KILLED")
@@ -20,7 +22,7 @@ _NEEDED = (tracking.STORED_IN, tracking.BUNDLE, tracking.RECORDED_BY)  # tags th
 class Chosen:
     """A run that belongs into an archive, and its record, if it has one."""
 
-    run: Run
+    run: "Run"
     record: RunRecord | None
 
 
@@ -73,7 +75,7 @@ def needs(chosen: Chosen) -> set[str]:
     return {run_in(match[1]) for match in matches if match} - {run.info.run_id}
 
 
-def _record(run: Run) -> RunRecord | None:
+def _record(run: "Run") -> RunRecord | None:
     try:
         return tracking.find_record(run.info.run_id)
     except RecordError as error:
@@ -81,7 +83,7 @@ def _record(run: Run) -> RunRecord | None:
         return None
 
 
-def _existing(run_ids: Iterable[str]) -> Iterator[Run]:
+def _existing(run_ids: Iterable[str]) -> Iterator["Run"]:
     """Yield the runs with these ids; what a parameter names may be no run, or be deleted."""
     for run_id in run_ids:
         try:

@@ -3,9 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import mlflow.entities
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+from typing import TYPE_CHECKING
 
 from reprise import tracking
 from reprise.archive import contents as names
@@ -20,8 +18,10 @@ from reprise.errors import ArchiveError
 from reprise.observing import kept
 from reprise.process import scratch
 
+if TYPE_CHECKING:
+    from mlflow import entities
+
 _DATA_FOLDERS = (splits.FOLDER, kept.FOLDER)  # of artifacts, which `--with data` stands for
-_FIELDS = ("name", "digest", "source_type", "source", "schema", "profile")  # of a dataset
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _contents(
     )
 
 
-def _write_run(writer: Writer, run: mlflow.entities.Run, parts: Collection[str]) -> None:
+def _write_run(writer: Writer, run: "entities.Run", parts: Collection[str]) -> None:
     """Write a run with its artifacts and its models."""
     run_id = run.info.run_id
     folder = names.run_folder(run_id)
@@ -106,7 +106,7 @@ def _write_run(writer: Writer, run: mlflow.entities.Run, parts: Collection[str])
 
 
 def _described(
-    run: mlflow.entities.Run, models: Sequence[mlflow.entities.LoggedModel], *, with_files: bool
+    run: "entities.Run", models: Sequence["entities.LoggedModel"], *, with_files: bool
 ) -> Run:
     info = run.info
     tags = run.data.tags
@@ -123,7 +123,9 @@ def _described(
             Point(metric=each.key, value=each.value, step=each.step, at=each.timestamp)
             for each in tracking.history(run)
         ),
-        datasets=tuple(_datasets(run)),
+        datasets=tuple(
+            Dataset(context=context, fields=fields) for context, fields in tracking.datasets_of(run)
+        ),
         models=tuple(
             Model(
                 model_id=each.model_id,
@@ -145,13 +147,3 @@ def _described(
             for each in tracking.versions_of(info.run_id)
         ),
     )
-
-
-def _datasets(run: mlflow.entities.Run) -> list[Dataset]:
-    found = []
-    for each in run.inputs.dataset_inputs if run.inputs else ():
-        context = next((tag.value for tag in each.tags if tag.key == MLFLOW_DATASET_CONTEXT), "")
-        values = {name: getattr(each.dataset, name) for name in _FIELDS}
-        fields = {name: value for name, value in values.items() if value is not None}
-        found.append(Dataset(context=context, fields=fields))
-    return found

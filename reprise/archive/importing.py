@@ -9,15 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-from mlflow.exceptions import MlflowException
-from mlflow.models import Model
-from mlflow.models.model import MLMODEL_FILE_NAME
-
 from reprise import tracking
 from reprise.archive import contents as names
-from reprise.archive.contents import Model as ArchivedModel
-from reprise.archive.contents import Run
+from reprise.archive.contents import Model, Run
 from reprise.archive.reader import Unpacked
 from reprise.archive.renaming import RECORDS, renamed, renamed_values
 from reprise.console import tracked
@@ -25,7 +19,7 @@ from reprise.errors import ArchiveError
 from reprise.process import user_cache
 from reprise.record.schema import FILE_NAME
 from reprise.trust import limits
-from reprise.trust.documents import DocumentError, parse_yaml, read_text
+from reprise.trust.documents import DocumentError, read_text
 
 AS_EXPORTED = "imported"  # folder with the record as it was where the run was made
 _OURS = tracking.NOT_COPIED | {tracking.IMPORTED_FROM, tracking.IMPORTED_AS, tracking.PARENT}
@@ -70,8 +64,7 @@ def import_runs(archive: Unpacked, *, experiment: str = "") -> Imported:
     server = hashlib.sha256(tracking.kept_address().encode()).hexdigest()[:16]
     with user_cache.alone(user_cache.folder() / "imports" / f"{server}.lock"):
         for run in archive.runs.values():
-            for model in run.models:
-                _refuse_damaged_model(_files(archive, model), model)
+            _refuse_damaged(archive, run)
         found = _places(archive, experiment)
         for run in tracked([archive.runs[each] for each in found.made], "importing runs"):
             _complete(archive, run, found)
@@ -115,7 +108,7 @@ def _complete(archive: Unpacked, run: Run, found: Imported) -> None:
         points=[(each.metric, each.step, each.value, each.at) for each in run.points],
         datasets=[(each.context, dict(each.fields)) for each in run.datasets],
     )
-    artifacts = archive.path(f"{names.run_folder(run.run_id)}/{names.ARTIFACTS}")
+    artifacts = _artifacts(archive, run)
     if artifacts.is_dir():
         _rename_records(artifacts, ids)
         tracking.log_folder(run_id, artifacts)
@@ -145,16 +138,31 @@ def _tags(run: Run, ids: Mapping[str, str]) -> dict[str, str]:
     return renamed_values(tags, ids) | ({tracking.PARENT: parent} if parent else {})
 
 
+def _refuse_damaged(archive: Unpacked, run: Run) -> None:
+    """Refuse a run with a model or a record that is none, before anything is made."""
+    for model in run.models:
+        if model.has_files:
+            tracking.refuse_damaged_model(_files(archive, model))
+    for path in _records(_artifacts(archive, run)):
+        _text(path)
+
+
+def _artifacts(archive: Unpacked, run: Run) -> Path:
+    return archive.path(f"{names.run_folder(run.run_id)}/{names.ARTIFACTS}")
+
+
+def _records(artifacts: Path) -> list[Path]:
+    return [artifacts / name for name in sorted(RECORDS) if (artifacts / name).is_file()]
+
+
 def _rename_records(artifacts: Path, ids: Mapping[str, str]) -> None:
     """Let our records among a run's artifacts name runs by their new ids; keep the original."""
-    for name in sorted(RECORDS):
-        path = artifacts / name
-        if path.is_file():
-            text = _text(path)
-            if name == FILE_NAME:
-                (artifacts / AS_EXPORTED).mkdir(exist_ok=True)
-                (artifacts / AS_EXPORTED / name).write_text(text, encoding="utf-8")
-            path.write_text(renamed(text, ids), encoding="utf-8")
+    for path in _records(artifacts):
+        text = _text(path)
+        if path.name == FILE_NAME:
+            (artifacts / AS_EXPORTED).mkdir(exist_ok=True)
+            (artifacts / AS_EXPORTED / path.name).write_text(text, encoding="utf-8")
+        path.write_text(renamed(text, ids), encoding="utf-8")
 
 
 def _text(path: Path) -> str:
@@ -167,21 +175,5 @@ def _text(path: Path) -> str:
         ) from None
 
 
-def _files(archive: Unpacked, model: ArchivedModel) -> Path:
+def _files(archive: Unpacked, model: Model) -> Path:
     return archive.path(f"{names.model_folder(model.model_id)}/{names.FILES}")
-
-
-def _refuse_damaged_model(folder: Path, model: ArchivedModel) -> None:
-    """Refuse a model without a description that MLflow can read."""
-    if not model.has_files:
-        return
-    path = folder / MLMODEL_FILE_NAME
-    try:
-        Model.from_dict(parse_yaml(read_text(path, largest=limits.YAML_BYTES)))
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, yaml.YAMLError,
-            MlflowException, RecursionError) as error:  # fmt: skip
-        raise ArchiveError(
-            f"expected the description of model {model.model_id} in {MLMODEL_FILE_NAME}, found "
-            f"none that MLflow can read ({type(error).__name__}). The archive was altered: get it "
-            "again."
-        ) from None

@@ -65,7 +65,7 @@ def _report(archive: Unpacked, imported: importing.Imported) -> None:
     asked = archive.contents.asked or archive.contents.runs
     console.next_commands(
         {
-            f"reprise reproduce {imported.ids[asked[-1]]}": "reproduce the last of them, in a clone "
-            "of its repository"
+            f"reprise reproduce {imported.ids[asked[-1]]}": "reproduce the last of them, in its "
+            "repository"
         }
     )

@@ -12,21 +12,25 @@ from reprise.tracking.artifacts import (
     stored_in,
 )
 from reprise.tracking.delivery import Delivery, deliver_kept, deliver_quietly
-from reprise.tracking.exchange import (
+from reprise.tracking.exported import (
     NOT_COPIED,
-    end_imported,
+    datasets_of,
     fetch_artifacts,
     history,
-    log_imported,
-    log_imported_model,
-    make_imported,
     models_of,
-    register_imported,
     versions_named,
     versions_of,
 )
 from reprise.tracking.gone import GONE, close_gone, close_gone_quietly, held_runs
 from reprise.tracking.heartbeat import beating, holding, is_gone
+from reprise.tracking.imported import (
+    end_imported,
+    log_imported,
+    log_imported_model,
+    make_imported,
+    refuse_damaged_model,
+    register_imported,
+)
 from reprise.tracking.log import (
     end,
     log,
@@ -190,6 +194,7 @@ __all__ = [
     "create_project_run",
     "create_script_run",
     "current_experiment_id",
+    "datasets_of",
     "delete_open_children",
     "deliver",
     "deliver_kept",
@@ -247,6 +252,7 @@ __all__ = [
     "plan_run",
     "process_context",
     "read_record",
+    "refuse_damaged_model",
     "refuse_ended",
     "refuse_unusable",
     "register_imported",

@@ -1,93 +1,38 @@
-"""Runs as they are read for an archive, and as they are made again on another server.
+"""Runs as they are made again on another server, from an archive.
 
 MLflow gives each run that is made a new id. A run that was made from an archive names the one that
 it was in a tag, which is how it is found again, so that nothing is made twice.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar
 
-from mlflow.entities import LoggedModel, Metric, Run
-from mlflow.entities.model_registry import ModelVersion
+import yaml
 from mlflow.exceptions import MlflowException
-from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
+from mlflow.models import Model
+from mlflow.models.model import MLMODEL_FILE_NAME
 
-from reprise.errors import TrackingError
+from reprise.errors import ArchiveError
 from reprise.tracking import answers
-from reprise.tracking.artifacts import LOCATIONS, _artifacts
+from reprise.tracking.artifacts import LOCATIONS
+from reprise.tracking.exported import versions_of
 from reprise.tracking.heartbeat import holding
-from reprise.tracking.server import all_pages, client, first_line
-from reprise.tracking.tags import IMPORTED_AS, IMPORTED_FROM, PROCESS, SEEN
+from reprise.tracking.server import client
+from reprise.tracking.tags import IMPORTED_AS, IMPORTED_FROM
 from reprise.tracking.writes import Batch, End, Inputs, ModelFiles
+from reprise.trust import limits
+from reprise.trust.documents import parse_yaml, read_text
 
 T = TypeVar("T")
 _MOST = 100  # parameters, and tags, in a request
 _MOST_POINTS = 800
-NOT_COPIED = frozenset({PROCESS, SEEN})  # tags that are of the process which made a run
-
-
-def history(run: Run) -> Iterator[Metric]:
-    """Yield every value of every metric of a run, by name, step and time."""
-    for name in sorted(run.data.metrics):
-        points = client().get_metric_history(run.info.run_id, name)
-        yield from sorted(points, key=lambda point: (point.step, point.timestamp))
-
-
-def models_of(run: Run) -> Iterator[LoggedModel]:
-    """Yield the models that a run has logged."""
-    for output in run.outputs.model_outputs if run.outputs else ():
-        yield client().get_logged_model(answers.model_id(output.model_id))
-
-
-def versions_of(run_id: str) -> list[ModelVersion]:
-    """Return the registered versions of models of a run, by name and number."""
-    search = partial(client().search_model_versions, f"run_id = '{answers.run_id(run_id)}'")
-    try:
-        found = [*all_pages(search)]
-    except UnsupportedModelRegistryStoreURIException:  # a store of runs alone
-        return []
-    return sorted(found, key=lambda version: (version.name, int(version.version)))
-
-
-def versions_named(name: str) -> list[ModelVersion]:
-    """Return the versions of a registered model.
-
-    Raises
-    ------
-    TrackingError
-        If there is no such model, or it has no version.
-    """
-    quoted = name.replace("'", "\\'")
-    found = [*all_pages(partial(client().search_model_versions, f"name = '{quoted}'"))]
-    if not found:
-        raise TrackingError(
-            f"expected the name of a registered model, found {name!r}, which has no version. "
-            "Copy the name from the MLflow UI."
-        )
-    return sorted(found, key=lambda version: int(version.version))
-
-
-def fetch_artifacts(run_id: str, folder: Path, *, leave_out: Sequence[str] = ()) -> None:
-    """Fetch all artifacts of a run into a folder, but those below some names.
-
-    Raises
-    ------
-    TrackingError
-        If one cannot be read.
-    """
-    try:
-        store = _artifacts(run_id)
-        for item in store.list_artifacts():
-            if item.path not in leave_out:
-                answers.downloaded(store.download_artifacts(item.path, str(folder)), folder)
-    except (MlflowException, OSError) as error:
-        raise TrackingError(
-            f"expected the artifacts of run {run_id}, found some that cannot be read: "
-            f"{first_line(error)} Check the store of artifacts."
-        ) from None
+# What MLflow raises for a description that is none: it checks few of its fields.
+_NO_DESCRIPTION = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError),
+    *(yaml.YAMLError, MlflowException),
+)
 
 
 def make_imported(experiment_id: str, original: str, *, name: str, start: int) -> str:
@@ -203,3 +148,21 @@ def end_imported(run_id: str, status: str, *, at: int, digest: str) -> None:
     """
     End(run_id, status=status, at=at).send(again=True)
     client().set_tag(run_id, IMPORTED_AS, digest)
+
+
+def refuse_damaged_model(folder: Path) -> None:
+    """Refuse the folder of a saved model without a description that MLflow can read.
+
+    Raises
+    ------
+    ArchiveError
+        With the reason.
+    """
+    path = folder / MLMODEL_FILE_NAME
+    try:
+        Model.from_dict(parse_yaml(read_text(path, largest=limits.YAML_BYTES)))
+    except _NO_DESCRIPTION as error:
+        raise ArchiveError(
+            f"expected the description of a model in {MLMODEL_FILE_NAME}, found none that MLflow "
+            f"can read ({type(error).__name__}). The archive was altered: get it again."
+        ) from None
