@@ -140,7 +140,7 @@ def _described(
             Version(
                 registered=each.name,
                 version=str(each.version),
-                model_id=each.model_id,
+                model_id=tracking.model_of(each),
                 tags=dict(each.tags),
                 aliases=tuple(each.aliases),
             )

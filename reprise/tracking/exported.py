@@ -1,5 +1,6 @@
 """Runs as they are read for an archive: all that a server says of them."""
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from reprise.tracking.artifacts import _artifacts
 from reprise.tracking.server import all_pages, client, first_line
 from reprise.tracking.tags import PROCESS, SEEN
 
+_LOGGED_MODEL = re.compile(r"models:/(m-[0-9A-Za-z]{1,64})")
 _FIELDS = ("name", "digest", "source_type", "source", "schema", "profile")  # of a dataset
 NOT_COPIED = frozenset({PROCESS, SEEN})  # tags that are of the process which made a run
 
@@ -49,6 +51,12 @@ def versions_of(run_id: str) -> list[ModelVersion]:
     except UnsupportedModelRegistryStoreURIException:  # a store of runs alone
         return []
     return sorted(found, key=lambda version: (version.name, int(version.version)))
+
+
+def model_of(version: ModelVersion) -> str | None:
+    """Return the id of the logged model that a registered version was made from, or None."""
+    found = _LOGGED_MODEL.fullmatch(str(version.source))
+    return found[1] if found else version.model_id
 
 
 def versions_named(name: str) -> list[ModelVersion]:

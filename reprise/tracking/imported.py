@@ -17,7 +17,7 @@ from mlflow.models.model import MLMODEL_FILE_NAME
 from reprise.errors import ArchiveError
 from reprise.tracking import answers
 from reprise.tracking.artifacts import LOCATIONS
-from reprise.tracking.exported import versions_of
+from reprise.tracking.exported import model_of, versions_of
 from reprise.tracking.heartbeat import holding
 from reprise.tracking.server import client
 from reprise.tracking.tags import IMPORTED_AS, IMPORTED_FROM
@@ -124,7 +124,7 @@ def register_imported(run_id: str, model_id: str, *, name: str, tags: Mapping[st
 
     No alias is set: what is the champion is not for an archive to say.
     """
-    if any(each.name == name and each.model_id == model_id for each in versions_of(run_id)):
+    if any(each.name == name and model_of(each) == model_id for each in versions_of(run_id)):
         return
     try:
         client().create_registered_model(name)
