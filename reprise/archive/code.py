@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from reprise import tracking
 from reprise.archive.closure import Chosen
+from reprise.capture.environment import LOCK
 from reprise.errors import CheckoutError
 from reprise.projects import checkout
 
@@ -22,10 +23,13 @@ class Commits:
         Name of the branch, by commit.
     missing : dict of str to str
         Why it is not there, by commit.
+    locks : dict of str to str
+        Text of requirements.txt in the project's folder, by commit.
     """
 
     branches: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    locks: dict[str, str] = field(default_factory=dict)
 
 
 def write_bundle(path: Path, chosen: Iterable[Chosen], at_hand: Path) -> Commits:
@@ -53,6 +57,9 @@ def write_bundle(path: Path, chosen: Iterable[Chosen], at_hand: Path) -> Commits
                 found.missing[commit] = str(error)
             else:
                 found.branches[commit] = f"runs/{commit[:_SHORT]}"
+                lock = repository.read(commit, str(PurePosixPath(code.project, LOCK)))
+                if lock is not None:
+                    found.locks[commit] = lock
         try:
             if found.branches:
                 repository.write_bundle(path, found.branches)

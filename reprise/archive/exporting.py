@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reprise import tracking
 from reprise.archive import contents as names
+from reprise.archive import wheels
 from reprise.archive.closure import Chosen, closure
 from reprise.archive.code import Commits, write_bundle
 from reprise.archive.contents import Contents, Dataset, Model, Point, Run, Version
@@ -43,8 +44,9 @@ def export(
         The runs to write; those that they need come with them.
     path : Path
         Of the archive, which is there when all of it is.
-    parts : collection of {"data", "models"}
-        What else to write: stored data and kept inputs, and the files of models.
+    parts : collection of {"data", "models", "wheels"}
+        What else to write: stored data and kept inputs, the files of models, and the wheels of
+        the environments.
     at_hand : Path
         A folder in the repository of the runs.
     key : str
@@ -67,6 +69,11 @@ def export(
         commits = write_bundle(bundle, chosen, at_hand)
         if commits.branches:
             writer.file(names.CODE, bundle)
+        if "wheels" in parts:
+            fetched = Path(folder, "wheels")
+            fetched.mkdir()
+            wheels.download(chosen, commits.locks, fetched)
+            writer.folder(names.WHEELS, fetched)
         contents = _contents(run_ids, chosen, parts, commits)
         writer.text(names.CONTENTS, contents.to_json())
         writer.text(READ_ME, read_me(contents, is_signed=bool(key)))

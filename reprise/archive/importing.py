@@ -17,6 +17,7 @@ from reprise.archive.renaming import RECORDS, renamed, renamed_values
 from reprise.console import tracked
 from reprise.errors import ArchiveError
 from reprise.process import user_cache
+from reprise.projects import wheels
 from reprise.record.schema import FILE_NAME
 from reprise.trust import limits
 from reprise.trust.documents import DocumentError, read_text
@@ -65,6 +66,7 @@ def import_runs(archive: Unpacked, *, experiment: str = "") -> Imported:
     with user_cache.alone(user_cache.folder() / "imports" / f"{server}.lock"):
         for run in archive.runs.values():
             _refuse_damaged(archive, run)
+        wheels.keep(sorted(archive.path(names.WHEELS).glob("*.whl")))
         found = _places(archive, experiment)
         for run in tracked([archive.runs[each] for each in found.made], "importing runs"):
             _complete(archive, run, found)

@@ -146,6 +146,13 @@ class Repository:
         names = {readable(name): name for name in git(self._store, *words).split("\0")}
         return [names.get(name, name) for name in recorded]
 
+    def read(self, commit: str, name: str) -> str | None:
+        """Return a file of a commit that is here as text; None if it has no such file."""
+        try:
+            return git(self._store, "cat-file", "blob", f"{commit}:{name}")
+        except CodeError:
+            return None
+
     def write_bundle(self, path: Path, branches: Mapping[str, str]) -> None:
         """Write commits that are here, with all their history, as a bundle that can be cloned.
 
