@@ -27,7 +27,7 @@ class Chosen:
 
 
 def closure(run_ids: Iterable[str]) -> list[Chosen]:
-    """Return runs with their child runs, and with the runs that have their inputs or their code.
+    """Return runs with their child runs, and the runs that have their inputs or their code.
 
     A run that has not ended is left out, with a warning.
 
@@ -57,7 +57,8 @@ def closure(run_ids: Iterable[str]) -> list[Chosen]:
             continue
         chosen = Chosen(run, _record(run))
         found[run.info.run_id] = chosen
-        waiting += [(child, True) for child in tracking.children(run)]
+        if is_named:
+            waiting += [(child, True) for child in tracking.children(run)]
         waiting += [(each, False) for each in _existing(needs(chosen) - found.keys())]
     return sorted(found.values(), key=lambda each: (each.run.info.start_time, each.run.info.run_id))
 

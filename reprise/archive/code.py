@@ -10,6 +10,7 @@ from reprise.capture.environment import LOCK
 from reprise.errors import CheckoutError
 from reprise.projects import checkout
 
+_MLPROJECT = "MLproject"
 _SHORT = 12  # digits of a commit in the name of its branch
 
 
@@ -25,11 +26,14 @@ class Commits:
         Why it is not there, by commit.
     locks : dict of str to str
         Text of requirements.txt in the project's folder, by commit.
+    mlproject : str
+        Text of the last run's MLproject; "" if it has none.
     """
 
     branches: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     locks: dict[str, str] = field(default_factory=dict)
+    mlproject: str = ""
 
 
 def write_bundle(path: Path, chosen: Iterable[Chosen], at_hand: Path) -> Commits:
@@ -60,6 +64,8 @@ def write_bundle(path: Path, chosen: Iterable[Chosen], at_hand: Path) -> Commits
                 lock = repository.read(commit, str(PurePosixPath(code.project, LOCK)))
                 if lock is not None:
                     found.locks[commit] = lock
+                place = str(PurePosixPath(code.project, _MLPROJECT))
+                found.mlproject = repository.read(commit, place) or ""
         try:
             if found.branches:
                 repository.write_bundle(path, found.branches)

@@ -19,6 +19,7 @@ CONTENTS = "data/contents.json"
 RUNS = "data/runs"
 MODELS = "data/models"
 CODE = "data/code/repository.bundle"
+MLPROJECT = "data/code/MLproject"
 WHEELS = "data/wheels"
 RUN_FILE = "run.json"
 ARTIFACTS = "artifacts"  # folder in that of a run

@@ -12,6 +12,7 @@ from reprise.archive.closure import Chosen, closure
 from reprise.archive.code import Commits, write_bundle
 from reprise.archive.contents import Contents, Dataset, Model, Point, Run, Version
 from reprise.archive.read_me import READ_ME, read_me
+from reprise.archive.ro_crate import crate
 from reprise.archive.writer import Writer
 from reprise.console import tracked
 from reprise.data import splits
@@ -63,12 +64,16 @@ def export(
     if not chosen:
         raise ArchiveError("expected runs that have ended, found none. Name others.")
     with Writer(path, key=key) as writer, scratch.folder() as folder:
-        for each in tracked(chosen, "exporting runs"):
-            _write_run(writer, each.run, parts)
+        runs = [
+            (_write_run(writer, each.run, parts), each.record)
+            for each in tracked(chosen, "exporting runs")
+        ]
         bundle = Path(folder, "repository.bundle")
         commits = write_bundle(bundle, chosen, at_hand)
         if commits.branches:
             writer.file(names.CODE, bundle)
+        if commits.mlproject:
+            writer.text(names.MLPROJECT, commits.mlproject)
         if "wheels" in parts:
             fetched = Path(folder, "wheels")
             fetched.mkdir()
@@ -77,7 +82,9 @@ def export(
         contents = _contents(run_ids, chosen, parts, commits)
         writer.text(names.CONTENTS, contents.to_json())
         writer.text(READ_ME, read_me(contents, is_signed=bool(key)))
-        return Exported(contents, is_signed=writer.end())
+        workflow = names.MLPROJECT if commits.mlproject else ""
+        description = crate(runs, workflow=workflow, files=writer.files)
+        return Exported(contents, is_signed=writer.end(description))
 
 
 def _contents(
@@ -93,15 +100,14 @@ def _contents(
     )
 
 
-def _write_run(writer: Writer, run: "entities.Run", parts: Collection[str]) -> None:
-    """Write a run with its artifacts and its models."""
+def _write_run(writer: Writer, run: "entities.Run", parts: Collection[str]) -> Run:
+    """Write a run with its artifacts and its models; return what is said of it."""
     run_id = run.info.run_id
     folder = names.run_folder(run_id)
     models = list(tracking.models_of(run))
     with_models = "models" in parts
-    writer.text(
-        f"{folder}/{names.RUN_FILE}", _described(run, models, with_files=with_models).to_json()
-    )
+    described = _described(run, models, with_files=with_models)
+    writer.text(f"{folder}/{names.RUN_FILE}", described.to_json())
     with scratch.folder() as name:
         left_out = () if "data" in parts else _DATA_FOLDERS
         tracking.fetch_artifacts(run_id, Path(name), leave_out=left_out)
@@ -110,6 +116,7 @@ def _write_run(writer: Writer, run: "entities.Run", parts: Collection[str]) -> N
         with scratch.folder() as name:
             tracking.download_model(model.model_id, name)
             writer.folder(f"{names.model_folder(model.model_id)}/{names.FILES}", Path(name))
+    return described
 
 
 def _described(

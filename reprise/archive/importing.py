@@ -130,7 +130,7 @@ def _complete(archive: Unpacked, run: Run, found: Imported) -> None:
             tracking.register_imported(
                 run_id, models[version.model_id], name=version.registered, tags=version.tags
             )
-    tracking.end_imported(run_id, run.status, at=run.end, digest=archive.manifest_sha256)
+    tracking.end_imported(run_id, run.status, at=run.end, digest=archive.seal_sha256)
 
 
 def _tags(run: Run, ids: Mapping[str, str]) -> dict[str, str]:

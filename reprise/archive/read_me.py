@@ -21,17 +21,16 @@ def read_me(contents: Contents, *, is_signed: bool) -> str:
     parts.append("tags and the history of every metric; artifacts/ has their files, among which")
     parts.append("provenance.json says what a run depended on and what it gave.\n")
     parts.append("Check that no file was changed or lost:\n")
-    parts.append(f"  sha256sum --check --quiet {bag.MANIFEST}\n")
+    parts.append(f"  sha256sum --check --quiet {bag.SEAL} {bag.MANIFEST}\n")
     if is_signed:
         parts.append("Check who signed it, with a file that lists whom you trust (ssh-keygen(1),")
         parts.append("ALLOWED SIGNERS) and the name that the signer has there:\n")
         parts.append("  ssh-keygen -Y verify -f ALLOWED_SIGNERS -I NAME \\")
-        parts.append(f"    -n {EXPORT} -s {bag.SIGNATURE} < {bag.MANIFEST}\n")
+        parts.append(f"    -n {EXPORT} -s {bag.SIGNATURE} < {bag.SEAL}\n")
     else:
         parts.append("Nobody signed it: the check shows damage, not who wrote it.\n")
     if contents.commits:
         parts.append("The code of the runs, with its history, a branch runs/<commit> for each:\n")
-        parts.append(f"  git bundle verify {CODE}")
         parts.append(f"  git clone {CODE} code\n")
     parts.append("To have the runs on a tracking server or in a folder of your own, and to run")
     parts.append("them again, with Reprise, in the clone:\n")

@@ -20,6 +20,7 @@ from reprise.archive.contents import CONTENTS, RUN_FILE, Contents, Run, run_fold
 from reprise.console import tracked
 from reprise.errors import ArchiveError
 from reprise.process import scratch
+from reprise.record.digest import sha256_bytes
 from reprise.signatures import Signature, Signers
 from reprise.trust import documents, limits
 
@@ -41,15 +42,15 @@ class Unpacked:
     contents : Contents
     runs : mapping of str to Run
         By the id in the archive, in its order.
-    manifest_sha256 : str
+    seal_sha256 : str
+        Of the manifest of manifests, and so of the whole.
     signature : Signature
-        Of the manifest.
     """
 
     folder: Path
     contents: Contents
     runs: Mapping[str, Run]
-    manifest_sha256: str
+    seal_sha256: str
     signature: Signature
 
     def path(self, name: str) -> Path:
@@ -77,9 +78,10 @@ def unpacked(path: Path, *, signers: Signers, allow_large: bool = False) -> Iter
     with _opened(path) as archive, scratch.folder() as name:
         folder = Path(name)
         members = _checked(archive.infolist(), path, folder, allow_large=allow_large)
-        manifest = _small(archive, members, bag.MANIFEST, limits.MANIFEST_BYTES)
-        listed = bag.digests(_text(manifest, bag.MANIFEST))
-        _compare(listed, [name for name in members if name not in bag.BESIDE])
+        seal = _small(archive, members, bag.SEAL, limits.MANIFEST_BYTES)
+        beside = _sealed(archive, members, seal)
+        listed = bag.digests(_text(beside[bag.MANIFEST], bag.MANIFEST), where=bag.MANIFEST)
+        _compare(listed, [name for name in members if name not in bag.BESIDE], bag.MANIFEST)
         signature = None
         if bag.SIGNATURE in members:
             signature = _small(archive, members, bag.SIGNATURE, signatures.LARGEST)
@@ -90,8 +92,8 @@ def unpacked(path: Path, *, signers: Signers, allow_large: bool = False) -> Iter
             folder=folder,
             contents=contents,
             runs=runs,
-            manifest_sha256=hashlib.sha256(manifest).hexdigest(),
-            signature=signatures.verify(manifest, signature, signatures.EXPORT, signers=signers),
+            seal_sha256=sha256_bytes(seal),
+            signature=signatures.verify(seal, signature, signatures.EXPORT, signers=signers),
         )
 
 
@@ -142,8 +144,9 @@ def _checked(
         found[member.filename] = member
         total += member.file_size
     _refuse_folders_that_are_files(found)
-    if bag.MANIFEST not in found:
-        raise _refused(f"a file {bag.MANIFEST}", "none")
+    for name in (bag.SEAL, bag.MANIFEST):
+        if name not in found:
+            raise _refused(f"a file {name}", "none")
     most = max(_SMALL, path.stat().st_size * limits.ARCHIVE_RATIO)
     if total > most and not allow_large:
         raise ArchiveError(
@@ -179,13 +182,26 @@ def _refuse_folders_that_are_files(names: Mapping[str, zipfile.ZipInfo]) -> None
             raise _refused("files in folders", f"{name!a} as a file and as a folder")
 
 
-def _compare(listed: Mapping[str, str], there: Sequence[str]) -> None:
-    """Refuse an archive whose files are not those of its manifest."""
+def _sealed(
+    archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], seal: bytes
+) -> dict[str, bytes]:
+    """Return the files beside the payload, after a comparison with the seal."""
+    listed = bag.digests(_text(seal, bag.SEAL), where=bag.SEAL)
+    _compare(listed, [name for name in members if name in bag.SEALED], bag.SEAL)
+    found = {name: _small(archive, members, name, limits.MANIFEST_BYTES) for name in listed}
+    for name, content in found.items():
+        if sha256_bytes(content) != listed[name]:
+            raise _differs(name, listed[name], sha256_bytes(content), bag.SEAL)
+    return found
+
+
+def _compare(listed: Mapping[str, str], there: Sequence[str], manifest: str) -> None:
+    """Refuse an archive whose files are not those of a manifest."""
     more, fewer = set(there) - set(listed), set(listed) - set(there)
     if more:
-        raise _refused(f"the files that {bag.MANIFEST} lists", f"{min(more)!a} beside them")
+        raise _refused(f"the files that {manifest} lists", f"{min(more)!a} beside them")
     if fewer:
-        raise _refused(f"the files that {bag.MANIFEST} lists", f"no {min(fewer)!a}")
+        raise _refused(f"the files that {manifest} lists", f"no {min(fewer)!a}")
 
 
 def _small(
@@ -215,9 +231,11 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, to: Path, expecte
             hasher.update(piece)
             file.write(piece)
     if hasher.hexdigest() != expected:
-        raise _refused(
-            f"SHA-256 {expected} of {member.filename!a}, as {bag.MANIFEST} says", hasher.hexdigest()
-        )
+        raise _differs(member.filename, expected, hasher.hexdigest(), bag.MANIFEST)
+
+
+def _differs(name: str, expected: str, found: str, manifest: str) -> ArchiveError:
+    return _refused(f"SHA-256 {expected} of {name!a}, as {manifest} says,", found)
 
 
 def _documents(folder: Path) -> tuple[Contents, dict[str, Run]]:

@@ -1,9 +1,9 @@
-"""Writes an archive: file by file, and last the manifest of them. Equal runs give equal bytes."""
+"""Writes an archive: file by file, and last their manifest. Equal runs give equal bytes."""
 
 import hashlib
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from reprise import signatures
 from reprise.archive import bag
 from reprise.backports import Self
 from reprise.errors import ArchiveError
+from reprise.record.digest import sha256_text
 
 _PIECE = 1 << 20  # bytes
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip archive can have
@@ -28,7 +29,7 @@ class Writer:
     path : Path
         The archive, which is there when all of it is written, and not before.
     key : str
-        Signs the manifest; "" for none. See `signatures.signing_key`.
+        Signs the archive; "" for none. See `signatures.signing_key`.
     """
 
     def __init__(self, path: Path, *, key: str = "") -> None:
@@ -52,6 +53,11 @@ class Writer:
         else:
             self._part.unlink()
 
+    @property
+    def files(self) -> Mapping[str, str]:
+        """SHA-256 of each file that was written, by name."""
+        return self._digests
+
     def text(self, name: str, text: str) -> None:
         """Add a file of UTF-8 text."""
         content = text.encode()
@@ -73,27 +79,37 @@ class Writer:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             self.file(f"{name}/{path.relative_to(folder).as_posix()}", path)
 
-    def end(self) -> bool:
-        """Add the manifest, with its signature, and the files that describe the bag.
+    def end(self, crate: str) -> bool:
+        """Add what stands beside the files: their description, the manifest, and its seal.
+
+        Parameters
+        ----------
+        crate : str
+            The description as an RO-Crate.
 
         Returns
         -------
         bool
-            Whether the manifest is signed.
+            Whether the seal is signed.
 
         Raises
         ------
         SignatureError
             If it cannot be signed.
         """
-        manifest = bag.manifest(self._digests)
         count = f"Payload-Oxum: {self._bytes}.{len(self._digests)}\n"  # bytes and files
-        beside = {bag.DECLARATION: bag.DECLARED, bag.DESCRIPTION: count}
-        for name, text in (beside | {bag.MANIFEST: manifest}).items():
+        beside = {
+            bag.DECLARATION: bag.DECLARED,
+            bag.DESCRIPTION: count,
+            bag.CRATE: crate,
+            bag.MANIFEST: bag.manifest(self._digests),
+        }
+        seal = bag.manifest({name: sha256_text(text) for name, text in beside.items()})
+        for name, text in (beside | {bag.SEAL: seal}).items():
             with self._member(name) as file:
                 file.write(text.encode())
         if self._key:
-            signature = signatures.sign(manifest.encode(), self._key, signatures.EXPORT)
+            signature = signatures.sign(seal.encode(), self._key, signatures.EXPORT)
             with self._member(bag.SIGNATURE) as file:
                 file.write(signature)
         return bool(self._key)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reprise import console, signatures, tracking
-from reprise.archive import exporting
+from reprise.archive import bag, exporting
 from reprise.archive.contents import PARTS
 from reprise.archive.exporting import Exported
 from reprise.archive.writer import refuse_existing
@@ -94,7 +94,7 @@ def _report(exported: Exported, path: Path) -> None:
     console.next_commands(
         {
             f"unzip -q -d check {shlex.quote(str(path))} && (cd check && "
-            "sha256sum --check --quiet manifest-sha256.txt)": "check it without Reprise",
+            f"sha256sum --check --quiet {bag.SEAL} {bag.MANIFEST})": "check it without Reprise",
             f"reprise import {shlex.quote(str(path))}": "read it into the server that "
             "MLFLOW_TRACKING_URI names",
         }

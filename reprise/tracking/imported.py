@@ -144,7 +144,7 @@ def end_imported(run_id: str, status: str, *, at: int, digest: str) -> None:
     at : int
         When it had ended, in milliseconds since 1970.
     digest : str
-        SHA-256 of the archive's manifest.
+        SHA-256 of the archive's seal.
     """
     End(run_id, status=status, at=at).send(again=True)
     client().set_tag(run_id, IMPORTED_AS, digest)

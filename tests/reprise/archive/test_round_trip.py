@@ -155,6 +155,14 @@ class TestWhatBelongsToIt:
         assert data.tags[tracking.STORED_IN] == found.ids[stored]
         assert data.tags[tracking.BUNDLE] == f"runs:/{found.ids[bundle]}/code/snapshot.bundle"
 
+    def test_the_children_of_what_a_run_needs_stay_there(self, store, exported, imported):
+        carrying = store.make_run(start_time=1)
+        store.make_run(tags={tracking.PARENT: carrying}, start_time=2)
+        tags = {tracking.BUNDLE: f"runs:/{carrying}/code/snapshot.bundle"}
+        run = store.make_run(tags=tags, start_time=3)
+
+        assert imported(exported(run)).made == [carrying, run]
+
     def test_a_run_that_has_not_ended_is_left_out(self, store, exported, imported, capsys):
         running = store.make_run(status="RUNNING")
         ended = store.make_run()

@@ -24,6 +24,8 @@ def resealed(members):
     """Write the manifest anew, as somebody does who alters an archive and knows how it is made."""
     digests = {n: sha256_bytes(c) for n, c in members.items() if n.startswith(bag.PAYLOAD)}
     members[bag.MANIFEST] = bag.manifest(digests).encode()
+    beside = {n: sha256_bytes(c) for n, c in members.items() if n in bag.SEALED}
+    members[bag.SEAL] = bag.manifest(beside).encode()
 
 
 def with_document(members, name, **changes):
@@ -45,8 +47,12 @@ ALTERED = {
     "a file more": (lambda m, run: m.update({"data/more.txt": b""}), "beside them"),
     "a file less": (lambda m, run: m.pop(RUN.format(run=run)), "found no"),
     "no manifest": (lambda m, run: m.pop(bag.MANIFEST), "found none"),
-    "a line that is none": (lambda m, run: m.update({bag.MANIFEST: b"x\n"}), "lines of a SHA-256"),
-    "a manifest that is no text": (lambda m, run: m.update({bag.MANIFEST: b"\xff"}), "UTF-8"),
+    "no seal": (lambda m, run: m.pop(bag.SEAL), "found none"),
+    "a manifest written anew": (lambda m, run: m.update({bag.MANIFEST: b""}), "SHA-256"),
+    "another description": (lambda m, run: m.update({bag.CRATE: b"{}"}), "SHA-256"),
+    "no description": (lambda m, run: m.pop(bag.CRATE), "found no"),
+    "a line that is none": (lambda m, run: m.update({bag.SEAL: b"x\n"}), "lines of a SHA-256"),
+    "a manifest that is no text": (lambda m, run: m.update({bag.SEAL: b"\xff"}), "UTF-8"),
     "a name that leads out": (lambda m, run: with_file(m, "data/../../x.txt"), "the name"),
     "an absolute name": (lambda m, run: with_file(m, "/tmp/x.txt"), "the name"),
     "a name with a backslash": (lambda m, run: with_file(m, "data\\..\\x.txt"), "the name"),
@@ -201,6 +207,7 @@ class TestZip:
             for number in range(3):
                 archive.writestr(f"data/{number}", bytes(2 * limits.MIB))
             archive.writestr(bag.MANIFEST, "")
+            archive.writestr(bag.SEAL, "")
 
         with pytest.raises(ArchiveError, match=r"claims 6 MiB.*--allow-large"):
             imported(path)
@@ -291,13 +298,14 @@ class TestSignature:
         def says(*words, text=None):
             return subprocess.run(words, cwd=folder, input=text, capture_output=True, check=False)
 
-        manifest = (folder / bag.MANIFEST).read_bytes()
+        seal = (folder / bag.SEAL).read_bytes()
+        check = ("sha256sum", "--check", "--quiet", bag.SEAL, bag.MANIFEST)
         verify = (
             *("ssh-keygen", "-Y", "verify", "-f", str(signers.allowed), "-I", "ada@example.org"),
             *("-n", "reprise-export", "-s", bag.SIGNATURE),
         )
-        assert says("sha256sum", "--check", "--quiet", bag.MANIFEST).returncode == 0
-        assert says(*verify, text=manifest).returncode == 0
-        assert says(*verify, text=manifest + b" ").returncode != 0
+        assert says(*check).returncode == 0
+        assert says(*verify, text=seal).returncode == 0
+        assert says(*verify, text=seal + b" ").returncode != 0
         (folder / "data" / "contents.json").write_text("{}")
-        assert says("sha256sum", "--check", "--quiet", bag.MANIFEST).returncode == 1
+        assert says(*check).returncode == 1
