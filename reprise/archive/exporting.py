@@ -12,6 +12,7 @@ from reprise.archive.closure import Chosen, closure
 from reprise.archive.code import Commits, write_bundle
 from reprise.archive.contents import Contents, Dataset, Model, Point, Run, Version
 from reprise.archive.read_me import READ_ME, read_me
+from reprise.archive.recipe import recipe
 from reprise.archive.ro_crate import crate
 from reprise.archive.writer import Writer
 from reprise.console import tracked
@@ -85,6 +86,26 @@ def export(
         workflow = names.MLPROJECT if commits.mlproject else ""
         description = crate(runs, workflow=workflow, files=writer.files)
         return Exported(contents, is_signed=writer.end(description))
+
+
+def write_recipe(run_ids: Sequence[str], path: Path) -> int:
+    """Write how to make runs again by hand, and return of how many runs it says so.
+
+    Parameters
+    ----------
+    run_ids : sequence of str
+    path : Path
+        Of the script.
+
+    Raises
+    ------
+    ArchiveError
+        If a run has no record of its code.
+    """
+    chosen = closure(run_ids)
+    text = recipe(chosen, run_ids)
+    path.write_text(text, encoding="utf-8")
+    return len(chosen)
 
 
 def _contents(

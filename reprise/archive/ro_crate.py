@@ -7,6 +7,7 @@ of it; else it is a Process Run Crate, with a command for each run. See https://
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
+from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from reprise.archive import contents as names
@@ -26,7 +27,13 @@ _STATUS = {
     "FAILED": "http://schema.org/FailedActionStatus",
     "KILLED": "http://schema.org/FailedActionStatus",
 }
+_TERMS = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
 _USER = "mlflow.user"
+_FORMATS = {
+    ".bundle": "application/x-git-bundle",
+    ".parquet": "application/vnd.apache.parquet",
+    ".input": "application/octet-stream",
+}
 _WEB = ("http://", "https://")
 
 
@@ -66,9 +73,6 @@ def crate(
         sort_keys=True,
     )
     return f"{text}\n"
-
-
-_TERMS = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
 
 
 def _root(
@@ -112,7 +116,6 @@ def _of_code(workflow: str, files: Mapping[str, str]) -> Iterator[Entity]:
         yield {
             **_file(names.CODE, files),
             "name": "the code of the runs as a git bundle",
-            "encodingFormat": "application/x-git-bundle",
         }
     if workflow:
         yield {
@@ -206,7 +209,8 @@ def _input(data: InputData, files: Mapping[str, str]) -> Entity:
 
 
 def _file(name: str, files: Mapping[str, str]) -> Entity:
-    return {"@id": name, "@type": "File", "sha256": files[name]}
+    kind = _FORMATS.get(PurePosixPath(name).suffix, "text/plain")
+    return {"@id": name, "@type": "File", "sha256": files[name], "encodingFormat": kind}
 
 
 def _moment(milliseconds: int) -> str:

@@ -13,6 +13,8 @@ from reprise.archive.writer import refuse_existing
 from reprise.errors import ParameterError
 from reprise.trust.documents import size_text
 
+RECIPE = "recipe"
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -28,6 +30,8 @@ class Asked:
         Path of the archive.
     parts : str
         What else to write, comma-separated: see `contents.PARTS`.
+    form : str
+        `ro-crate` or `recipe`.
     key : str
         Path of the key to sign with, or `none`; "" for git's.
     """
@@ -37,6 +41,7 @@ class Asked:
     model: str
     output: str
     parts: str
+    form: str
     key: str
 
 
@@ -50,6 +55,11 @@ def start(asked: Asked) -> None:
     tracking.limit_waiting()
     with tracking.translating_errors():
         run_ids = _run_ids(asked)
+        if asked.form == RECIPE:
+            count = exporting.write_recipe(run_ids, path)
+            console.say(f"{path}: how to make {count} run{'s' * (count != 1)} again by hand")
+            console.next_commands({f"less {shlex.quote(str(path))}": "read it"})
+            return
         exported = exporting.export(run_ids, path, parts=parts, at_hand=here, key=key)
     _report(exported, path)
 

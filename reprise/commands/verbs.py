@@ -188,7 +188,7 @@ def export() -> click.Command:
                 metavar="NAME",
             ),
             click.Option(
-                ["-o", "--output"], required=True, help="the file to write", metavar="FILE.zip"
+                ["-o", "--output"], required=True, help="the file to write", metavar="FILE"
             ),
             click.Option(
                 ["--with", "parts"],
@@ -196,6 +196,15 @@ def export() -> click.Command:
                 show_default=True,
                 help="what else to write, comma-separated; `--with ''` for nothing else",
                 metavar="PARTS",
+            ),
+            click.Option(
+                ["--format", "form"],
+                type=click.Choice(["ro-crate", "recipe"]),
+                default="ro-crate",
+                show_default=True,
+                help="ro-crate: a zip archive that `reprise import` reads, which is a Workflow "
+                "Run RO-Crate; recipe: a shell script by which people can make the runs again "
+                "without Reprise",
             ),
             click.Option(
                 ["--key"],
