@@ -37,7 +37,10 @@ def recipe(chosen: Sequence[Chosen], asked: Sequence[str]) -> str:
         "# it clones and runs code of somebody else. Lines that begin with # say what to expect.",
         "set -eu",
     ]
+    named = {run_id for each in chosen for run_id in _named(each)}
     for each in chosen:
+        if each.run.info.run_id not in {*asked, *named}:  # it only carries the code of others
+            continue
         if each.record is None or each.record.code.commit is None:
             if each.run.info.run_id in asked:
                 raise ArchiveError(
@@ -47,6 +50,14 @@ def recipe(chosen: Sequence[Chosen], asked: Sequence[str]) -> str:
             continue
         lines += ["", *_of_run(each.run.info.run_id, each.record)]
     return "\n".join(lines) + "\n"
+
+
+def _named(chosen: Chosen) -> Iterator[str]:
+    """Yield the ids of the runs that a run has read."""
+    if chosen.record is not None:
+        texts = (*(data.uri for data in chosen.record.inputs), *chosen.run.data.params.values())
+        for text in texts:
+            yield from _RUN.findall(text)
 
 
 def _of_run(run_id: str, record: RunRecord) -> Iterator[str]:
