@@ -104,6 +104,7 @@ bench: $(VENV)/.installed
 	python -m bench.command
 	python -m bench.wide
 	python -m bench.text
+	python -m bench.archive
 
 server: $(SERVER_VENV)/.installed
 	@$(SERVER_VENV)/bin/python -m deploy.dev --port $(SERVER_PORT) --folder $(SERVER_FOLDER)

@@ -7,6 +7,7 @@ import gc
 import importlib
 import os
 import sys
+from keyword import iskeyword
 from typing import Any, NoReturn
 
 import click
@@ -30,6 +31,8 @@ VERBS = {
     "log": "Show who promoted which version, when and why.",
     "sweep": "Run the sweep of the project in this folder.",
     "show": "Show what a run depended on and what it gave.",
+    "export": "Write runs into one file, with data, models and code.",
+    "import": "Make the runs of such a file on the tracking server.",
     "sync": "Deliver results that were kept, and close runs of dead processes.",
     "doctor": "Check the connection to the tracking server.",
 }
@@ -66,7 +69,7 @@ class Verbs(click.Group):
         if name not in VERBS:
             return None
         verbs = importlib.import_module("reprise.commands.verbs")
-        verb: click.Command = getattr(verbs, name)()
+        verb: click.Command = getattr(verbs, maker(name))()
         verb.context_settings = _NAMES
         return verb
 
@@ -79,6 +82,11 @@ class Verbs(click.Group):
         """Complete a verb's name without making it."""
         found = [CompletionItem(n, help=h) for n, h in VERBS.items() if n.startswith(incomplete)]
         return found or super().shell_complete(ctx, incomplete)
+
+
+def maker(name: str) -> str:
+    """Return the name of the function that makes a verb: Python has words of its own."""
+    return f"{name}_" if iskeyword(name) else name
 
 
 @click.pass_context

@@ -8,7 +8,7 @@ start a line, or be markup.
 import contextlib
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from reprise.visible import visible
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
+T = TypeVar("T")
 _LOG_WIDTH = 120
 _LONGEST_CELL = 200  # characters
 
@@ -56,6 +57,17 @@ def working() -> "Iterator[Callable[[str], None]]":
         return
     with console.status("starting") as status:
         yield lambda stage: status.update(cell(stage))
+
+
+def tracked(items: "Sequence[T]", what: str) -> "Iterator[T]":
+    """Yield items, and show on a terminal how many of them are done."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    yield from track(
+        items, description=what, console=console, transient=True, disable=not console.is_terminal
+    )
 
 
 def next_commands(commands: Mapping[str, str]) -> None:

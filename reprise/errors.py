@@ -56,6 +56,10 @@ class TaskError(RepriseError):
     """What an engine says to a process that it starts is not what this engine understands."""
 
 
+class ArchiveError(RepriseError):
+    """An archive of runs cannot be written, is damaged or altered, or is none."""
+
+
 class RecordError(RepriseError):
     """A run's record is missing, unreadable or newer than this version."""
 

@@ -21,7 +21,7 @@ from reprise.trust import documents
 
 STATEMENT = "reprise-statement"  # namespace of what `verify` says of runs
 PROMOTION = "reprise-promotion"  # namespace of the list of promotions
-EXPORT = "reprise-export"  # namespace of the manifest of an export
+EXPORT = "reprise-export"  # namespace of the seal of an export
 SUFFIX = ".sig"  # of the file that has a document's signature
 NONE = "none"  # as a key: do not sign
 LARGEST = 1 << 16  # bytes of a signature; one by a certificate has 4 KiB

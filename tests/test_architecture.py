@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 # Top to bottom: a room imports from those below it, and its own modules from each other.
 ROOMS = (
     *("__main__", "cli", "backend"),
-    *("commands", "sweeps", "verification", "replay", "scripts", "observing", "models", "data"),
+    *("commands", "archive", "sweeps", "verification", "replay", "scripts", "observing"),
+    *("models", "data"),
     *("runtime", "projects", "tracking", "capture", "doctor", "signatures", "git"),
     *("digests", "record"),
     *("process", "trust"),

@@ -7,7 +7,7 @@ what is neither of the current repository nor of a named one is refused.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import unquote
@@ -145,6 +145,39 @@ class Repository:
         words = ("ls-tree", "-r", "-t", "-z", "--name-only", str(code.commit))
         names = {readable(name): name for name in git(self._store, *words).split("\0")}
         return [names.get(name, name) for name in recorded]
+
+    def read(self, commit: str, name: str) -> str | None:
+        """Return a file of a commit that is here as text; None if it has no such file."""
+        try:
+            return git(self._store, "cat-file", "blob", f"{commit}:{name}")
+        except CodeError:
+            return None
+
+    def write_bundle(self, path: Path, branches: Mapping[str, str]) -> None:
+        """Write commits that are here, with all their history, as a bundle that can be cloned.
+
+        Parameters
+        ----------
+        path : Path
+        branches : mapping of str to str
+            Name of a branch, by commit; the last is the bundle's HEAD.
+
+        Raises
+        ------
+        CheckoutError
+            If this clone has not all of the history.
+        """
+        if (self._store / ".git" / "shallow").is_file():
+            raise CheckoutError(
+                "expected a clone with all the history of its commits, found a shallow one. "
+                "Fetch the rest: git fetch --unshallow"
+            )
+        references = {f"refs/heads/{name}": commit for commit, name in branches.items()}
+        created = "".join(f"create {name} {commit}\n" for name, commit in references.items())
+        git(self._store, "update-ref", "--stdin", text=created)
+        git(self._store, "symbolic-ref", "HEAD", list(references)[-1])
+        words = ("-c", "pack.threads=1", "bundle", "create", "--quiet", str(path))
+        git(self._store, *words, "HEAD", *references)
 
     def diff(self, old: str, new: str) -> str:
         """Return the patch from one commit to another."""

@@ -10,7 +10,7 @@ from reprise.capture import environment
 from reprise.console import warn
 from reprise.errors import CheckoutError, EnvironmentMismatchError
 from reprise.process import user_cache
-from reprise.projects import containment, locks, requirements, uv
+from reprise.projects import containment, locks, requirements, uv, wheels
 from reprise.projects.requirements import Pin
 from reprise.record.schema import Environment
 
@@ -160,7 +160,14 @@ def built_from(
             warn(f"building the environment of lock {sha256[:12]}")
             shutil.rmtree(folder, ignore_errors=True)
             pythons = user_cache.folder() / "pythons"
-            uv.build(folder, pins, python=python, pythons=pythons, allow_build=allow_build)
+            uv.build(
+                folder,
+                pins,
+                python=python,
+                pythons=pythons,
+                allow_build=allow_build,
+                wheels=wheels.kept(pins),
+            )
             (folder / _COMPLETE).touch()
     return executable
 

@@ -37,7 +37,13 @@ def indexes() -> tuple[str, ...]:
 
 
 def build(
-    folder: Path, pins: Sequence[Pin], *, python: str, pythons: Path, allow_build: Collection[str]
+    folder: Path,
+    pins: Sequence[Pin],
+    *,
+    python: str,
+    pythons: Path,
+    allow_build: Collection[str],
+    wheels: Sequence[Path] = (),
 ) -> None:
     """Build the environment of a lock.
 
@@ -53,6 +59,8 @@ def build(
         Where a Python is kept that this machine does not have.
     allow_build : collection of str
         Packages that may be built from source, which runs their code; `true`: all.
+    wheels : sequence of Path
+        One for each pin, to be taken in place of what an index has; none: ask the user's index.
 
     Raises
     ------
@@ -68,7 +76,50 @@ def build(
         into = ("--quiet", "--python", str(folder / "bin" / "python"))
         hashes = ("--require-hashes",) if all(pin.hashes for pin in pins) else ()
         checked = (*hashes, "--compile-bytecode", *_wheels_only(pins, allow_build))
-        _run(("pip", "sync", *into, *checked, str(lock)), empty, python, pythons)
+        source = _alone(wheels, empty) if wheels else ()
+        _run(("pip", "sync", *into, *checked, *source, str(lock)), empty, python, pythons)
+
+
+def _alone(wheels: Sequence[Path], folder: Path) -> tuple[str, ...]:
+    """Return the options by which uv installs from these wheels, and asks no index."""
+    place = folder / "wheels"
+    place.mkdir()
+    for wheel in wheels:
+        (place / wheel.name).symlink_to(wheel)
+    return ("--no-index", "--offline", "--find-links", str(place))
+
+
+def download(pins: Sequence[Pin], python: str, to: Path) -> None:
+    """Fetch the wheels of a lock from the user's index into a folder, by pip, which uv runs.
+
+    Parameters
+    ----------
+    pins : sequence of Pin
+        With the digests of the wheels.
+    python : str
+        Release of Python that they are for.
+    to : Path
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If one cannot be had as a wheel.
+    """
+    first, *more = indexes() or ("",)
+    variables = {"PIP_INDEX_URL": first, "PIP_EXTRA_INDEX_URL": " ".join(more)} if first else {}
+    options = ("--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-input")
+    with scratch.folder() as name:
+        lock = Path(name, "lock.txt")
+        lock.write_text("".join(f"{pin.line()}\n" for pin in pins), encoding="utf-8")
+        asked = ("--python-version", python, "--dest", str(to), "--requirement", str(lock))
+        words = ("tool", "run", "--quiet", "--isolated", "pip", "download", *options, *asked)
+        done = _started(words, Path(name), **variables)
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise EnvironmentMismatchError(
+            "expected a wheel of each package of the lock, found that pip cannot fetch them: "
+            f"{' '.join(lines[-2:])[-300:]} Check the network."
+        )
 
 
 def exported(project: Path) -> str:

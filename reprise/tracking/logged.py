@@ -9,13 +9,13 @@ from pathlib import Path, PurePosixPath
 
 from mlflow.entities import Dataset, Run
 from mlflow.exceptions import MlflowException
-from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from reprise.errors import TrackingError
 from reprise.process import scratch
 from reprise.tracking import answers
 from reprise.tracking.artifacts import _artifacts, _model_artifacts
+from reprise.tracking.exported import versions_of
 from reprise.tracking.search import get_run
 from reprise.tracking.server import all_pages, client, first_line
 from reprise.tracking.tags import RECORDED_BY, SYSTEM_METRICS
@@ -119,13 +119,7 @@ def _fetch(run: Run, more: Sequence[str], folder: Path) -> None:
 
 def _registered(run_id: str) -> list[tuple[str, str]]:
     """Return the registered versions of a run's models, by name and number."""
-    search = partial(client().search_model_versions, f"run_id = '{answers.run_id(run_id)}'")
-    try:
-        found = [*all_pages(search)]
-    except UnsupportedModelRegistryStoreURIException:  # a store of runs alone
-        return []
-    found.sort(key=lambda version: (version.name, int(version.version)))
-    return [(str(version.name), _origin(str(version.source))) for version in found]
+    return [(str(each.name), _origin(str(each.source))) for each in versions_of(run_id)]
 
 
 def _origin(source: str) -> str:

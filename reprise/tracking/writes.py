@@ -134,6 +134,10 @@ class ModelFiles(Write):
 
     def send(self, *, again: bool = False) -> None:
         """Make the logged model, send its files, and give it to the run."""
+        _MODELS[self.run_id] = self.sent(again=again)
+
+    def sent(self, *, again: bool = False) -> str:
+        """Send it, and return the id of the logged model."""
         logged = self._found() if again else None
         logged = logged or client().create_logged_model(
             self.experiment_id,
@@ -147,7 +151,7 @@ class ModelFiles(Write):
         client().finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         if not again or logged_model(self.run_id) != logged.model_id:  # else the server has it
             client().log_outputs(self.run_id, [LoggedModelOutput(logged.model_id, step=0)])
-        _MODELS[self.run_id] = logged.model_id
+        return str(logged.model_id)
 
     def _found(self) -> Any:
         """Return the logged model that an earlier try has made, or None."""

@@ -46,6 +46,15 @@ ARCHIVE_BYTES = 4 * GIB  # unpacked
 ARCHIVE_RATIO = 200  # unpacked to packed; skops does not pack, and deflate cannot exceed 1,032
 SCHEMA_BYTES = 256 * MIB  # a forest of 1,000 trees has 30 MiB
 
+# An exported archive of runs; `allow_large` lifts the limit of its ratio.
+ARCHIVE_FILES = 1_000_000  # a history of 10,000 runs has 300,000
+ARCHIVE_DIRECTORY_BYTES = 1 * GIB  # memory for the list of that many files
+ARCHIVE_RUNS = 100_000
+ARCHIVE_POINTS = 1_000_000  # of all metrics of one run
+ARCHIVE_TEXT_CHARACTERS = 10_000  # of a parameter or a tag; MLflow takes 8,000
+ARCHIVE_NAME_CHARACTERS = 1_000  # of a file
+MANIFEST_BYTES = 256 * MIB
+
 # A server's answers, and a working tree.
 SEARCH_PAGES = 1_000  # of 1,000 runs each
 LISTED_ARTIFACTS = 10_000  # of one run or model
