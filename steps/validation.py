@@ -135,7 +135,8 @@ def score(model: Any, X: pd.DataFrame, y: NDArray[Any]) -> Score:
     if probabilities is None or set(y.tolist()) <= set(known):
         return headlines.score(model, y, predicted, probabilities)
     unknown = sorted(set(y.tolist()) - set(known))
-    padded = np.hstack([probabilities, np.zeros((len(y), len(unknown)))])
+    # gradient boosting that is fitted on one class gives a probability of another, too
+    padded = np.hstack([probabilities[:, : len(known)], np.zeros((len(y), len(unknown)))])
     scores = metrics.score(y, predicted, padded, [*known, *unknown])
     return {n: v for n, v in scores.items() if n not in ("log_loss", "roc_auc")}
 
