@@ -268,12 +268,11 @@ def profile(table: pa.Table) -> dict[str, Any]:
     dict
         ``target``, ``task``, ``rows``, ``classes`` (rows by label; not of a regression), and
         ``columns``: name, type and number of missing values of each, with min, max and mean of
-        numbers, the number of distinct values of text and of classes, and the type as pandas
-        reads the source, if it is another one. A statistic that is not finite is None.
+        numbers, the number of distinct values of text and of classes, and the type and the form
+        as pandas reads the source, if it is another one. A statistic that is not finite is None.
     """
     import numpy as np
 
-    kinds = source_types.as_read(table)
     task, by_class = tasks.of_table(table), {}
     if task == tasks.CLASSIFICATION:
         classes, codes = _classes(table)
@@ -284,8 +283,8 @@ def profile(table: pa.Table) -> dict[str, Any]:
         "rows": table.num_rows,
         **by_class,
         "columns": [
-            _describe(name, table.column(name)) | _source(kinds, name)
-            for name in table.column_names
+            _describe(field.name, table.column(field.name)) | source_types.differences(field)
+            for field in table.schema
         ],
     }
 
@@ -303,10 +302,6 @@ def _describe(name: str, column: pa.ChunkedArray) -> dict[str, Any]:
         key: value if value is not None and math.isfinite(value) else None
         for key, value in statistics.items()
     }
-
-
-def _source(kinds: dict[str, str], name: str) -> dict[str, str]:
-    return {"as_read": kinds[name]} if name in kinds else {}
 
 
 def features_and_labels(table: pa.Table) -> tuple[pd.DataFrame, np.ndarray]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-_SPLITS_ROWS = {b"reprise": b"splits rows"}
+_SPLITS_ROWS = b"splits rows"
 _MOST_EMPTY = 20  # empty columns that get a notice each; more get one together
 
 
@@ -113,14 +113,14 @@ def splitting_rows(table: pa.Table, role: str, name: str) -> pa.Table:
     DataError
         If there is no such column.
     """
-    place = table.column_names.index(named_column(role, name, table.column_names))
-    field = table.schema.field(place).with_metadata(_SPLITS_ROWS)
-    return table.cast(table.schema.set(place, field))
+    return column_names.with_role(
+        table, [named_column(role, name, table.column_names)], _SPLITS_ROWS
+    )
 
 
 def splits_rows(table: pa.Table) -> str | None:
     """Return the name of the column by which rows are split, or None."""
-    return next((f.name for f in table.schema if f.metadata == _SPLITS_ROWS), None)
+    return next(iter(column_names.of_role(table, _SPLITS_ROWS)), None)
 
 
 def _last(table: pa.Table, others: Sequence[str | None]) -> str:

@@ -7,7 +7,16 @@ from reprise.models.model_store import log_model
 from reprise.runtime import summary
 from reprise.runtime.recorder import RunRecorder
 from reprise.visible import option
-from steps import dataset, headlines, memory_needs, metrics, source_types, tasks, validation
+from steps import (
+    dataset,
+    headlines,
+    memory_needs,
+    metrics,
+    source_readers,
+    source_types,
+    tasks,
+    validation,
+)
 from steps.folds import StoredKey
 from steps.load_data import ensure_loaded
 
@@ -47,7 +56,7 @@ def train(
     load_run_id = ensure_loaded(parameters.data, run, allow_large=parameters.allow_large)
     table = splits.read(run, load_run_id, splits.TRAIN, allow_large=parameters.allow_large)
     (X, y), as_read = dataset.features_and_labels(table), source_types.as_read(table)
-    key = StoredKey.of(table)
+    key, written = StoredKey.of(table), source_types.written(table)
     del table
     parquet_files.give_memory_back()
     model = build(parameters, X, tasks.of_labels(y))
@@ -59,9 +68,10 @@ def train(
             )
         )
     model.fit(X, y)
-    example = source_types.example(X.head(_EXAMPLE_ROWS), as_read)
-    log_model(run, model, example, column_types=as_read)
     predicted, probabilities = headlines.predict(model, X)
+    source_readers.add_to(model, X, written)
+    example = source_types.example(X.head(_EXAMPLE_ROWS), as_read, written)
+    log_model(run, model, example, column_types=as_read)
     run.log_predictions(predicted, probabilities)
     scores = headlines.score(model, y, predicted, probabilities)
     run.log_metrics({f"train_{name}": value for name, value in scores.items()})

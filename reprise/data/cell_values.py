@@ -5,10 +5,12 @@ Whatever a text file's reader can convert, it has converted; what is left here i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reprise.data import amounts, column_names, times
 from reprise.data.notices import Notice
+from reprise.data.written import Written
 from reprise.errors import DataError
 from reprise.record import lists
 from reprise.visible import option
@@ -54,7 +56,12 @@ def understood(table: pa.Table, options: ReadOptions, notices: list[Notice]) -> 
             values = _dates(field.name, values, formats[field.name])
         elif _is_text(values.type):
             values = _converted(field.name, values, options, notices)
-        fields.append(pa.field(field.name, values.type, metadata=field.metadata))
+        described = pa.field(field.name, values.type, metadata=field.metadata)
+        if _is_text(column.type) and _is_number(values.type):
+            described = Written(style=amounts.Style.of(options)).marked(described)
+        if options.na_values:
+            described = _with_markers(described, options.na_values)
+        fields.append(described)
         columns.append(values)
     return pa.Table.from_arrays(columns, schema=pa.schema(fields, table.schema.metadata))
 
@@ -63,6 +70,25 @@ def _is_text(kind: pa.DataType) -> bool:
     from pyarrow import types
 
     return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_integer(kind) or types.is_floating(kind))
+
+
+def _with_markers(field: pa.Field, markers: tuple[str, ...]) -> pa.Field:
+    from pyarrow import types
+
+    kind = field.type
+    if written := Written.of(field):
+        return replace(written, na_values=markers).marked(field)
+    if _is_text(kind):
+        return Written(kind="text", na_values=markers).marked(field)
+    if types.is_time(kind) or types.is_duration(kind):
+        return Written(kind="clock", na_values=markers).marked(field)
+    return Written(na_values=markers).marked(field) if _is_number(kind) else field
 
 
 def _converted(
