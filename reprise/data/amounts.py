@@ -125,16 +125,22 @@ class Style:
             return plain.cast(pa.float64())
 
 
-def other_styles(options: ReadOptions) -> Iterator[tuple[str, str, Style]]:
-    """Yield, for each option not used yet, its words, itself as text, and the style it gives."""
+def other_styles(options: ReadOptions) -> Iterator[tuple[str, str, str, Style]]:
+    """Yield each option not used yet: its name, its words, itself as text, and its style."""
     own = Style.of(options)
     group = own.thousands or ("," if own.decimal == "." else ".")
     grouped = replace(own, thousands=group)
     if not own.thousands:
-        yield f"{group!r} between thousands", option("thousands", group), grouped
+        yield "thousands", f"{group!r} between thousands", option("thousands", group), grouped
     if options.decimal == AUTO:
-        yield "decimal commas", option("decimal", ","), replace(own, decimal=",", thousands=None)
+        yield (
+            "decimal",
+            "decimal commas",
+            option("decimal", ","),
+            replace(own, decimal=",", thousands=None),
+        )
     if not own.percent:
-        yield "percent signs", option("percent", "true"), replace(own, percent=True)
+        yield "percent", "percent signs", option("percent", "true"), replace(own, percent=True)
     if not own.currency:
-        yield "currencies", option("currency", "true"), replace(grouped, currency=True)
+        in_money = replace(grouped, currency=True)
+        yield "currency", "currencies", option("currency", "true"), in_money
