@@ -47,26 +47,42 @@ def remember(
         Formats of dates in text, as of `strptime`, by column; None, and of others: ISO 8601.
     """
     import pyarrow as pa
-    from pyarrow import types
 
     as_text = not name.lower().partition("?")[0].endswith(_TYPED_FILES)
-    fields = []
-    for field in prepared.schema:
-        kept: dict[bytes, bytes] = {}
-        if field.name != prepared.column_names[-1]:
-            kind = source.schema.field(field.name).type
-            found = _as_read(source.column(field.name), as_text=as_text)
-            if types.is_floating(field.type) and (types.is_date(kind) or types.is_timestamp(kind)):
-                kept[_TIMES] = ((formats or {}).get(field.name) or ISO).encode()
-            written = _written(source.schema.field(field.name), as_text=as_text)
-            if written is not None:
-                found = _type_of(written, found, as_text=as_text)
-            if found not in _SAME or kept or written is not None:
-                kept[_AS_READ] = found.encode()
-            field = field.with_metadata(kept) if kept else field  # noqa: PLW2901
-            field = field if written is None else written.marked(field)  # noqa: PLW2901
-        fields.append(field)
+    # by name, as each look-up of a column in a table takes as long as the table is wide
+    origins = {f.name: (f, c) for f, c in zip(source.schema, source.columns, strict=True)}
+    *features, label = prepared.schema
+    fields = [
+        _remembered(field, *origins[field.name], as_text=as_text, formats=formats or {})
+        for field in features
+    ]
+    fields.append(label)
     return prepared.cast(pa.schema(fields)) if any(f.metadata for f in fields) else prepared
+
+
+def _remembered(
+    field: pa.Field,
+    origin: pa.Field,
+    column: pa.ChunkedArray,
+    *,
+    as_text: bool,
+    formats: Mapping[str, str | None],
+) -> pa.Field:
+    """Return the field of a prepared column that says what it was in the source."""
+    from pyarrow import types
+
+    kept: dict[bytes, bytes] = {}
+    found = _as_read(column, as_text=as_text)
+    is_date = types.is_date(origin.type) or types.is_timestamp(origin.type)
+    if types.is_floating(field.type) and is_date:
+        kept[_TIMES] = (formats.get(field.name) or ISO).encode()
+    written = _written(origin, as_text=as_text)
+    if written is not None:
+        found = _type_of(written, found, as_text=as_text)
+    if found not in _SAME or kept or written is not None:
+        kept[_AS_READ] = found.encode()
+    described = field.with_metadata(kept) if kept else field
+    return described if written is None else written.marked(described)
 
 
 def _as_read(column: pa.ChunkedArray, *, as_text: bool) -> str:
