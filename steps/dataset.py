@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from reprise.data.column_names import choices
 from reprise.data.column_names import listed as _listed
 from reprise.errors import DataError
-from steps import columns, selection, source_types, tasks
+from steps import columns, row_keys, selection, source_types, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from reprise.data.notices import Notice
+    from steps.row_keys import RowKey
 
 NAMED = ("iris", "wine", "breast_cancer", "digits")
 
@@ -142,17 +143,20 @@ def split(table: pa.Table, *, test_size: float, stratify: bool, seed: int) -> It
     return parts(table, split_rows(table, test_size=test_size, stratify=stratify, seed=seed))
 
 
-def parts(table: pa.Table, rows: Sequence[np.ndarray]) -> Iterator[pa.Table]:
+def parts(
+    table: pa.Table, rows: Sequence[np.ndarray], key: RowKey | None = None
+) -> Iterator[pa.Table]:
     """Copy each part of a table when it is asked for: a large table's need not be held at once."""
     import pyarrow as pa
 
-    return (table.take(pa.array(part)) for part in rows)
+    copies = ((table.take(pa.array(part)), part) for part in rows)
+    return (copy if key is None else key.stored_with(copy, part) for copy, part in copies)
 
 
 def split_rows(
-    table: pa.Table, *, test_size: float, stratify: bool, seed: int
+    table: pa.Table, *, test_size: float, stratify: bool, seed: int, key: RowKey | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose at random the rows of a prepared table to train on and the rows to test on.
+    """Choose the rows of a prepared table to train on and the rows to test on.
 
     Parameters
     ----------
@@ -164,12 +168,14 @@ def split_rows(
         Keep the proportions of the classes in both parts; a regression has none.
     seed : int
         Seed of the shuffle.
+    key : RowKey, optional
+        What keeps rows together or in order; then no proportions are kept.
 
     Returns
     -------
     train, test : ndarray of int
         Positions of the rows of both parts: those that
-        ``train_test_split(X, y, test_size=..., random_state=seed)`` selects.
+        ``train_test_split(X, y, test_size=..., random_state=seed)`` selects, or `RowKey.split`.
 
     Raises
     ------
@@ -180,6 +186,18 @@ def split_rows(
     ----------
     https://scikit-learn.org/stable/modules/generated/sklearn.model_selection.train_test_split.html
     """
+    if key is None:
+        train, test = _at_random(table, test_size=test_size, stratify=stratify, seed=seed)
+    else:
+        train, test = key.split(test_size, seed)
+    if tasks.of_table(table) == tasks.CLASSIFICATION:
+        _refuse_absent(table, train, "-P seed" if key is None else "the split")
+    return train, test
+
+
+def _at_random(
+    table: pa.Table, *, test_size: float, stratify: bool, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     import numpy as np
     from sklearn.model_selection import train_test_split
 
@@ -190,22 +208,27 @@ def split_rows(
             f"Expected rows in both parts, found {rows - n_test} to train and {n_test} to test on. "
             "Change -P test_size, or add rows."
         )
-    chosen = {"test_size": test_size, "random_state": seed}
-    if tasks.of_table(table) == tasks.REGRESSION:
-        train, test = train_test_split(np.arange(rows), **chosen)
-        return train, test
-    classes, codes = _classes(table)
-    if stratify:
+    codes = None
+    if stratify and tasks.of_table(table) == tasks.CLASSIFICATION:
+        classes, codes = _classes(table)
         _check_stratified(classes, np.bincount(codes), train=rows - n_test, test=n_test)
-    train, test = train_test_split(np.arange(rows), stratify=codes if stratify else None, **chosen)
+    train, test = train_test_split(
+        np.arange(rows), stratify=codes, test_size=test_size, random_state=seed
+    )
+    return train, test
+
+
+def _refuse_absent(table: pa.Table, train: np.ndarray, changed: str) -> None:
+    import numpy as np
+
+    classes, codes = _classes(table)
     absent = np.flatnonzero(np.bincount(codes[train], minlength=len(classes)) == 0)
     if absent.size:
         names = _listed([classes[i] for i in absent])
         raise DataError(
             f"Expected every class in the training part, found no row of {names}. "
-            "Lower -P test_size, change -P seed, or remove rare classes."
+            f"Lower -P test_size, change {changed}, or remove rare classes."
         )
-    return train, test
 
 
 def _classes(table: pa.Table) -> tuple[list[str], np.ndarray]:
@@ -245,12 +268,11 @@ def profile(table: pa.Table) -> dict[str, Any]:
     dict
         ``target``, ``task``, ``rows``, ``classes`` (rows by label; not of a regression), and
         ``columns``: name, type and number of missing values of each, with min, max and mean of
-        numbers, the number of distinct values of text and of classes, and the type as pandas
-        reads the source, if it is another one. A statistic that is not finite is None.
+        numbers, the number of distinct values of text and of classes, and the type and the form
+        as pandas reads the source, if it is another one. A statistic that is not finite is None.
     """
     import numpy as np
 
-    kinds = source_types.as_read(table)
     task, by_class = tasks.of_table(table), {}
     if task == tasks.CLASSIFICATION:
         classes, codes = _classes(table)
@@ -261,8 +283,8 @@ def profile(table: pa.Table) -> dict[str, Any]:
         "rows": table.num_rows,
         **by_class,
         "columns": [
-            _describe(name, table.column(name)) | _source(kinds, name)
-            for name in table.column_names
+            _describe(field.name, table.column(field.name)) | source_types.differences(field)
+            for field in table.schema
         ],
     }
 
@@ -282,17 +304,13 @@ def _describe(name: str, column: pa.ChunkedArray) -> dict[str, Any]:
     }
 
 
-def _source(kinds: dict[str, str], name: str) -> dict[str, str]:
-    return {"as_read": kinds[name]} if name in kinds else {}
-
-
 def features_and_labels(table: pa.Table) -> tuple[pd.DataFrame, np.ndarray]:
     """Give a prepared table the form that scikit-learn's estimators are fitted on.
 
     Parameters
     ----------
     table : pyarrow.Table
-        A prepared table.
+        A prepared table, or a stored part of one, of which the keys of its rows are left out.
 
     Returns
     -------
@@ -306,6 +324,7 @@ def features_and_labels(table: pa.Table) -> tuple[pd.DataFrame, np.ndarray]:
     import pandas as pd
     from pyarrow import types
 
+    table = row_keys.without(table)
     features = table.select(table.column_names[:-1])
     text = {f.name: i for i, f in enumerate(features.schema) if types.is_string(f.type)}
     frame = _number_frame(features.drop_columns(list(text)))

@@ -29,6 +29,7 @@ from steps import (
     models,
     number_plots,
     plots,
+    source_readers,
 )
 from steps.parameters import TRAINING_STEPS, EvaluateParameters
 
@@ -153,6 +154,7 @@ def judge(trained: str, run: RunRecorder, *, allow_large: bool = False) -> tuple
             f"Name a finished run of {' or '.join(TRAINING_STEPS)}."
         )
     model = load_model(trained, recorded=record.outputs.model)
+    source_readers.remove_from(model)
     run.add_input(
         InputData(name="model", uri=f"runs:/{trained}/model", sha256=record.outputs.model),
         context="model",

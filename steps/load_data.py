@@ -20,7 +20,7 @@ from reprise.runtime.fields import RUN_ID
 from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
 from reprise.visible import option
-from steps import dataset, source_types, tasks
+from steps import dataset, row_keys, source_types, tasks
 from steps.parameters import LoadDataParameters
 from steps.report.publish import log_once, show_and_check
 from steps.report.report import report
@@ -80,6 +80,7 @@ def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> ta
     run.add_input(source.description, context="source")
     as_read = source.take_table()
     surveyed = survey(as_read)
+    as_read = row_keys.marked(as_read, group=parameters.group, time=parameters.time)
     table = dataset.prepare(
         as_read,
         target=parameters.target or source.target,
@@ -95,13 +96,18 @@ def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> ta
         name=source.description.uri,
         formats=dict(parameters.read_options().dates),
     )
+    key = row_keys.of_source(as_read, table, row_keys.GROUP if parameters.group else row_keys.TIME)
     del as_read
     if parameters.task == "auto":
         report_task(table)
     rows = dataset.split_rows(
-        table, test_size=parameters.test_size, stratify=parameters.stratify, seed=parameters.seed
+        table,
+        test_size=parameters.test_size,
+        stratify=parameters.stratify,
+        seed=parameters.seed,
+        key=key,
     )
-    schema = dataset.profile(table)
+    schema = dataset.profile(table) | ({} if key is None else {"split": {key.kind: key.name}})
     fitted = Fitted(table, schema.get("classes", {}), *rows, warned=surveyed.warned)
     found = report(
         surveyed,
@@ -109,9 +115,11 @@ def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> ta
         source.notices,
         source=source.description.uri,
         chosen=why_target(parameters, source),
+        split="at random" if key is None else key.describe(*rows),
+        key={} if key is None else {key.name: key.kind},
     )
     show_and_check(run, found, strict=parameters.strict)
-    named_parts = zip((splits.TRAIN, splits.TEST), dataset.parts(table, rows), strict=True)
+    named_parts = zip((splits.TRAIN, splits.TEST), dataset.parts(table, rows, key), strict=True)
     holder = splits.store(run, named_parts, schema, private=source.private)
     log_once(run, found, holder=holder, private=source.private)
     run.log_metrics({"features": len(found.features)})

@@ -6,7 +6,7 @@ Tests compare MLproject and the README's tables with these models.
 import re
 from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from reprise.commands.parameters import AuditParameters, CompareParameters, ReproduceParameters
 from reprise.data import read_options
@@ -194,7 +194,24 @@ class LoadDataParameters(Parameters):
         description="predict classes (classification) or numbers (regression); auto: numbers, if "
         "the target has fractions or many different whole numbers",
     )
-    stratify: bool = Field(True, description="keep the proportion of the classes in both parts")
+    stratify: bool = Field(
+        True,
+        description="keep the proportion of the classes in both parts, of a split at random",
+    )
+    group: str | None = Field(
+        None,
+        description="column of groups: all rows of one are in one part, and in one fold; it is no "
+        "feature unless `features` names it; empty: none",
+        examples=["patient"],
+    )
+    time: str | None = Field(
+        None,
+        description="column of dates, times or numbers: the latest rows are held out, and each "
+        "fold is scored on rows after those it is fitted on; it is no feature unless `features` "
+        "names it; empty: none",
+        examples=["day"],
+        json_schema_extra={"expected": "the name of a column, or empty; empty if group names one"},
+    )
     seed: Seed = Field(2, description="seed of the split")
     strict: bool = Field(False, description="true: refuse a table that the report warns about")
     allow_large: AllowLarge = False
@@ -206,6 +223,13 @@ class LoadDataParameters(Parameters):
         if encoding != read_options.AUTO and not is_encoding(encoding):
             raise ValueError
         return encoding
+
+    @field_validator("time")
+    @classmethod
+    def _alone(cls, time: str | None, info: ValidationInfo) -> str | None:
+        if time is not None and info.data.get("group") is not None:
+            raise ValueError
+        return time
 
     def feature_names(self) -> list[str] | None:
         """Return the names of `features`, or None for all columns."""

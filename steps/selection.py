@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+_SPLITS_ROWS = b"splits rows"
 _MOST_EMPTY = 20  # empty columns that get a notice each; more get one together
 
 
@@ -35,7 +36,7 @@ def select(
     target : str or None
         None is the last column that does not name the rows.
     features : sequence of str or None
-        None is all columns but the target, those of `drop`, and those that name the rows.
+        None is all columns but the target, those of `drop`, and those that name or split the rows.
     drop : sequence of str
         Columns that are no features.
     notices : list of Notice
@@ -54,8 +55,9 @@ def select(
             "or those to leave out."
         )
     row_names = column_names.row_names(table)
+    split_by = splits_rows(table)
     if target is None:
-        target = _last(table, row_names)
+        target = _last(table, [*row_names, split_by])
         notices.append(
             Notice(
                 target,
@@ -63,11 +65,16 @@ def select(
                 f"To predict another, add {option('target', 'NAME')}.",
             )
         )
-    target = _column("target", target, names)
+    target = named_column("target", target, names)
+    if target == split_by:
+        raise DataError(
+            f"Expected a column other than the target to split by, found {target!r}. "
+            "Name another one, or another target."
+        )
     if features is not None:
         return target, _named(features, target, names)
     known = set(names)
-    dropped = {d if d in known else _column("`drop`", d, names) for d in drop}
+    dropped = {d if d in known else named_column("`drop`", d, names) for d in drop}
     if target in dropped:
         raise DataError(
             f"Expected columns other than the target in `drop`, found {target!r}. "
@@ -80,21 +87,48 @@ def select(
             "To predict from it, name it in `features` together with the others.",
         )
         for name in row_names
-        if name not in dropped and name != target
+        if name not in dropped and name not in (target, split_by)
     )
-    dropped |= {target, *row_names}
+    if split_by is not None and split_by not in dropped:
+        notices.append(
+            Notice(
+                split_by,
+                "it splits the rows, so it is no feature",
+                "To predict from it, name it in `features` together with the others.",
+                is_asked_for=True,
+            )
+        )
+    dropped |= {target, *row_names, *([] if split_by is None else [split_by])}
     chosen = [name for name in names if name not in dropped]
     if not chosen:
         raise no_features(target)
     return target, chosen
 
 
-def _last(table: pa.Table, row_names: Sequence[str]) -> str:
-    """Return the last column that does not name the rows, and has a name or values."""
+def splitting_rows(table: pa.Table, role: str, name: str) -> pa.Table:
+    """Mark the column by which rows are split: it is no feature unless someone says so.
+
+    Raises
+    ------
+    DataError
+        If there is no such column.
+    """
+    return column_names.with_role(
+        table, [named_column(role, name, table.column_names)], _SPLITS_ROWS
+    )
+
+
+def splits_rows(table: pa.Table) -> str | None:
+    """Return the name of the column by which rows are split, or None."""
+    return next(iter(column_names.of_role(table, _SPLITS_ROWS)), None)
+
+
+def _last(table: pa.Table, others: Sequence[str | None]) -> str:
+    """Return the last column that does not name or split the rows, and has a name or values."""
     names: list[str] = table.column_names
     for name in reversed(names):
         is_filled = table.column(name).null_count < table.num_rows
-        if name not in row_names and (is_filled or not column_names.was_blank(name)):
+        if name not in others and (is_filled or not column_names.was_blank(name)):
             return name
     return names[-1]
 
@@ -103,7 +137,7 @@ def _named(features: Sequence[str], target: str, names: list[str]) -> list[str]:
     if not features:
         raise no_features(target)
     known = set(names)
-    chosen = [f if f in known else _column("feature", f, names) for f in features]
+    chosen = [f if f in known else named_column("feature", f, names) for f in features]
     _refuse_duplicates("`features`", chosen)
     if target in chosen:
         raise DataError(
@@ -113,8 +147,14 @@ def _named(features: Sequence[str], target: str, names: list[str]) -> list[str]:
     return chosen
 
 
-def _column(role: str, name: str, names: list[str]) -> str:
-    """Return the column of a name, or the only one that differs from it by blanks at its ends."""
+def named_column(role: str, name: str, names: list[str]) -> str:
+    """Return the column of a name, or the only one that differs from it by blanks at its ends.
+
+    Raises
+    ------
+    DataError
+        If there is none; with all names, the nearest first.
+    """
     if name in names:
         return name
     same = [each for each in names if each.strip() == name.strip()]

@@ -6,7 +6,10 @@ what that was: as metadata of the Parquet file's columns, where there is a diffe
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
+
+from reprise.data.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 _AS_READ = b"reprise.as_read"  # key of the column's type as pandas reads the source
 _TIMES = b"reprise.times"  # key of how pandas parses the column, which holds days since 1970
+_DESCRIBED = {"as_read": _AS_READ, "format": _TIMES}
 _TYPED_FILES = (".parquet", ".feather", ".arrow", ".xlsx")  # their dates are no text
 _ANY = "any"
 _SAME = ("double", "float", "string")  # types of MLflow that prepared columns have themselves
@@ -43,21 +47,42 @@ def remember(
         Formats of dates in text, as of `strptime`, by column; None, and of others: ISO 8601.
     """
     import pyarrow as pa
-    from pyarrow import types
 
     as_text = not name.lower().partition("?")[0].endswith(_TYPED_FILES)
-    fields = []
-    for field in prepared.schema:
-        kept: dict[bytes, bytes] = {}
-        if field.name != prepared.column_names[-1]:
-            kind = source.schema.field(field.name).type
-            found = _as_read(source.column(field.name), as_text=as_text)
-            if types.is_floating(field.type) and (types.is_date(kind) or types.is_timestamp(kind)):
-                kept[_TIMES] = ((formats or {}).get(field.name) or ISO).encode()
-            if found not in _SAME or kept:
-                kept[_AS_READ] = found.encode()
-        fields.append(field.with_metadata(kept) if kept else field)
+    # by name, as each look-up of a column in a table takes as long as the table is wide
+    origins = {f.name: (f, c) for f, c in zip(source.schema, source.columns, strict=True)}
+    *features, label = prepared.schema
+    fields = [
+        _remembered(field, *origins[field.name], as_text=as_text, formats=formats or {})
+        for field in features
+    ]
+    fields.append(label)
     return prepared.cast(pa.schema(fields)) if any(f.metadata for f in fields) else prepared
+
+
+def _remembered(
+    field: pa.Field,
+    origin: pa.Field,
+    column: pa.ChunkedArray,
+    *,
+    as_text: bool,
+    formats: Mapping[str, str | None],
+) -> pa.Field:
+    """Return the field of a prepared column that says what it was in the source."""
+    from pyarrow import types
+
+    kept: dict[bytes, bytes] = {}
+    found = _as_read(column, as_text=as_text)
+    is_date = types.is_date(origin.type) or types.is_timestamp(origin.type)
+    if types.is_floating(field.type) and is_date:
+        kept[_TIMES] = (formats.get(field.name) or ISO).encode()
+    written = _written(origin, as_text=as_text)
+    if written is not None:
+        found = _type_of(written, found, as_text=as_text)
+    if found not in _SAME or kept or written is not None:
+        kept[_AS_READ] = found.encode()
+    described = field.with_metadata(kept) if kept else field
+    return described if written is None else written.marked(described)
 
 
 def _as_read(column: pa.ChunkedArray, *, as_text: bool) -> str:
@@ -74,10 +99,44 @@ def _as_read(column: pa.ChunkedArray, *, as_text: bool) -> str:
     if types.is_date(kind) or types.is_timestamp(kind):
         zoned = types.is_timestamp(kind) and kind.tz is not None  # MLflow refuses those
         return "string" if as_text else _ANY if zoned else "datetime"
-    if types.is_time(kind) or types.is_duration(kind):
-        return "double"  # the model takes seconds
     is_category = types.is_dictionary(kind) and types.is_string(kind.value_type)
     return _ANY if is_category or types.is_decimal(kind) else "string"
+
+
+def _written(field: pa.Field, *, as_text: bool) -> Written | None:
+    """Return how a column of a source is written, if pandas reads something else than is stored."""
+    from pyarrow import types
+
+    written = Written.of(field)
+    if types.is_time(field.type) or types.is_duration(field.type):
+        is_span = types.is_duration(field.type) and not as_text
+        return replace(written or Written(), kind="duration" if is_span else "clock")
+    return written
+
+
+def _type_of(written: Written, found: str, *, as_text: bool) -> str:
+    """Return MLflow's name for the type that pandas gives to a column that is written otherwise.
+
+    It may be text or a number, depending on the options of pandas and on the other rows.
+    """
+    if written.kind == "text":
+        return found
+    if written.kind in ("clock", "duration"):
+        return "string" if as_text else _ANY
+    style = written.style
+    return "string" if style.percent or style.currency else _ANY
+
+
+def written(table: pa.Table) -> dict[str, Written]:
+    """Return how the columns are written that pandas reads otherwise, by name.
+
+    Raises
+    ------
+    DataError
+        If the metadata of a column are damaged.
+    """
+    described = ((field.name, Written.of(field)) for field in table.schema)
+    return {name: each for name, each in described if each is not None}
 
 
 def times(table: pa.Table) -> dict[str, str]:
@@ -105,7 +164,22 @@ def as_read(table: pa.Table) -> dict[str, str]:
     return {name: kind.decode() for name, kind in described if kind is not None}
 
 
-def example(features: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
+def differences(field: pa.Field) -> dict[str, Any]:
+    """Return what pandas reads instead of a stored column, ready for JSON; empty: the same.
+
+    Two tables of equal values may differ in it, and then models of one do not read the other.
+    """
+    kept = {name: (field.metadata or {}).get(key) for name, key in _DESCRIBED.items()}
+    found: dict[str, Any] = {name: text.decode() for name, text in kept.items() if text is not None}
+    if found.get("format") == ISO:
+        del found["format"]
+    written = Written.of(field)
+    return found if written is None else {**found, "written": asdict(written)}
+
+
+def example(
+    features: pd.DataFrame, kinds: Mapping[str, str], written: Mapping[str, Written]
+) -> pd.DataFrame:
     """Return features as pandas reads them from the source.
 
     Parameters
@@ -114,12 +188,30 @@ def example(features: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
         As models are fitted on them.
     kinds : mapping of str to str
         As of `as_read`.
+    written : mapping of str to Written
+        As of the function of that name.
     """
     shown = features.copy()
+    for name in written.keys() & set(shown.columns):
+        if written[name].kind != "text":
+            shown[name] = _as_written(shown[name], written[name])
     for name, kind in kinds.items():
         form = features.attrs.get(FORMATS, {}).get(name, ISO)
         shown[name] = _converted(shown[name], kind, _WRITTEN if form == ISO else form)
     return shown
+
+
+def _as_written(numbers: pd.Series[Any], written: Written) -> pd.Series[Any]:
+    """Return numbers as the source may have them: in text, with its decimal sign."""
+    import pandas as pd
+
+    if written.kind == "number":
+        sign = written.style.decimal
+        texts = [None if pd.isna(n) else repr(n).replace(".", sign) for n in numbers.tolist()]
+    else:
+        spans = pd.to_timedelta(numbers, unit="s")
+        texts = [None if pd.isna(span) else str(span) for span in spans]
+    return pd.Series(texts, index=numbers.index, name=numbers.name, dtype=object)
 
 
 def _converted(column: pd.Series[Any], kind: str, form: str) -> pd.Series[Any]:

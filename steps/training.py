@@ -2,13 +2,22 @@
 
 from typing import TYPE_CHECKING, Any
 
-from reprise.console import warn
 from reprise.data import parquet_files, splits
 from reprise.models.model_store import log_model
 from reprise.runtime import summary
 from reprise.runtime.recorder import RunRecorder
 from reprise.visible import option
-from steps import dataset, headlines, memory_needs, metrics, source_types, tasks, validation
+from steps import (
+    dataset,
+    headlines,
+    memory_needs,
+    metrics,
+    source_readers,
+    source_types,
+    tasks,
+    validation,
+)
+from steps.folds import StoredKey
 from steps.load_data import ensure_loaded
 
 if TYPE_CHECKING:
@@ -47,20 +56,22 @@ def train(
     load_run_id = ensure_loaded(parameters.data, run, allow_large=parameters.allow_large)
     table = splits.read(run, load_run_id, splits.TRAIN, allow_large=parameters.allow_large)
     (X, y), as_read = dataset.features_and_labels(table), source_types.as_read(table)
+    key, written = StoredKey.of(table), source_types.written(table)
     del table
     parquet_files.give_memory_back()
     model = build(parameters, X, tasks.of_labels(y))
     memory_needs.refuse_excess(model, X, y)
     if parameters.cv:
-        if rare := validation.rare_classes(y, parameters.cv):
-            warn(rare)
         run.log_metrics(
-            validation.cross_validate(model, X, y, folds=parameters.cv, seed=parameters.seed)
+            validation.cross_validate(
+                model, X, y, folds=parameters.cv, seed=parameters.seed, key=key
+            )
         )
     model.fit(X, y)
-    example = source_types.example(X.head(_EXAMPLE_ROWS), as_read)
-    log_model(run, model, example, column_types=as_read)
     predicted, probabilities = headlines.predict(model, X)
+    source_readers.add_to(model, X, written)
+    example = source_types.example(X.head(_EXAMPLE_ROWS), as_read, written)
+    log_model(run, model, example, column_types=as_read)
     run.log_predictions(predicted, probabilities)
     scores = headlines.score(model, y, predicted, probabilities)
     run.log_metrics({f"train_{name}": value for name, value in scores.items()})

@@ -16,6 +16,8 @@ _LOCKS = (
     *("requirements", "requirements-dev"),
     *("deploy/server/requirements", "deploy/aws/requirements"),
 )
+# Packages of which only the files are read; no environment is built of these.
+_FILES_ONLY = "tests/tables/packages"
 _LOCKED = re.compile(r"(- -r requirements\.txt) # sha256:[0-9a-f]{64}")
 
 
@@ -31,7 +33,7 @@ def main() -> None:
     """Compile all locks, then bring conda.yaml up to date."""
     conda = Path("conda.yaml")
     text = conda.read_text(encoding="utf-8")
-    for name in _LOCKS:
+    for name in (*_LOCKS, _FILES_ONLY):
         command = [
             "uv",
             "pip",
@@ -42,6 +44,8 @@ def main() -> None:
             "--no-header",
         ]
         command += ["--python-version", python_version(text), "--python-platform", _PLATFORM]
+        if name == _FILES_ONLY:
+            command += ["--no-deps", "--only-binary", ":all:"]
         subprocess.run([*command, f"{name}.in", "--output-file", f"{name}.txt"], check=True)
     conda.write_text(conda_yaml(text, sha256_file(Path("requirements.txt"))), encoding="utf-8")
     say(f"locked for Python {python_version(text)} on {_PLATFORM}")

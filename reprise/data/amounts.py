@@ -21,6 +21,14 @@ _CODES = (
     "MYR|NGN|NOK|NZD|PEN|PHP|PKR|PLN|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR"
 )
 _CURRENCY = rf"(\p{{Sc}}|[A-Z]{{1,2}}\p{{Sc}}|{_CODES}|kr|zł|Kč|Ft)"
+# Points between thousands, of which a plain number has none: 1.234.567, but not 1234.567.
+_GROUPS_OF_POINTS = [
+    (
+        rf"^([^0-9]*[0-9]{{1,3}}){inner * r'[.]([0-9]{2,3})'}[.]([0-9]{{3}})([^0-9.]|$)",
+        "".join(rf"\{place}" for place in range(1, inner + 4)),
+    )
+    for inner in range(6, -1, -1)
+]
 _SPACES = "[ \u00a0\u202f]"  # also those that cannot break, which typesetters use
 
 
@@ -59,9 +67,9 @@ class Style:
         if self.thousands:
             sign = self._thousands
             digits = f"([0-9]+|[1-9][0-9]{{0,2}}({sign}[0-9]{{2,3}})*{sign}[0-9]{{3}})"
-        number = rf"({digits}({mark}[0-9]*)?|{mark}[0-9]+)([eE][+-]?[0-9]+)?"
-        if self.percent:
-            number = rf"{number}{_SPACES}*%?"
+        number = rf"({digits}({mark}[0-9]*)?|{mark}[0-9]+)"
+        power = "[eE][+-]?[0-9]+"
+        number += rf"({power}|{_SPACES}*%)?" if self.percent else rf"({power})?"
         if self.currency:
             number = rf"({_CURRENCY}{_SPACES}*)?[+-]?{number}({_SPACES}*{_CURRENCY})?"
             return rf"^\s*([+-]?{number}|\({number}\))\s*$"
@@ -88,6 +96,19 @@ class Style:
             and pc.all(self.matching(column)).as_py()
         )
 
+    @property
+    def substitutions(self) -> list[tuple[str, str]]:
+        """Patterns of RE2 and their replacements, which make one of this style a plain number."""
+        steps = []
+        if self.currency:
+            steps += [(r"^\s*\((.*)\)\s*$", r"-\1"), (_CURRENCY, "")]
+        if self.thousands:
+            steps += _GROUPS_OF_POINTS if self.thousands == "." else [(self._thousands, "")]
+        steps.append((r"[\s\x{00a0}\x{202f}+]", ""))
+        if self.decimal != ".":
+            steps.append((re.escape(self.decimal), "."))
+        return [*steps, ("%", "e-2")] if self.percent else steps
+
     def numbers(self, column: pa.ChunkedArray) -> pa.ChunkedArray | None:
         """Convert a column of text to numbers; None if a value is of another style."""
         import pyarrow as pa
@@ -96,34 +117,30 @@ class Style:
         if not self.matches(column):
             return None
         plain = column
-        if self.currency:
-            plain = pc.replace_substring_regex(plain, r"^\s*\((.*)\)\s*$", r"-\1")
-            plain = pc.replace_substring_regex(plain, _CURRENCY, "")
-        if self.thousands:
-            plain = pc.replace_substring_regex(plain, self._thousands, "")
-        plain = pc.replace_substring_regex(plain, r"[\s\x{00a0}\x{202f}+]", "")
-        plain = pc.replace_substring_regex(plain, re.escape(self.decimal), ".")
-        is_percent = pc.ends_with(plain, "%") if self.percent else None
-        plain = pc.replace_substring(plain, "%", "")
+        for pattern, replacement in self.substitutions:
+            plain = pc.replace_substring_regex(plain, pattern, replacement)
         try:
-            numbers = plain.cast(pa.int64() if not self.percent else pa.float64())
+            return plain.cast(pa.int64() if not self.percent else pa.float64())
         except pa.ArrowInvalid:
-            numbers = plain.cast(pa.float64())
-        if is_percent is None:
-            return numbers
-        return pc.if_else(is_percent, pc.divide(numbers, 100.0), numbers)
+            return plain.cast(pa.float64())
 
 
-def other_styles(options: ReadOptions) -> Iterator[tuple[str, str, Style]]:
-    """Yield, for each option not used yet, its words, itself as text, and the style it gives."""
+def other_styles(options: ReadOptions) -> Iterator[tuple[str, str, str, Style]]:
+    """Yield each option not used yet: its name, its words, itself as text, and its style."""
     own = Style.of(options)
     group = own.thousands or ("," if own.decimal == "." else ".")
     grouped = replace(own, thousands=group)
     if not own.thousands:
-        yield f"{group!r} between thousands", option("thousands", group), grouped
+        yield "thousands", f"{group!r} between thousands", option("thousands", group), grouped
     if options.decimal == AUTO:
-        yield "decimal commas", option("decimal", ","), replace(own, decimal=",", thousands=None)
+        yield (
+            "decimal",
+            "decimal commas",
+            option("decimal", ","),
+            replace(own, decimal=",", thousands=None),
+        )
     if not own.percent:
-        yield "percent signs", option("percent", "true"), replace(own, percent=True)
+        yield "percent", "percent signs", option("percent", "true"), replace(own, percent=True)
     if not own.currency:
-        yield "currencies", option("currency", "true"), replace(grouped, currency=True)
+        in_money = replace(grouped, currency=True)
+        yield "currency", "currencies", option("currency", "true"), in_money

@@ -5,12 +5,13 @@ Whatever a text file's reader can convert, it has converted; what is left here i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from reprise.data import amounts, column_names, times
+from reprise.data import amounts, column_names, numbers_in_text, times
 from reprise.data.notices import Notice
+from reprise.data.written import Written
 from reprise.errors import DataError
-from reprise.record import lists
 from reprise.visible import option
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from reprise.data.read_options import ReadOptions
 
-_MOST_MARKERS = 3  # different ones in a column of numbers; more are text of another kind
 _SHOWN = 40  # characters of a cell in a message
 
 
@@ -54,7 +54,12 @@ def understood(table: pa.Table, options: ReadOptions, notices: list[Notice]) -> 
             values = _dates(field.name, values, formats[field.name])
         elif _is_text(values.type):
             values = _converted(field.name, values, options, notices)
-        fields.append(pa.field(field.name, values.type, metadata=field.metadata))
+        described = pa.field(field.name, values.type, metadata=field.metadata)
+        if _is_text(column.type) and _is_number(values.type):
+            described = Written(style=amounts.Style.of(options)).marked(described)
+        if options.na_values:
+            described = _with_markers(described, options.na_values)
+        fields.append(described)
         columns.append(values)
     return pa.Table.from_arrays(columns, schema=pa.schema(fields, table.schema.metadata))
 
@@ -63,6 +68,25 @@ def _is_text(kind: pa.DataType) -> bool:
     from pyarrow import types
 
     return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_integer(kind) or types.is_floating(kind))
+
+
+def _with_markers(field: pa.Field, markers: tuple[str, ...]) -> pa.Field:
+    from pyarrow import types
+
+    kind = field.type
+    if written := Written.of(field):
+        return replace(written, na_values=markers).marked(field)
+    if _is_text(kind):
+        return Written(kind="text", na_values=markers).marked(field)
+    if types.is_time(kind) or types.is_duration(kind):
+        return Written(kind="clock", na_values=markers).marked(field)
+    return Written(na_values=markers).marked(field) if _is_number(kind) else field
 
 
 def _converted(
@@ -158,31 +182,18 @@ def _number(text: str) -> float | None:
 
 
 def _numbers_in_text(name: str, column: pa.ChunkedArray, options: ReadOptions) -> Notice | None:
-    """Return a notice if all cells are amounts, or if a few markers are among numbers."""
-    for words, option_text, style in amounts.other_styles(options):
-        if style.matches(column):
-            return Notice(name, f"its numbers are text: they have {words}", f"Add {option_text}.")
-    return _marker_notice(name, column, options)
-
-
-def _marker_notice(name: str, column: pa.ChunkedArray, options: ReadOptions) -> Notice | None:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    is_number = amounts.Style.of(options).matching(column)
-    others = pc.drop_null(column.filter(pc.invert(is_number), null_selection_behavior="drop"))
-    cells = len(column) - column.null_count
-    if not len(others) or 2 * len(others) > cells:
+    """Return a notice if an option makes numbers of a column's texts."""
+    found = numbers_in_text.in_column(column, options)
+    if found is None or not found.options:
         return None
-    counts = pc.value_counts(others if isinstance(others, pa.Array) else others.combine_chunks())
-    if len(counts) > _MOST_MARKERS:
-        return None
-    markers: list[Any] = counts.field("values").to_pylist()
-    shown = ", ".join(repr(marker[:_SHOWN]) for marker in markers)
-    verb = "is" if len(others) == 1 else "are"
+    needed = " ".join(found.options)
+    if not found.markers:
+        return Notice(name, f"its numbers are text: they have {found.words}", f"Add {needed}.")
+    markers = ", ".join(repr(marker[:_SHOWN]) for marker in found.markers)
+    verb = "is" if found.marked == 1 else "are"
     return Notice(
         name,
-        f"{len(others):,} of {len(column):,} cells {verb} {shown}; the others are numbers, "
+        f"{found.marked:,} of {len(column):,} cells {verb} {markers}; the others are numbers, "
         "but the column is text",
-        f"If that means missing, add {option('na_values', lists.joined(markers))}.",
+        f"If that means missing, add {needed}.",
     )

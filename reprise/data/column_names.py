@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-_ROW_NAMES = {b"reprise": b"row names"}
+_ROLE, _ROW_NAMES = b"reprise", b"row names"
 _SHOWN = 1000  # names in a message; every name, of all but the widest tables
 
 
@@ -81,16 +81,29 @@ def renamed(table: pa.Table, notices: list[Notice]) -> pa.Table:
 
 def with_row_names(table: pa.Table, names: Iterable[str]) -> pa.Table:
     """Mark columns that name or number the rows: they are no features unless someone says so."""
+    return with_role(table, names, _ROW_NAMES)
+
+
+def with_role(table: pa.Table, names: Iterable[str], role: bytes) -> pa.Table:
+    """Mark columns as something else than a feature; a column has one role."""
     import pyarrow as pa
 
     marked = set(names)
-    fields = [f.with_metadata(_ROW_NAMES) if f.name in marked else f for f in table.schema]
+    fields = [
+        f.with_metadata({**(f.metadata or {}), _ROLE: role}) if f.name in marked else f
+        for f in table.schema
+    ]
     return pa.table(table.columns, schema=pa.schema(fields)) if marked else table
+
+
+def of_role(table: pa.Table, role: bytes) -> list[str]:
+    """Return the names of the columns of a role."""
+    return [field.name for field in table.schema if (field.metadata or {}).get(_ROLE) == role]
 
 
 def row_names(table: pa.Table) -> list[str]:
     """Return the names of the columns that only name or number the rows."""
-    return [field.name for field in table.schema if field.metadata == _ROW_NAMES]
+    return of_role(table, _ROW_NAMES)
 
 
 def choices(name: str, names: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from reprise.data import (
 from reprise.data.parquet_files import read_parquet_source
 from reprise.data.read_options import DEFAULTS, ReadOptions
 from reprise.data.text_files import TextFile, no_rows
+from reprise.data.written import unmarked
 from reprise.trust import limits
 from reprise.trust.documents import size_text
 
@@ -77,6 +78,8 @@ def read_table(
         kept.extend(formats.unused(form.suffix, options))
         with packing.unpacked(path, form.packing, name, allow_large=allow_large) as file:
             table = _read(file, form.suffix, name, options, kept, allow_large=allow_large)
+        if form.suffix not in formats.TEXT:
+            table = unmarked(table)
         if table.num_rows == 0:
             raise no_rows(name)
         if not allow_large:

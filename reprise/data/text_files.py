@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reprise.data import column_names, dialects, encodings, rectangles, table_limits
+from reprise.data.amounts import Style
 from reprise.data.dialects import Dialect
 from reprise.data.notices import Notice
 from reprise.data.read_options import AUTO, DEFAULTS, MISSING, ReadOptions
+from reprise.data.written import Written
 from reprise.errors import DataError
 from reprise.process import scratch
 from reprise.visible import option
@@ -72,7 +74,7 @@ class TextFile:
             raise DataError(
                 f"Expected to read {self.name}, found: {error}. Check the file."
             ) from error
-        return self._named(table)
+        return _with_decimals(self._named(table), dialect.decimal)
 
     def _table(self, dialect: Dialect) -> pa.Table:
         """Read the file as it is; if Arrow cannot, read what Python makes of its rows."""
@@ -230,6 +232,18 @@ class TextFile:
             f"Expected a CSV table, found what Arrow cannot read: {self.name} "
             f"({str(error)[:100]}). Write it again."
         )
+
+
+def _with_decimals(table: pa.Table, decimal: str) -> pa.Table:
+    """Mark the columns with fractions in a file whose decimal sign is no point."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    if decimal == ".":
+        return table
+    written = Written(style=Style(decimal=decimal))
+    fields = [written.marked(f) if types.is_floating(f.type) else f for f in table.schema]
+    return pa.table(table.columns, schema=pa.schema(fields))
 
 
 def _is_number(name: str) -> bool:

@@ -9,7 +9,18 @@ if TYPE_CHECKING:
 
 _CLOCK = r"[0-9]{1,4}:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?"
 _DURATION = rf"^\s*-?([0-9]+ days?,? ?)?([+-]?{_CLOCK})?\s*$"
+_HOUR = "(?:0?[1-9]|1[0-2])"
 _TWELVE_HOURS = r"^\s*(0?[1-9]|1[0-2]):[0-5][0-9](:[0-5][0-9])? ?[AaPp]\.?[Mm]\.?\s*$"
+
+_AM_PM = rf"({_HOUR}:[0-5][0-9](?::[0-5][0-9])?) ?"
+SUBSTITUTIONS = (
+    (r"(?i)^\s*0?12(:[0-5][0-9](?::[0-5][0-9])?) ?a\.?m\.?\s*$", r"0\1"),
+    (r"(?i)^\s*(12:[0-5][0-9](?::[0-5][0-9])?) ?p\.?m\.?\s*$", r"\1"),
+    (rf"(?i)^\s*{_AM_PM}a\.?m\.?\s*$", r"\1"),
+    (rf"(?i)^\s*{_AM_PM}p\.?m\.?\s*$", r"12h \1"),
+    (r"^(\s*|12h )([0-9]{1,4}:[0-9]{2})\s*$", r"\1\2:00"),
+)
+"""Patterns of RE2 and their replacements, which make of a time what `pandas.to_timedelta` takes."""
 
 
 def spans(column: pa.ChunkedArray, first: str) -> pa.ChunkedArray | None:
@@ -26,41 +37,18 @@ def spans(column: pa.ChunkedArray, first: str) -> pa.ChunkedArray | None:
     ChunkedArray or None
         Durations in nanoseconds; of times of day, since midnight. None if a value is another text.
     """
-    durations = _durations(column, first)
-    return _of_twelve_hours(column, first) if durations is None else durations
-
-
-def _durations(column: pa.ChunkedArray, first: str) -> pa.ChunkedArray | None:
-    """Convert text such as ``1 days 02:03:04`` and ``25:10:00`` to durations, if all of it is."""
     import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not _all_match(column, first, _DURATION):
+    if not any(_all_match(column, first, pattern) for pattern in (_DURATION, _TWELVE_HOURS)):
         return None
-    full = pc.replace_substring_regex(column, r"^(\s*)([0-9]{1,4}:[0-9]{2})\s*$", r"\1\2:00")
-    spans = pd.to_timedelta(pd.Series(full.to_pylist(), dtype=object), errors="coerce")
+    for pattern, replacement in SUBSTITUTIONS:
+        column = pc.replace_substring_regex(column, pattern, replacement)
+    spans = pd.to_timedelta(pd.Series(column.to_pylist(), dtype=object), errors="coerce")
     if spans.isna().sum() != column.null_count:
         return None
     return pa.chunked_array([pa.Array.from_pandas(spans.astype("timedelta64[ns]"))])
-
-
-def _of_twelve_hours(column: pa.ChunkedArray, first: str) -> pa.ChunkedArray | None:
-    """Convert times of a twelve-hour clock, ``1:08 PM``, to times since midnight, if all are."""
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not _all_match(column, first, _TWELVE_HOURS):
-        return None
-    plain = pc.replace_substring_regex(pc.utf8_upper(pc.utf8_trim_whitespace(column)), r"[ .]", "")
-    full = pc.replace_substring_regex(plain, r"^([0-9]+:[0-9]{2})([AP]M)$", r"\1:00\2")
-    found = pd.to_datetime(
-        pd.Series(full.to_pylist(), dtype=object), format="%I:%M:%S%p", errors="coerce"
-    )
-    if found.isna().sum() != column.null_count:
-        return None
-    return pa.chunked_array([pa.Array.from_pandas(found - found.dt.normalize())])
 
 
 def _all_match(column: pa.ChunkedArray, first: str, pattern: str) -> bool:

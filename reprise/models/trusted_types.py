@@ -5,8 +5,9 @@ Not in the list: types that call a function that the file names, such as `PyFunc
 `_Scorer`. skops trusts scikit-learn's estimators already.
 
 A `FunctionTransformer` calls a function with arguments of the file. The only functions are those
-that turn a column of dates into numbers. Each returns its input as an array or as times, and takes
-no argument that is a function, a path or code.
+that turn a column of dates, or of numbers in text, into numbers. Each returns its input as an
+array, as times, or with parts of its texts replaced (by RE2, whose time is linear), and takes no
+argument that is a function, a path or code.
 """
 
 _METRICS = (
@@ -32,6 +33,11 @@ _KERNELS = tuple(
     )
 )
 _DATES = ("pandas.to_datetime", "numpy.reshape", "sklearn.utils.validation.check_array")
+_NUMBERS_IN_TEXT = (
+    "numpy.asarray",
+    "pandas.to_timedelta",
+    "pyarrow.compute.replace_substring_regex",
+)
 TRUSTED_TYPES = (
     "numpy.dtype",
     "scipy.sparse._csr.csr_matrix",
@@ -47,6 +53,7 @@ TRUSTED_TYPES = (
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
     *_DATES,
+    *_NUMBERS_IN_TEXT,
     *_DISTANCES,
     *_NEIGHBOURS,
     *_KERNELS,

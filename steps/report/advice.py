@@ -8,14 +8,7 @@ from reprise.record import lists
 from reprise.visible import option
 
 if TYPE_CHECKING:
-    from steps.report.text_kinds import Numbers
-
-_NOTATIONS = {
-    "thousands": option("thousands", ","),
-    "decimal": option("decimal", ","),
-    "percent": option("percent", "true"),
-    "currency": option("currency", "true"),
-}
+    from reprise.data.numbers_in_text import Numbers
 
 
 def drop(*names: str) -> str:
@@ -30,11 +23,6 @@ def dates(name: str, form: str) -> str:
 
 def number(name: str, numbers: Numbers) -> str:
     """Say how texts of a column become numbers."""
-    words = []
-    if numbers.markers:
-        words.append(option("na_values", lists.joined(numbers.markers)))
-    if numbers.notation in _NOTATIONS:
-        words.append(_NOTATIONS[numbers.notation])
-    if words:
-        return f"Read them as numbers: {' '.join(words)}."
+    if numbers.options:
+        return f"Read them as numbers: {' '.join(numbers.options)}."
     return f"Store {name!r} as numbers in the source, or leave it out: {drop(name)}."

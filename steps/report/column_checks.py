@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from reprise.data.numbers_in_text import in_texts
 from steps.report import advice
-from steps.report.text_kinds import date_format_of, numbers_in
+from steps.report.text_kinds import date_format_of
 from steps.report.values import NUMBER, TEXT, WHOLE, cell
 
 if TYPE_CHECKING:
@@ -80,9 +81,9 @@ def number_in_text(values: Values) -> Found | None:
     if values.texts is None or len(values.texts[0]) == 1:
         return None
     texts, counts = values.texts
-    if numbers_in(texts[:_TRIED_FIRST], counts[:_TRIED_FIRST]) is None:
+    if in_texts(texts[:_TRIED_FIRST], counts[:_TRIED_FIRST]) is None:
         return None
-    numbers = numbers_in(texts, counts)
+    numbers = in_texts(texts, counts)
     if numbers is None:
         return None
     if numbers.markers:

@@ -34,6 +34,8 @@ class DataReport:
         Rows as read, and those of which distinct values and histograms were made.
     train, test : int
         Rows of both parts.
+    split : str
+        How they were chosen: "at random", or by which column.
     target, chosen : str
         The target, and why this column is.
     task : str
@@ -52,6 +54,7 @@ class DataReport:
     sampled: int
     train: int
     test: int
+    split: str
     target: str
     chosen: str
     task: str
@@ -85,6 +88,7 @@ class DataReport:
         """
         facts = self.facts()
         warnings = [each for each in facts["warnings"] if each["kind"] != _READING]
+        del facts["split"]  # the digests of both parts say it
         target = facts["target"]["name"]
         return sha256_json({**facts, "target": target, "warnings": warnings})
 
@@ -93,6 +97,7 @@ class DataReport:
         return {
             "format": FORMAT,
             "rows": {"read": self.rows, "train": self.train, "test": self.test},
+            "split": self.split,
             "target": {"name": self.target, "chosen": self.chosen},
             "task": self.task,
             "classes": dict(self.classes),
@@ -115,7 +120,14 @@ def _column(column: Column) -> dict[str, Any]:
 
 
 def report(
-    survey: Survey, fitted: Fitted, notices: Sequence[Notice] = (), *, source: str, chosen: str
+    survey: Survey,
+    fitted: Fitted,
+    notices: Sequence[Notice] = (),
+    *,
+    source: str,
+    chosen: str,
+    split: str = "at random",
+    key: Mapping[str, str] | None = None,
 ) -> DataReport:
     """Put together what was found of a table before and after it was converted.
 
@@ -131,16 +143,21 @@ def report(
         Address of the table.
     chosen : str
         Why the target is this column.
+    split : str
+        How the rows were split.
+    key : mapping of str to str, optional
+        The column by which they were split, and as what: "group" or "time".
     """
     features = tuple(fitted.table.column_names[:-1])
     noticed = {notice.column for notice in notices}
-    roles = dict.fromkeys(features, "feature") | {fitted.target: "target"}
+    roles = {**(key or {}), **dict.fromkeys(features, "feature"), fitted.target: "target"}
     return DataReport(
         source=source,
         rows=survey.rows,
         sampled=survey.sampled,
         train=len(fitted.train),
         test=len(fitted.test),
+        split=split,
         target=fitted.target,
         chosen=chosen,
         task="regression" if fitted.is_regression else "classification",

@@ -42,8 +42,10 @@ def heading(facts: Mapping[str, Any]) -> list[str]:
     features = sum(column["role"] == "feature" for column in facts["columns"])
     noun = "feature" if features == 1 else "features"
     parts = f"{rows['train']:,} to train on, {rows['test']:,} to test on"
+    split = facts.get("split", "")  # reports of the first versions have none
     lines = [
         f"{rows['read']:,} rows ({parts}), {features:,} {noun}",
+        *([f"split: {split}"] if split else []),
         f"target: {target['name']} ({target['chosen']})",
     ]
     if not classes:

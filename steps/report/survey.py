@@ -37,7 +37,7 @@ class Column:
     picture : Picture or None
         Of the first columns only.
     role : str
-        "feature", "target" or "not used"; empty until that is known.
+        "feature", "target", "group", "time" or "not used"; empty until that is known.
     """
 
     name: str

@@ -1,33 +1,16 @@
-"""Texts that are something else: numbers beside a marker or in another notation, and dates."""
+"""Texts that are dates in another format than ISO 8601."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from reprise.data.numbers_in_text import MARKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     import pyarrow as pa
-
-_PLAIN = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
-_NOTATIONS = {  # of numbers, by what is special about it; plain numbers may stand among them
-    "plain": _PLAIN,
-    "thousands": r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?",
-    "decimal": r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+",
-    "percent": rf"{_PLAIN} ?%",
-    "currency": r"[$€£¥₹] ?-?\d[\d,.]*|-?\d[\d,.]* ?[$€£¥₹]",
-}
-# What people write where there is no value.
-MARKERS = frozenset(
-    {"", "?", "-", "--", ".", "*", "n/a", "na", "nan", "none", "null", "nil", "missing", "unknown"}
-    | {"#n/a", "<na>", "n.a.", "not available", "no data", "undefined", "tbd", "x"}
-)
-_MOST_MARKERS = 3  # different ones in a column
-_FEWEST_NUMBERS = 10  # different ones beside a marker that is not a usual one
-_LEADING_ZERO = re.compile(r"0\d")
 
 _DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y", "%Y.%m.%d", "%d-%m-%Y", "%m-%d-%Y")
 _SHORT_DAYS = ("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%b-%y", "%d-%B-%y")
@@ -43,62 +26,6 @@ _LOOKS_LIKE_DATE = re.compile(
 )
 _ENOUGH = 0.95  # of the cells; the others are mistakes
 _TRIED = 500  # texts that are parsed as dates
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """What keeps a column of numbers from being read as one.
-
-    Attributes
-    ----------
-    notation : str
-        "plain", or what is special about the numbers.
-    markers : tuple of str
-        Texts that are no numbers.
-    marked : int
-        Cells with such a text.
-    """
-
-    notation: str
-    markers: tuple[str, ...]
-    marked: int
-
-
-def numbers_in(texts: pa.Array, counts: np.ndarray) -> Numbers | None:
-    """Return how the texts of a column are numbers, except for few markers; None: they are not.
-
-    Parameters
-    ----------
-    texts : pyarrow.Array
-        Distinct texts.
-    counts : ndarray of int
-        How often each occurs.
-    """
-    import numpy as np
-    import pyarrow.compute as pc
-
-    for notation, pattern in _NOTATIONS.items():
-        either = rf"^\s*({pattern}|{_PLAIN})\s*$"
-        matches = pc.match_substring_regex(texts, either).to_numpy(zero_copy_only=False)
-        others = np.flatnonzero(~matches)
-        markers = tuple(texts[int(place)].as_py() for place in others[: _MOST_MARKERS + 1])
-        if len(markers) > _MOST_MARKERS or not matches.any():
-            continue
-        are_usual = all(marker.strip().lower() in MARKERS for marker in markers)
-        if not are_usual and matches.sum() < _FEWEST_NUMBERS:
-            continue
-        if notation == "plain" and any(_LEADING_ZERO.match(t) for t in _some(texts, matches)):
-            return None  # codes, as of a post office: a number would lose the zero
-        marked = int(counts[others].sum())
-        if 2 * marked < counts.sum():
-            return Numbers(notation, markers, marked)
-    return None
-
-
-def _some(texts: pa.Array, matches: object) -> Iterator[str]:
-    import pyarrow as pa
-
-    yield from texts.filter(pa.array(matches))[:_TRIED].to_pylist()
 
 
 def date_format_of(texts: pa.Array) -> tuple[str, bool] | None:

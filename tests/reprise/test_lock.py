@@ -36,6 +36,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
     for name in ("server", "aws"):
         (tmp_path / "deploy" / name).mkdir(parents=True)
+    (tmp_path / "tests" / "tables").mkdir(parents=True)
     uv = tmp_path / "bin" / "uv"
     uv.write_text(FAKE_UV)
     uv.chmod(0o755)
@@ -87,7 +88,9 @@ def test_all_locks_are_compiled_with_hashes_for_the_pinned_python(project):
             [f"deploy/{n}/requirements.in", "--output-file", f"deploy/{n}/requirements.txt"]
             for n in ("server", "aws")
         ),
+        ["tests/tables/packages.in", "--output-file", "tests/tables/packages.txt"],
     ]
+    assert [call for call in calls if "--no-deps" in call] == calls[-1:]
     for call in calls:
         assert call[:2] == ["pip", "compile"]
         assert "--generate-hashes" in call

@@ -55,6 +55,7 @@ def described(table, **changes):
         "sampled": surveyed.sampled,
         "train": 2,
         "test": 1,
+        "split": "at random",
         "target": table.column_names[-1],
         "chosen": "a test",
         "task": "classification",

@@ -129,5 +129,5 @@ def test_the_format_of_a_date_is_stored_with_the_table_and_shown_in_the_example(
 
     X, _ = dataset.features_and_labels(table)
     assert X.attrs["time_formats"] == {"d": "%d.%m.%Y"}
-    shown = source_types.example(X, source_types.as_read(table))
+    shown = source_types.example(X, source_types.as_read(table), {})
     assert shown["d"].tolist() == ["02.01.2020", "03.01.2020"]

@@ -12,7 +12,7 @@ from steps.report.duplicates import expected_by_chance, row_hashes, seen_in_trai
 from steps.report.report import report
 from steps.report.survey import survey
 from steps.report.table_checks import Fitted
-from steps.report.text_kinds import date_format_of, numbers_in
+from steps.report.text_kinds import date_format_of
 
 ROWS = 200
 random = np.random.default_rng(0)
@@ -129,38 +129,6 @@ class TestTexts:
         found = reported(table, [Notice("x", "11 cells are ' '", "Add an option.")]).warnings
 
         assert [each.kind for each in found] == ["reading"]
-
-    @pytest.mark.parametrize(
-        ("texts", "notation", "markers"),
-        [
-            (["1", "2.5", "-3e4", "?"], "plain", ("?",)),
-            ([*map(str, range(20)), "7more"], "plain", ("7more",)),
-            (["1,234", "56,789", "12"], "thousands", ()),
-            (["1,5", "22,75", "3"], "decimal", ()),
-            (["12%", "3.5 %", "n/a"], "percent", ("n/a",)),
-            (["$1,200", "$35.50"], "currency", ()),
-            (["12 €", "3 €"], "currency", ()),
-        ],
-    )
-    def test_notations_of_numbers_are_told_apart(self, texts, notation, markers):
-        found = numbers_in(pa.array(texts), np.ones(len(texts)))
-
-        assert (found.notation, found.markers) == (notation, markers)
-
-    @pytest.mark.parametrize(
-        "texts",
-        [
-            ["2", "3", "4", "5more"],  # categories that happen to begin with numbers
-            ["36", "38", "40", "S", "M", "L", "XL"],
-            ["02134", "10001", "00501"],  # a number would lose the zero
-            ["red", "green"],
-            ["1.2.3", "2.0.1"],
-            ["?", "unknown"],
-            ["1", "?", "-", "none", "unknown"],
-        ],
-    )
-    def test_codes_and_categories_are_no_numbers(self, texts):
-        assert numbers_in(pa.array(texts), np.ones(len(texts))) is None
 
     def test_dates_in_text_are_found_with_their_format(self):
         days = [date(2020, 1, 1) + timedelta(int(i)) for i in drawn(range(900))]

@@ -5,12 +5,15 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit, cross_val_score
 from sklearn.tree import DecisionTreeClassifier
 
 from reprise.errors import DataError
 from steps import models
+from steps.folds import StoredKey
 from steps.metrics import CLASS_METRICS
 from steps.parameters import (
     TrainDecisionTreeParameters,
@@ -146,6 +149,79 @@ def test_a_fold_without_a_class_defines_no_log_loss_and_no_area():
 
     assert {"cv_accuracy_mean", "cv_mcc_mean", "cv_f1_macro_mean"} <= set(summary)
     assert not {"cv_log_loss_mean", "cv_roc_auc_mean"} & set(summary)
+
+
+def forward(y):
+    """Features and the key of rows in order of time."""
+    return pd.DataFrame({"a": np.arange(len(y), dtype=float)}), StoredKey("time", np.arange(len(y)))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "model",
+    [
+        DecisionTreeClassifier(random_state=0),
+        RandomForestClassifier(5, random_state=0),
+        HistGradientBoostingClassifier(max_iter=2, random_state=0),
+        LogisticRegression(),
+        DummyClassifier(),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+@pytest.mark.parametrize(
+    "y",
+    [[0] * 6 + [1, 0] * 5, [0, 1] * 5 + [1] * 6, [0] * 8 + [1] * 8],
+    ids=["fitted on one class", "scored on one class", "both"],
+)
+def test_metrics_that_a_fold_of_one_class_defines_are_scikit_learns_and_the_others_are_named(
+    model, y, capsys
+):
+    y = np.array(y)
+    X, key = forward(y)
+
+    summary = cross_validate(model, X, y, folds=3, seed=0, key=key)
+
+    names = {"accuracy": "accuracy", "f1_macro": "f1_macro", "mcc": "matthews_corrcoef"}
+    if not isinstance(model, HistGradientBoostingClassifier):  # which ranks by a class not seen
+        names["roc_auc"] = "roc_auc"
+    with warnings.catch_warnings(action="ignore"):
+        for name, scoring in names.items():
+            values = cross_val_score(model, X, y, cv=TimeSeriesSplit(3), scoring=scoring)
+            found = summary.get(f"cv_{name}_mean", np.nan)
+            assert found == pytest.approx(values.mean(), abs=1e-12, nan_ok=True)
+    left_out = [name for name in CLASS_METRICS if f"cv_{name}_mean" not in summary]
+    line = f"Cross-validation has no {', '.join(left_out)}: not defined in fold "
+    lines = capsys.readouterr().err.splitlines()
+    assert left_out
+    assert [line in each for each in lines] == [True]
+
+
+def test_an_error_of_a_fit_on_several_classes_is_not_hidden(frame):
+    class Fragile(LogisticRegression):
+        def fit(self, X, y):
+            raise ValueError("for another reason")
+
+    with pytest.raises(ValueError, match="for another reason"):
+        cross_validate(Fragile(), *frame, folds=2, seed=0)
+
+
+def test_a_metric_of_numbers_that_a_fold_does_not_define_is_named(capsys):
+    y = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 5.0, 5.0, 0.0])
+    X, key = forward(y)
+
+    summary = cross_validate(Ridge(), X, y, folds=3, seed=0, key=key)
+
+    assert not {"cv_r2_mean", "cv_mape_mean"} & set(summary)
+    found = capsys.readouterr().err
+    assert "Cross-validation has no r2, mape: not defined in fold 2, 3 of 3, whose numbers" in found
+
+
+def test_nothing_is_said_of_a_cross_validation_that_defines_all(frame, capsys):
+    X, y = frame
+
+    cross_validate(LogisticRegression(), X, y, folds=4, seed=0)
+
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("y", [np.array([0, 0, 1, 1, 2]), np.array([0.5, 1.5, 2.5])])

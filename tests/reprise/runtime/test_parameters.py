@@ -256,6 +256,7 @@ FEW = {
     "encoding": ("auto", "cp1252", "UTF-16"),
     "separator": ("auto", "tab", r"\t", r"\s+", ";", "|", "§"),
     "comment": (None, "#", "%", "§"),
+    "time": (None,),  # not together with group, which takes the same
 }
 
 
