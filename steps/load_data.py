@@ -1,6 +1,7 @@
 """Read, check, split and store a data set, so that training steps can verify it."""
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +17,6 @@ from reprise.errors import DataError
 from reprise.record.digest import sha256_table
 from reprise.record.schema import InputData, run_in
 from reprise.runtime import summary
-from reprise.runtime.fields import RUN_ID
 from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
 from reprise.visible import option
@@ -135,9 +135,34 @@ def why_target(parameters: LoadDataParameters, source: Opened) -> str:
     return "the data set's own" if source.target else "the last column, as no target is named"
 
 
+def check(parameters: LoadDataParameters) -> None:
+    """Refuse a source that does not exist, before there is a run."""
+    refuse_missing(parameters.source)
+
+
+def refuse_missing(source: str) -> None:
+    """Refuse a local file that does not exist, by its name alone.
+
+    Raises
+    ------
+    DataError
+        With the nearest name of a data set.
+    """
+    if source in dataset.NAMED or "://" in source or is_run(source):
+        return
+    if not os.path.lexists(sources.located(source)):
+        with sources.fetch(source, known=dataset.NAMED):
+            pass
+
+
+def is_run(named: str) -> bool:
+    """Return whether data is named by the full id of a run."""
+    return re.fullmatch(r"(runs:/)?[0-9a-f]{32}", named) is not None
+
+
 def ensure_loaded(named: str, run: RunRecorder, *, allow_large: bool = False) -> str:
     """Return the id of a load_data run: the named one, an earlier one, or a new child of `run`."""
-    if re.match(RUN_ID, named):
+    if is_run(named):
         return run_in(named)
     recorded = run.recorded_uri(splits.TRAIN)
     if recorded:  # the source may have changed since then
@@ -208,4 +233,4 @@ def _opened(table: "pa.Table", target: str | None, *, uri: str, sha256: str) -> 
 
 
 if __name__ == "__main__":
-    launch(LoadDataParameters, main)
+    launch(LoadDataParameters, main, check=check)

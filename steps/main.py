@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from reprise.sweeps.executor import Executor
     from steps.model_parameters import AnyTraining
 
-_EXAMPLE = str(MainParameters.model_fields["params"].default)
-
 
 def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor") -> None:
     """Check the whole file, then load, train and evaluate, each as a nested run."""
@@ -38,7 +36,7 @@ def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor"
     from steps.report import publish
 
     path = sources.located(parameters.params)
-    file = experiment_file.read(path, example=_EXAMPLE)
+    file = parameters.file()
     loading, trainings, evaluation = planned(file, baseline=parameters.baseline)
     runner.check_out_for(run, executor)
     run.add_input(
@@ -67,6 +65,11 @@ def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor"
     succeeded([*trained, *judged])
     winner = next(o.parameters for o in trained if o.run_id == best)
     console.next_commands(next_commands(data, best, summary.command(winner)))
+
+
+def check(parameters: MainParameters) -> None:
+    """Refuse an experiment file with a mistake, before there is a run."""
+    planned(parameters.file(), baseline=parameters.baseline)
 
 
 def planned(
@@ -115,4 +118,4 @@ if __name__ == "__main__":
     with executors.started(["steps.preload", "steps.preload_models"]) as _executor:
         from reprise.runtime.launch import launch
 
-        launch(MainParameters, partial(main, executor=_executor))
+        launch(MainParameters, partial(main, executor=_executor), check=check)

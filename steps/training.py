@@ -9,7 +9,7 @@ from reprise.runtime import summary
 from reprise.runtime.recorder import RunRecorder
 from reprise.visible import option
 from steps import dataset, headlines, memory_needs, metrics, source_types, tasks, validation
-from steps.load_data import ensure_loaded
+from steps.load_data import ensure_loaded, refuse_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from steps.model_parameters import AnyTraining
 
 _EXAMPLE_ROWS = 5
+
+
+def check(parameters: "AnyTraining") -> None:
+    """Refuse data that does not exist, before there is a run."""
+    refuse_missing(parameters.data)
 
 
 def train(

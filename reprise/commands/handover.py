@@ -114,8 +114,10 @@ def _close(reported: dict[str, Any], status: str, error: str) -> None:
 def _made(planned: ProjectRun) -> str:
     """Make the run of a step that was gone before it could: it shows that it failed."""
     from reprise import tracking
+    from reprise.runtime import experiments
 
-    return tracking.create_project_run(tracking.current_experiment_id(), planned)
+    experiment_id = experiments.ensured(None) or tracking.current_experiment_id()
+    return tracking.create_project_run(experiment_id, planned)
 
 
 def _refuse_undelivered(run_id: str, ended: Ended) -> None:

@@ -5,7 +5,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from reprise.runtime.fields import EXAMPLE_ID, AllowPath, RepositoryAddress, RunId, Seed
+from reprise.runtime.fields import (
+    EXAMPLE_ID,
+    AllowPath,
+    ExperimentName,
+    RepositoryAddress,
+    RunId,
+    Seed,
+)
 from reprise.runtime.parameters import Parameters
 
 
@@ -42,6 +49,7 @@ class ReproduceParameters(Parameters):
     """Make a run again from its id, with its own code, data and environment, and compare."""
 
     entry_point: ClassVar[str] = "reproduce"
+    is_about_runs: ClassVar[bool] = True
 
     run_id: RunId = Field(description="the run to reproduce", examples=[EXAMPLE_ID])
     tolerance: float | None = Field(
@@ -83,6 +91,7 @@ class ReproduceParameters(Parameters):
         "environment",
         examples=["some-package"],
     )
+    experiment: ExperimentName = None
     allow_path: AllowPath = None
     allow_large: bool = Field(
         False,
@@ -107,6 +116,7 @@ class CompareParameters(Parameters):
     """Show all that two runs depended on and gave, side by side, and how their code differs."""
 
     entry_point: ClassVar[str] = "compare"
+    is_about_runs: ClassVar[bool] = True
 
     run_id: RunId = Field(description="a run", examples=[EXAMPLE_ID])
     other: RunId = Field(description="the run to compare it with", examples=[EXAMPLE_ID])
@@ -115,12 +125,14 @@ class CompareParameters(Parameters):
         description="URL of one more git repository to read code from; empty: only the current one",
         examples=["https://example.org/team/project.git"],
     )
+    experiment: ExperimentName = None
 
 
 class AuditParameters(Parameters):
     """Report which runs of an experiment can be reproduced, and reproduce some of them."""
 
     entry_point: ClassVar[str] = "audit"
+    is_about_runs: ClassVar[bool] = True
 
     experiment: str | None = Field(
         None,
@@ -136,6 +148,10 @@ class AuditParameters(Parameters):
         examples=["https://example.org/team/project.git"],
     )
     allow_path: AllowPath = None
+
+    def wanted_experiment(self) -> str | None:
+        """Return None: `experiment` says which runs are looked at."""
+        return None
 
 
 class ShowParameters(Parameters):

@@ -18,6 +18,7 @@ from reprise.record.schema import (
 )
 from reprise.record.verdict import Verdict
 from reprise.replay import original_run
+from reprise.runtime import named_runs
 from reprise.visible import visible
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ _MOST_REPLAYS = 3
 def start(parameters: ShowParameters) -> None:
     """Print a run, and the command to run next; see `lines`."""
     with tracking.translating_errors():
-        original = original_run.read(parameters.run_id)
+        named = named_runs.settled(ShowParameters, parameters.raw())
+        original = original_run.read(named["run_id"])
         replays = tracking.replays_of(original.run_id)
     for line in lines(original, replays):
         console.say(line)

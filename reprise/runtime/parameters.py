@@ -16,10 +16,13 @@ from pydantic.fields import FieldInfo
 
 from reprise.backports import Self
 from reprise.errors import ParameterError
+from reprise.record.reference import NamedRun
 from reprise.record.schema import PERMISSIONS, as_text
 from reprise.urls import without_credentials_within
 from reprise.visible import is_text
 
+EXPERIMENT = "experiment"  # the parameter that says where a run goes
+NAMES_RUN = "names_run"  # in a field's extra schema: its value names a run
 LONGEST = 6000  # characters of a value that MLflow logs without cutting it
 _SHOWN = 500  # characters of a value in an error
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -43,6 +46,8 @@ class Parameters(BaseModel):
     entry_point: ClassVar[str]
     locations: ClassVar[frozenset[str]] = frozenset()  # parameters that only say where data is
     lists: ClassVar[frozenset[str]] = frozenset()  # parameters of several values, as `lists` writes
+
+    is_about_runs: ClassVar[bool] = False  # its run is no result of its own
 
     @model_validator(mode="before")
     @classmethod
@@ -112,9 +117,18 @@ class Parameters(BaseModel):
         """Return the checked values, JSON-able, keyed by name."""
         return self.model_dump(mode="json")
 
+    def named_runs(self) -> dict[str, NamedRun]:
+        """Return the runs that parameters name, by the parameter."""
+        fields = type(self).model_fields
+        return {name: NamedRun(str(text)) for name, text in self if text and _is_run(fields[name])}
+
+    def wanted_experiment(self) -> str | None:
+        """Return the name of the experiment that the user wants for the run; None: any."""
+        return getattr(self, EXPERIMENT, None)
+
     def values(self) -> dict[str, Any]:
-        """Return the typed values that can change a result: all but where the data is found."""
-        return self.model_dump(mode="json", exclude={*self.locations, *PERMISSIONS})
+        """Return the typed values that can change a result: not where data is, or the run goes."""
+        return self.model_dump(mode="json", exclude={*self.locations, *PERMISSIONS, EXPERIMENT})
 
     @classmethod
     def _problem(cls, detail: dict[str, Any], write: Callable[[str, str], str]) -> str:
@@ -186,6 +200,11 @@ def mlproject_type(field: FieldInfo) -> str:
     return "float" if kind in (int, float) else "string"
 
 
+def _is_run(field: FieldInfo) -> bool:
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and NAMES_RUN in extra
+
+
 def is_flag(field: FieldInfo) -> bool:
     """Return whether a parameter is false unless it is switched on."""
     return _unwrap(field.annotation)[0] is bool and field.default is False
@@ -235,6 +254,11 @@ def parse_argv(argv: Sequence[str]) -> dict[str, str]:
             raise ParameterError(f"expected {name!r} once, found it twice. Drop one.")
         raw[name] = value
     return raw
+
+
+def argument_words(raw: Mapping[str, str]) -> list[str]:
+    """Write raw parameters as the words of a step's command line, which `parse_argv` reads."""
+    return [word for name, value in raw.items() for word in (f"--{name}", value)]
 
 
 def brief(value: Any) -> str:

@@ -28,6 +28,7 @@ from reprise.tracking.log import (
 )
 from reprise.tracking.logged import Logged, logged, process_context, runs_of_process
 from reprise.tracking.outbox import Outbox, deliver, is_taken, keeping, limit_waiting
+from reprise.tracking.references import find_named, is_bookkeeping, newest_first, short
 from reprise.tracking.registration import Registration
 from reprise.tracking.runs import (
     GIVEN,
@@ -44,6 +45,7 @@ from reprise.tracking.runs import (
     hold,
     is_run_given,
     make,
+    move_given,
     open_run,
     plan_run,
     refuse_ended,
@@ -52,6 +54,7 @@ from reprise.tracking.runs import (
 from reprise.tracking.search import (
     all_runs,
     children,
+    dataset_of,
     find_runs,
     get_run,
     logged_model,
@@ -77,6 +80,7 @@ from reprise.tracking.server import (
 from reprise.tracking.spool import drop_note, kept_runs, refuse_unusable
 from reprise.tracking.tags import (
     BACKEND,
+    BOOKKEEPING,
     BUNDLE,
     COMMIT,
     DATA_DIGEST,
@@ -115,6 +119,7 @@ from reprise.tracking.writes import OWN_MODEL, now
 
 __all__ = [
     "BACKEND",
+    "BOOKKEEPING",
     "BUNDLE",
     "COMMIT",
     "DATA_DIGEST",
@@ -172,6 +177,7 @@ __all__ = [
     "create_project_run",
     "create_script_run",
     "current_experiment_id",
+    "dataset_of",
     "delete_open_children",
     "deliver",
     "deliver_kept",
@@ -188,6 +194,7 @@ __all__ = [
     "experiment_id",
     "experiment_name",
     "find_bundle",
+    "find_named",
     "find_planned",
     "find_record",
     "find_runs",
@@ -196,6 +203,7 @@ __all__ = [
     "held_runs",
     "hold",
     "holding",
+    "is_bookkeeping",
     "is_gone",
     "is_run_given",
     "is_taken",
@@ -215,6 +223,8 @@ __all__ = [
     "logged_model",
     "make",
     "metrics_of",
+    "move_given",
+    "newest_first",
     "note_metrics",
     "now",
     "open_children",
@@ -226,6 +236,7 @@ __all__ = [
     "refuse_unusable",
     "replays_of",
     "runs_of_process",
+    "short",
     "shown_address",
     "start_run",
     "stored_in",

@@ -59,14 +59,26 @@ def find_runs(
     order_by: Sequence[str] = ("attributes.start_time ASC",),
     limit: int = 1,
     finished: bool = True,
+    dataset: str = "",
 ) -> list[Run]:
-    """Return the first (finished) runs of an experiment that have all these tags, in order."""
+    """Return the first (finished) runs of an experiment that have all these tags, in order.
+
+    With the digest of a dataset, only those that read it.
+    """
     filters = ["attributes.status = 'FINISHED'"] if finished else []
     filters += [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
+    filters += [f"dataset.digest = '{dataset}'"] if dataset else []
     runs = client().search_runs(
         [experiment_id], " AND ".join(filters), max_results=limit, order_by=list(order_by)
     )
     return [answers.run(run) for run in runs]
+
+
+def dataset_of(run: Run, name: str) -> str:
+    """Return the digest of a dataset that a run read, for `find_runs`; "": it read none."""
+    inputs = run.inputs.dataset_inputs if run.inputs else ()
+    digests = [str(each.dataset.digest) for each in inputs if each.dataset.name == name]
+    return digests[-1] if digests and digests[-1].isalnum() else ""
 
 
 def replays_of(run_id: str) -> list[Run]:

@@ -35,6 +35,7 @@ RECORDED_BY = "reprise.recorded_by"  # the run whose process has made this one, 
 PROJECT_FOLDER = "reprise.project_folder"  # in the repository
 KEEPS = "reprise.keeps_inputs"  # true: the run has content of inputs among its artifacts
 TWEAK_OF = "reprise.tweak_of"  # the original run, of a run with other parameters or code
+BOOKKEEPING = "reprise.bookkeeping"  # true: the run is about other runs, and is no result
 BACKEND = mlflow_tags.MLFLOW_PROJECT_BACKEND
 PROJECT_ENVIRONMENT = mlflow_tags.MLFLOW_PROJECT_ENV
 PATCH = mlflow_tags.MLFLOW_GIT_DIFF

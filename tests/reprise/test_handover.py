@@ -124,7 +124,7 @@ def test_a_step_that_ends_before_it_makes_a_run_gets_a_failed_run(store, project
     (failed,) = (each for each in store.runs() if each.info.run_id != made)
     assert failed.info.status == "FAILED"
     assert failed.data.tags["mlflow.project.entryPoint"] == "main"
-    assert failed.data.params == {"how": "crash", "allow_untracked": "''"}
+    assert failed.data.params == {"how": "crash", "allow_untracked": ""}
 
 
 def test_the_run_of_a_killed_step_has_failed(store, project, made):
