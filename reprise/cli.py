@@ -22,10 +22,13 @@ from reprise.process import interrupts
 VERBS = {
     "run": "Run an entry point of a project, here or at a commit.",
     "reproduce": "Reproduce a run from its id, and compare.",
+    "why": "Say why two runs differ: causes, patch, results.",
     "compare": "Show what two runs depended on and gave, side by side.",
     "audit": "Check which runs of an experiment can be reproduced.",
     "sweep": "Run the sweep of the project in this folder.",
+    "ls": "List the runs of an experiment.",
     "show": "Show what a run depended on and what it gave.",
+    "restore": "Bring the code of a run back as a branch or a folder.",
     "sync": "Deliver results that were kept, and close runs of dead processes.",
     "doctor": "Check the connection to the tracking server.",
 }

@@ -100,6 +100,11 @@ def add_row(table: "Table", *texts: object, end_section: bool = False) -> None:
     table.add_row(*map(cell, texts), end_section=end_section)
 
 
+def rounded(value: float) -> str:
+    """Write a number for people: six digits at most; files have all of them."""
+    return f"{value:.6g}"
+
+
 def cell(text: object) -> "Text":
     """Make a text for a table or a progress display: no markup, one line, not too long."""
     from rich.text import Text

@@ -162,6 +162,56 @@ class ShowParameters(Parameters):
     run_id: RunId = Field(description="a run", examples=[EXAMPLE_ID])
 
 
+class WhyParameters(Parameters):
+    """Say why two runs differ: the causes, the patch, and what came out differently."""
+
+    entry_point: ClassVar[str] = "why"
+
+    run_id: RunId = Field(description="a run", examples=[EXAMPLE_ID])
+    other: RunId = Field(description="the run to compare it with", examples=[EXAMPLE_ID])
+    allow_repository: RepositoryAddress = Field(
+        None,
+        description="URL of one more git repository to read code from; empty: only the current one",
+        examples=["https://example.org/team/project.git"],
+    )
+
+
+class RestoreParameters(Parameters):
+    """Bring the code of a run back, its edits included, as a new branch or a new folder."""
+
+    entry_point: ClassVar[str] = "restore"
+
+    run_id: RunId = Field(description="a run", examples=[EXAMPLE_ID])
+    branch: str | None = Field(
+        None, description="the new branch; empty: run-<id>", examples=["run-0123abcd"]
+    )
+    folder: str | None = Field(
+        None, description="a new folder instead, without git's own", examples=["before"]
+    )
+    allow_repository: RepositoryAddress = Field(
+        None,
+        description="URL of one more git repository to read code from; empty: only the current one",
+        examples=["https://example.org/team/project.git"],
+    )
+
+
+class LsParameters(Parameters):
+    """List the runs of an experiment, the latest first."""
+
+    entry_point: ClassVar[str] = "ls"
+
+    experiment: str | None = Field(
+        None,
+        description="name of the experiment; empty: the one that runs are logged to now",
+        examples=["churn"],
+    )
+    limit: int = Field(20, ge=1, le=1000, description="how many runs a page has")
+    page: int = Field(1, ge=1, le=10_000, description="which page, counted from 1")
+    all: bool = Field(
+        False, description="true: also runs about other runs, such as replays and comparisons"
+    )
+
+
 # Those that are entry points of MLproject too.
 MODELS: dict[str, type[Parameters]] = {
     model.entry_point: model for model in (ReproduceParameters, CompareParameters, AuditParameters)

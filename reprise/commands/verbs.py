@@ -168,6 +168,42 @@ def show() -> click.Command:
     return of_model(ShowParameters, start, example="reprise show <run id>")
 
 
+def ls() -> click.Command:
+    """Return the verb that lists runs."""
+    from reprise.commands.parameters import LsParameters
+
+    def start(parameters: LsParameters) -> None:
+        from reprise.commands import ls
+
+        ls.start(parameters)
+
+    return of_model(LsParameters, start, example="reprise ls --experiment churn")
+
+
+def why() -> click.Command:
+    """Return the verb that says why two runs differ."""
+    from reprise.commands.parameters import WhyParameters
+
+    def start(parameters: WhyParameters) -> None:
+        from reprise.commands import why
+
+        why.start(parameters)
+
+    return of_model(WhyParameters, start, example="reprise why latest best:accuracy")
+
+
+def restore() -> click.Command:
+    """Return the verb that brings the code of a run back."""
+    from reprise.commands.parameters import RestoreParameters
+
+    def start(parameters: RestoreParameters) -> None:
+        from reprise.commands import restore
+
+        restore.start(parameters)
+
+    return of_model(RestoreParameters, start, example="reprise restore <run id> --branch before")
+
+
 def sync() -> click.Command:
     """Return the verb that delivers what the tracking server did not take."""
 

@@ -125,7 +125,8 @@ def test_help_lists_every_verb_in_order(reprise):
 
     assert code == 0
     assert listed[: len(cli.VERBS)] == [
-        *("run", "reproduce", "compare", "audit", "sweep", "show", "sync", "doctor"),
+        *("run", "reproduce", "why", "compare", "audit", "sweep", "ls", "show", "restore", "sync"),
+        "doctor",
     ]
 
 
@@ -427,7 +428,7 @@ def test_a_shell_gets_its_script(reprise, monkeypatch, shell):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("reprise re", ["reproduce"]),
+        ("reprise re", ["reproduce", "restore"]),
         ("reprise reproduce --t", ["--tolerance"]),
         ("reprise sweep --grid", ["--grid"]),
     ],
