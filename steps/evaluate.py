@@ -14,10 +14,9 @@ from reprise.models import registry
 from reprise.models.model_store import has_model, load_model, model_id_of, predict
 from reprise.process import scratch
 from reprise.record.schema import InputData, run_in
-from reprise.runtime import experiments, summary
+from reprise.runtime import door, experiments, summary
 from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
-from reprise.visible import option
 from steps import (
     bootstrap,
     canvas,
@@ -85,8 +84,13 @@ def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
             test_digest=test_digest,
             model_id=model_id,
         )
-    again = f"reprise run -e evaluate {option('run_id', trained)} -P register_as=NAME"
-    commands = {again: "register the model", "make ui": "see its plots"}
+    start = door.used()
+    commands = {"make ui": "see its plots"}
+    if parameters.register_as:
+        commands = {start.about("reproduce", trained): "reproduce the training", **commands}
+    else:
+        named = {"run_id": tracking.short(trained), "register_as": "NAME"}
+        commands = {start.run("evaluate", named): "register the model", **commands}
     asked = f"test_{metric}"
     summary.done(run, commands, headlines=[*dict.fromkeys([asked, *metrics.SHOWN])])
 

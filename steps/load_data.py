@@ -16,10 +16,9 @@ from reprise.data.read_options import DEFAULTS, ReadOptions
 from reprise.errors import DataError
 from reprise.record.digest import sha256_table
 from reprise.record.schema import InputData, run_in
-from reprise.runtime import summary
+from reprise.runtime import door, summary
 from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
-from reprise.visible import option
 from steps import dataset, source_types, tasks
 from steps.parameters import LoadDataParameters
 from steps.report.publish import log_once, show_and_check
@@ -56,12 +55,14 @@ def main(parameters: LoadDataParameters, run: RunRecorder) -> None:
     source_of = partial(opened, verify=run.verify_input, allow_large=parameters.allow_large)
     with source_of(where(parameters, run), options=parameters.read_options()) as source:
         task = load(parameters, run, source)
-    data = option("data", f"runs:/{run.run_id}")
+    data = {"data": tracking.short(run.run_id)}
     linear = {
-        tasks.CLASSIFICATION: {f"reprise run -e train_lr {data}": "a logistic regression on it"},
-        tasks.REGRESSION: {f"reprise run -e train_ridge {data}": "a linear regression on it"},
+        tasks.CLASSIFICATION: ("train_lr", "a logistic regression on it"),
+        tasks.REGRESSION: ("train_ridge", "a linear regression on it"),
     }
-    summary.done(run, {**linear[task], f"reprise run -e train_dt {data}": "a decision tree on it"})
+    trees = ("train_dt", "a decision tree on it")
+    start = door.used()
+    summary.done(run, {start.run(step, data): what for step, what in (linear[task], trees)})
 
 
 def where(parameters: LoadDataParameters, run: RunRecorder) -> str:

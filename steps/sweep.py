@@ -149,11 +149,13 @@ def start(arguments: "Sequence[str]") -> WarmExecutor | None:
 
 def next_commands(best: str) -> "Mapping[str, str]":
     """Return what makes sense once the best run is known."""
-    from reprise.visible import option, word
+    from reprise import tracking
+    from reprise.runtime import door
 
+    start = door.used()
     return {
-        f"reprise run -e evaluate {option('run_id', best)}": "judge the best of them",
-        f"reprise reproduce {word(best)}": "reproduce any of them",
+        start.run("evaluate", {"run_id": tracking.short(best)}): "judge the best of them",
+        start.about("reproduce", best): "reproduce it: a verdict on every digest",
         "make ui": "the runs in a browser",
     }
 

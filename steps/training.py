@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from reprise import tracking
 from reprise.console import warn
 from reprise.data import parquet_files, splits
 from reprise.models.model_store import log_model
-from reprise.runtime import summary
+from reprise.runtime import door, summary
 from reprise.runtime.recorder import RunRecorder
-from reprise.visible import option
 from steps import dataset, headlines, memory_needs, metrics, source_types, tasks, validation
 from steps.load_data import ensure_loaded, refuse_missing
 
@@ -69,8 +69,5 @@ def train(
     run.log_predictions(predicted, probabilities)
     scores = headlines.score(model, y, predicted, probabilities)
     run.log_metrics({f"train_{name}": value for name, value in scores.items()})
-    summary.done(
-        run,
-        {f"reprise run -e evaluate {option('run_id', run.run_id)}": "judge it on the test split"},
-        headlines=metrics.SHOWN,
-    )
+    judge = door.used().run("evaluate", {"run_id": tracking.short(run.run_id)})
+    summary.done(run, {judge: "judge it on the test split"}, headlines=metrics.SHOWN)

@@ -26,10 +26,10 @@ from reprise.record.digest import sha256_text
 from reprise.record.patch import CodeDifference
 from reprise.record.schema import Code, InputData, run_in
 from reprise.replay import original_run
+from reprise.runtime import door
 from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
 from reprise.trust import documents, limits
-from reprise.visible import word
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,7 +56,7 @@ def main(parameters: CompareParameters, run: RunRecorder) -> None:
     commands = {ui: f"all of it, with the patch: {PAGE_NAME} of run {run.run_id}"}
     for label, side in (("A", comparison.a), ("B", comparison.b)):
         if side.status == "FINISHED":
-            again = f"reprise reproduce {word(side.run_id)}"
+            again = door.used().about("reproduce", side.run_id)
             commands.setdefault(again, f"reproduce run {label}")
     console.next_commands(commands)
 
@@ -154,16 +154,26 @@ def _table(comparison: Comparison) -> "Table":
                 table,
                 section.name if i == 0 else "",
                 row.name,
-                _brief(row.a),
-                _brief(row.b) + change,
+                *_brief_pair(row.a, row.b, change),
                 end_section=i == len(section.different) - 1,
             )
     return table
 
 
+def _brief_pair(a: Value, b: Value, change: str) -> tuple[str, str]:
+    """Write two values for people: rounded, unless they would look the same."""
+    if isinstance(a, float) and isinstance(b, float):
+        rounded = console.rounded(a), console.rounded(b)
+        both = rounded if rounded[0] != rounded[1] else (repr(a), repr(b))
+        return both[0], both[1] + change
+    return _brief(a), _brief(b) + change
+
+
 def _brief(value: Value) -> str:
     if value is None:
         return "absent"
+    if isinstance(value, float):
+        return console.rounded(value)
     text = shown(value)
     return text[:_DIGITS] if _DIGEST.fullmatch(text) else text or "empty"
 

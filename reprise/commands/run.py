@@ -319,7 +319,7 @@ def run(order: Order, how: How) -> str:
                 step=observed_run.step_of(order.entry_point, command, order.parameters),
                 allow_untracked=how.allowed(_ALLOW_UNTRACKED),
             )
-    handover.conclude(run_id, ended)
+    handover.conclude(run_id, ended, is_shown=how.hands_over)
     return run_id
 
 

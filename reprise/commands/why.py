@@ -21,9 +21,8 @@ def start(parameters: WhyParameters) -> None:
         )
         comparison = compared(compare.subject(a), compare.subject(b), code)
     show(comparison)
-    console.next_commands(
-        {f"reprise compare {a.run_id} {b.run_id}": "the same as a page, kept with a run"}
-    )
+    short = " ".join(map(tracking.short, (a.run_id, b.run_id)))
+    console.next_commands({f"reprise compare {short}": "the same as a page, kept with a run"})
 
 
 def show(comparison: Comparison) -> None:

@@ -27,6 +27,7 @@ _TEMPLATE = "comparison.html.j2"
 Value = str | int | float | bool | tuple[str, ...] | None
 
 
+_OF_A_STEP = ("parameter", "seed")
 _ALWAYS_KNOWN = ("code", "parameter")  # causes that a plain MLflow run has on its tags
 
 
@@ -170,7 +171,9 @@ def _causes(a: Subject, b: Subject) -> tuple[str, ...]:
     names = [str(step.get("command") or step.get("entry point", "")) for step in steps]
     step = (f"step: {names[0]} and {names[1]}",) if names[0] != names[1] else ()
     recorded = not a.side.not_recorded and not b.side.not_recorded
-    found = [each for each in causes(a.record, b.record) if recorded or each.kind in _ALWAYS_KNOWN]
+    known = [each for each in causes(a.record, b.record) if recorded or each.kind in _ALWAYS_KNOWN]
+    # Two steps have other parameters by their nature.
+    found = [each for each in known if not step or each.kind not in _OF_A_STEP]
     return (*step, *map(str, found))
 
 

@@ -26,7 +26,7 @@ from reprise.process import interrupts, protocol, scratch
 from reprise.process.task import StepTask
 from reprise.record.project_run import ProjectRun
 from reprise.record.schema import ALLOW_UNTRACKED, Code, Step
-from reprise.runtime import experiments, imported, named_runs, startup
+from reprise.runtime import door, experiments, imported, named_runs, startup
 from reprise.runtime.finalizing import finalizing_run
 from reprise.runtime.outcome import Reporter
 from reprise.runtime.parameters import (
@@ -140,7 +140,8 @@ def _record(
             reporter.report(run_id=run.info.run_id)
             if ordered:
                 announce_run(model.entry_point, run.info.run_id)
-            metrics = _do(run, origin, model, main, arguments, task)
+            with door.through(run, ordered=ordered, is_given=origin == tracking.Origin.GIVEN):
+                metrics = _do(run, origin, model, main, arguments, task)
     reporter.report(run_id=run.info.run_id, metrics=metrics)
 
 

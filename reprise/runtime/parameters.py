@@ -6,6 +6,7 @@ typed, frozen model, or raises one line that says what was expected, found, and 
 
 import difflib
 import sys
+import textwrap
 import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from reprise.visible import is_text
 EXPERIMENT = "experiment"  # the parameter that says where a run goes
 NAMES_RUN = "names_run"  # in a field's extra schema: its value names a run
 LONGEST = 6000  # characters of a value that MLflow logs without cutting it
+_WIDTH = 80  # of help, as of the command's
 _SHOWN = 500  # characters of a value in an error
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -177,7 +179,7 @@ def expected(field: FieldInfo) -> str:
 
 
 def help_text(model: type[Parameters]) -> str:
-    """Explain an entry point of this folder's project and each of its parameters, a line each."""
+    """Explain an entry point of this folder's project and each of its parameters."""
     from reprise.projects import settings  # which a command that is right does without
 
     package = settings.of(Path.cwd()).steps
@@ -191,7 +193,11 @@ def help_text(model: type[Parameters]) -> str:
     for name, field in model.model_fields.items():
         default = "required" if field.is_required() else f"default: {default_text(field)}"
         lines.append(f"  --{name}  {field.description} ({expected(field)}; {default})")
-    return "\n".join(lines)
+    wrapped = (
+        textwrap.wrap(line, _WIDTH, subsequent_indent="      ", break_on_hyphens=False) or [""]
+        for line in lines
+    )
+    return "\n".join(line for several in wrapped for line in several)
 
 
 def mlproject_type(field: FieldInfo) -> str:

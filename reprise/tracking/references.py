@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 DIGITS = 8  # of an id, where people read it
+_FULL = re.compile(r"[0-9a-f]{32}")
 _PAGE = 100  # runs
 _MOST_SHOWN = 5  # candidates
 _MOST_CANDIDATES = 100
@@ -76,7 +77,7 @@ def is_bookkeeping(run: "Run") -> bool:
 
 def short(run_id: str) -> str:
     """Return the digits of an id that people read; they name the run, too."""
-    return run_id[:DIGITS]
+    return run_id[:DIGITS] if _FULL.fullmatch(run_id) else run_id
 
 
 def newest_first(experiment_ids: Sequence[str], filter_string: str = "") -> "Iterator[Run]":

@@ -142,8 +142,8 @@ class TestMain:
         assert "min_samples_leaf" not in printed  # it is equal
         assert "  step.py  +2 -1\n" in printed
         assert f"comparison.html of run {run_id}\n" in printed
-        assert f"reprise reproduce {a}\n" in printed
-        assert f"reprise reproduce {b}\n" in printed
+        assert f"reprise reproduce {a[:8]}\n" in printed
+        assert f"reprise reproduce {b[:8]}\n" in printed
 
     def test_finds_no_difference_of_a_run_from_itself(self, compared, trained, commit, store):
         run = trained(commit("1\n"))
