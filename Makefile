@@ -25,7 +25,7 @@ UI_PORT ?= 5000
 .PHONY: run env test test-fast drills drill-tests fuzz lint check lock ui bench server aws-check clean
 
 run: $(VENV)/.installed
-	mlflow run . --env-manager local
+	reprise run --env-manager local
 
 env: $(VENV)/.installed
 

@@ -50,7 +50,9 @@ def _make(count: int) -> None:
         run = tracking.client().create_run(experiment_id)
         run_id = run.info.run_id
         tracking.log(run_id, params={"number": str(number)}, tags={"reprise.dirty": "false"})
-        points = [(f"m{i}", step, i / (step + 1)) for i in range(_METRICS) for step in range(_STEPS)]
+        points = [
+            (f"m{i}", step, i / (step + 1)) for i in range(_METRICS) for step in range(_STEPS)
+        ]
         tracking.log_points(run_id, points)
         tracking.log_text(run_id, "notes.txt", "text " * 1000)
         tracking.end(run_id, "FINISHED")

@@ -7,6 +7,7 @@ import gc
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from keyword import iskeyword
 from typing import Any, NoReturn
 
@@ -23,6 +24,7 @@ from reprise.process import interrupts
 VERBS = {
     "run": "Run an entry point of a project, here or at a commit.",
     "reproduce": "Reproduce a run from its id, and compare.",
+    "why": "Say why two runs differ: causes, patch, results.",
     "compare": "Show what two runs depended on and gave, side by side.",
     "audit": "Check which runs of an experiment can be reproduced.",
     "verify": "Reproduce runs and judge them by a policy, also in CI.",
@@ -30,12 +32,15 @@ VERBS = {
     "promote": "Make a registered version the champion, after replays.",
     "log": "Show who promoted which version, when and why.",
     "sweep": "Run the sweep of the project in this folder.",
+    "ls": "List the runs of an experiment.",
     "show": "Show what a run depended on and what it gave.",
     "export": "Write runs into one file, with data, models and code.",
     "import": "Make the runs of such a file on the tracking server.",
+    "restore": "Bring the code of a run back as a branch or a folder.",
     "sync": "Deliver results that were kept, and close runs of dead processes.",
     "doctor": "Check the connection to the tracking server.",
 }
+ABOUT_EVIDENCE = frozenset({"verify", "calibrate", "promote", "log", "export", "import"})
 MAKE_RUNS = frozenset(
     {"reproduce", "compare", "audit", "verify", "calibrate", "promote"}
 )  # of themselves, and record it
@@ -68,8 +73,7 @@ class Verbs(click.Group):
         """Return a verb by its name."""
         if name not in VERBS:
             return None
-        verbs = importlib.import_module("reprise.commands.verbs")
-        verb: click.Command = getattr(verbs, maker(name))()
+        verb: click.Command = maker(name)()
         verb.context_settings = _NAMES
         return verb
 
@@ -84,9 +88,14 @@ class Verbs(click.Group):
         return found or super().shell_complete(ctx, incomplete)
 
 
-def maker(name: str) -> str:
-    """Return the name of the function that makes a verb: Python has words of its own."""
-    return f"{name}_" if iskeyword(name) else name
+def maker(name: str) -> Callable[[], click.Command]:
+    """Return the function that makes a verb; Python has some of their names for itself."""
+    module = "evidence_verbs" if name in ABOUT_EVIDENCE else "verbs"
+    function = f"{name}_" if iskeyword(name) else name
+    made: Callable[[], click.Command] = getattr(
+        importlib.import_module(f"reprise.commands.{module}"), function
+    )
+    return made
 
 
 @click.pass_context

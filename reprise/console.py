@@ -6,7 +6,9 @@ start a line, or be markup.
 """
 
 import contextlib
+import os
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
@@ -15,12 +17,13 @@ from reprise.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
 
 T = TypeVar("T")
 _LOG_WIDTH = 120
+_NARROWEST = 12  # columns in which a text can be read that is wrapped
 _LONGEST_CELL = 200  # characters
 
 
@@ -112,6 +115,11 @@ def add_row(table: "Table", *texts: object, end_section: bool = False) -> None:
     table.add_row(*map(cell, texts), end_section=end_section)
 
 
+def rounded(value: float) -> str:
+    """Write a number for people: six digits at most; files have all of them."""
+    return f"{value:.6g}"
+
+
 def cell(text: object) -> "Text":
     """Make a text for a table or a progress display: no markup, one line, not too long."""
     from rich.text import Text
@@ -121,12 +129,62 @@ def cell(text: object) -> "Text":
 
 
 def print_table(table: "Table") -> None:
-    """Print a table as wide as the terminal, or with a fixed width in a log."""
+    """Print a table as wide as the terminal, or as COLUMNS says; by rows, where it is too wide."""
+    width = _width()
+    if _needed(table) > width:
+        for line in _as_records(table, width):
+            _write(f"{line}\n", sys.stdout)
+        return
+    from rich.console import Console
+
+    console = Console(width=width)
+    with console.capture() as captured:
+        console.print(table)
+    lines = captured.get().splitlines()
+    _write("".join(f"{line.rstrip()}\n" for line in lines), sys.stdout)
+
+
+def _width() -> int:
+    """Return how many columns there are: of the terminal, or a fixed number in a log."""
     from rich.console import Console
 
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=_LOG_WIDTH)
-    with console.capture() as captured:
-        console.print(table)
-    _write(captured.get(), sys.stdout)
+    return console.width if console.is_terminal or "COLUMNS" in os.environ else _LOG_WIDTH
+
+
+def _needed(table: "Table") -> int:
+    """Return the width in which every column can still be read."""
+    needed = 1
+    for column in table.columns:
+        lengths = [cell.cell_len for cell in _cells(column)]
+        heading, longest = lengths[0], max(lengths)
+        needed += (longest if column.no_wrap else min(longest, max(heading, _NARROWEST))) + 3
+    return needed
+
+
+def _as_records(table: "Table", width: int) -> "Iterator[str]":
+    """Write each row as lines: its first cell, then one line for each of the others."""
+    if table.title:
+        yield str(table.title)
+    columns = [_cells(column) for column in table.columns]
+    headings = [str(cells[0]) for cells in columns]
+    margin = min(max(map(len, headings), default=0), width // 2)
+    for row in zip(*(cells[1:] for cells in columns), strict=True):
+        yield f"{headings[0]} {row[0]}".strip()
+        for heading, value in zip(headings[1:], row[1:], strict=True):
+            if value.plain:
+                start = f"  {heading:{margin}}  "
+                yield from textwrap.wrap(
+                    f"{start}{value}",
+                    max(width, len(start) + 1),
+                    subsequent_indent=" " * (margin + 4),
+                    drop_whitespace=False,
+                )
+
+
+def _cells(column: "Column") -> "list[Text]":
+    """Return the heading of a column, and its cells."""
+    from rich.text import Text
+
+    cells = [column.header, *column.cells]
+    return [each if isinstance(each, Text) else Text(str(each)) for each in cells]

@@ -1,5 +1,6 @@
 """Judge a trained model on the test split, and register it if it is good enough."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,9 @@ from reprise.models.evaluation import Evaluation
 from reprise.models.model_store import has_model, load_model, model_id_of, predict
 from reprise.process import scratch
 from reprise.record.schema import InputData, run_in
-from reprise.runtime import summary
+from reprise.runtime import door, experiments, summary
 from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
-from reprise.visible import option
 from steps import (
     bootstrap,
     canvas,
@@ -34,6 +34,8 @@ from steps import (
 from steps.parameters import TRAINING_STEPS, EvaluateParameters
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     import pandas as pd
     from matplotlib.figure import Figure
@@ -86,9 +88,15 @@ def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
     evaluation.log(run)
     if parameters.register_as and not run.replays:
         register(parameters, run, evaluation, model_id=model_id)
-    again = f"reprise run -e evaluate {option('run_id', trained)} -P register_as=NAME"
-    commands = {again: "register the model", "make ui": "see its plots"}
-    summary.done(run, commands, headlines=metrics.SHOWN)
+    start = door.used()
+    commands = {"make ui": "see its plots"}
+    if parameters.register_as:
+        commands = {start.about("reproduce", trained): "reproduce the training", **commands}
+    else:
+        named = {"run_id": tracking.short(trained), "register_as": "NAME"}
+        commands = {start.run("evaluate", named): "register the model", **commands}
+    asked = f"test_{metric}"
+    summary.done(run, commands, headlines=[*dict.fromkeys([asked, *metrics.SHOWN])])
 
 
 def register(
@@ -134,13 +142,12 @@ def training_run(parameters: EvaluateParameters, run: RunRecorder) -> str:
         return run_in(parameters.run_id)
     if recorded:
         return run_in(recorded)
-    if parameters.metric:
-        return best_run(run.experiment_id, parameters.metric)
-    of_classes, of_numbers = metrics.DEFAULTS
-    try:
-        return best_run(run.experiment_id, of_classes)
-    except TrackingError:
-        return best_run(run.experiment_id, of_numbers)
+    wanted = [parameters.metric] if parameters.metric else list(metrics.DEFAULTS)
+    tried = [(place, name) for place in experiments.places(run.experiment_id) for name in wanted]
+    for place, metric in tried[:-1]:
+        with contextlib.suppress(TrackingError):
+            return best_run(place, metric)
+    return best_run(*tried[-1])
 
 
 def judge(trained: str, run: RunRecorder, *, allow_large: bool = False) -> tuple[Judged, str]:
@@ -169,7 +176,8 @@ def judge(trained: str, run: RunRecorder, *, allow_large: bool = False) -> tuple
 def best_run(experiment_id: str, metric: str) -> str:
     """Return the id of the finished training run that is best by a cross-validated metric.
 
-    Among equally good runs it is the first with a stored model, else the first.
+    Only runs on the data of the latest training run count. Among equally good ones it is the first
+    with a stored model, else the first.
 
     Raises
     ------
@@ -178,27 +186,42 @@ def best_run(experiment_id: str, metric: str) -> str:
     """
     name = f"cv_{metric}_mean"
     order = "DESC" if metrics.GREATER_IS_BETTER[metric] else "ASC"
+    latest = max(
+        trainings(experiment_id, "attributes.start_time DESC", limit=1),
+        key=lambda run: run.info.start_time,
+        default=None,
+    )
     candidates = [
         run
-        for step in TRAINING_STEPS
-        for run in tracking.find_runs(
+        for run in trainings(
             experiment_id,
-            tags={tracking.ENTRY_POINT: step},
-            order_by=(f"metrics.`{name}` {order}", "attributes.start_time ASC"),
+            f"metrics.`{name}` {order}",
+            "attributes.start_time ASC",
             limit=_MOST_EQUALS,
+            dataset=tracking.dataset_of(latest, splits.TRAIN) if latest else "",
         )
-        if name in run.data.metrics
+        if name in run.data.metrics and not tracking.is_bookkeeping(run)
     ]
     if not candidates:
         raise TrackingError(
-            f"expected a finished training run with {name} in experiment {experiment_id}, found "
-            f"none. Train one first (reprise run -e train_dt), or name a run with -P run_id=<id>."
+            f"expected a finished training run with {name} on the data of the latest one in the "
+            f"experiment {tracking.experiment_name(experiment_id)!r}, found none. Train one first "
+            "(reprise run -e train_dt), or name a run with -P run_id=<id>."
         )
     sign = -1 if metrics.GREATER_IS_BETTER[metric] else 1
     candidates.sort(key=lambda r: (sign * r.data.metrics[name], r.info.start_time))
     best = [run for run in candidates if run.data.metrics[name] == candidates[0].data.metrics[name]]
     with_model = (run for run in best if has_model(run.info.run_id))
     return str(next(with_model, best[0]).info.run_id)
+
+
+def trainings(experiment_id: str, *order_by: str, limit: int, dataset: str = "") -> "Iterator[Any]":
+    """Return the first finished runs of each training step, in an order."""
+    for step in TRAINING_STEPS:
+        tags = {tracking.ENTRY_POINT: step}
+        yield from tracking.find_runs(
+            experiment_id, tags=tags, order_by=order_by, limit=limit, dataset=dataset
+        )
 
 
 def check_minimum(scores: dict[str, float], parameters: EvaluateParameters, trained: str) -> str:

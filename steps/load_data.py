@@ -1,6 +1,7 @@
 """Read, check, split and store a data set, so that training steps can verify it."""
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,11 +16,9 @@ from reprise.data.read_options import DEFAULTS, ReadOptions
 from reprise.errors import DataError
 from reprise.record.digest import sha256_table
 from reprise.record.schema import InputData, run_in
-from reprise.runtime import summary
-from reprise.runtime.fields import RUN_ID
+from reprise.runtime import door, summary
 from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
-from reprise.visible import option
 from steps import dataset, row_keys, source_types, tasks
 from steps.parameters import LoadDataParameters
 from steps.report.publish import log_once, show_and_check
@@ -56,12 +55,14 @@ def main(parameters: LoadDataParameters, run: RunRecorder) -> None:
     source_of = partial(opened, verify=run.verify_input, allow_large=parameters.allow_large)
     with source_of(where(parameters, run), options=parameters.read_options()) as source:
         task = load(parameters, run, source)
-    data = option("data", f"runs:/{run.run_id}")
+    data = {"data": tracking.short(run.run_id)}
     linear = {
-        tasks.CLASSIFICATION: {f"reprise run -e train_lr {data}": "a logistic regression on it"},
-        tasks.REGRESSION: {f"reprise run -e train_ridge {data}": "a linear regression on it"},
+        tasks.CLASSIFICATION: ("train_lr", "a logistic regression on it"),
+        tasks.REGRESSION: ("train_ridge", "a linear regression on it"),
     }
-    summary.done(run, {**linear[task], f"reprise run -e train_dt {data}": "a decision tree on it"})
+    trees = ("train_dt", "a decision tree on it")
+    start = door.used()
+    summary.done(run, {start.run(step, data): what for step, what in (linear[task], trees)})
 
 
 def where(parameters: LoadDataParameters, run: RunRecorder) -> str:
@@ -143,9 +144,34 @@ def why_target(parameters: LoadDataParameters, source: Opened) -> str:
     return "the data set's own" if source.target else "the last column, as no target is named"
 
 
+def check(parameters: LoadDataParameters) -> None:
+    """Refuse a source that does not exist, before there is a run."""
+    refuse_missing(parameters.source)
+
+
+def refuse_missing(source: str) -> None:
+    """Refuse a local file that does not exist, by its name alone.
+
+    Raises
+    ------
+    DataError
+        With the nearest name of a data set.
+    """
+    if source in dataset.NAMED or "://" in source or is_run(source):
+        return
+    if not os.path.lexists(sources.located(source)):
+        with sources.fetch(source, known=dataset.NAMED):
+            pass
+
+
+def is_run(named: str) -> bool:
+    """Return whether data is named by the full id of a run."""
+    return re.fullmatch(r"(runs:/)?[0-9a-f]{32}", named) is not None
+
+
 def ensure_loaded(named: str, run: RunRecorder, *, allow_large: bool = False) -> str:
     """Return the id of a load_data run: the named one, an earlier one, or a new child of `run`."""
-    if re.match(RUN_ID, named):
+    if is_run(named):
         return run_in(named)
     recorded = run.recorded_uri(splits.TRAIN)
     if recorded:  # the source may have changed since then
@@ -216,4 +242,4 @@ def _opened(table: "pa.Table", target: str | None, *, uri: str, sha256: str) -> 
 
 
 if __name__ == "__main__":
-    launch(LoadDataParameters, main)
+    launch(LoadDataParameters, main, check=check)

@@ -13,15 +13,15 @@ from steps.parameters import (
     TrainDummyParameters,
 )
 
+_ANOTHER = ("train_rf", "train_gb", "train_dt")  # for classes and for numbers
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from reprise.runtime.parameters import Parameters
     from reprise.runtime.recorder import RunRecorder
     from reprise.sweeps.executor import Executor
     from steps.model_parameters import AnyTraining
-
-_EXAMPLE = str(MainParameters.model_fields["params"].default)
 
 
 def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor") -> None:
@@ -30,7 +30,6 @@ def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor"
     from reprise.data import sources
     from reprise.record.digest import sha256_file
     from reprise.record.schema import InputData
-    from reprise.runtime import summary
     from reprise.sweeps import leaderboard, runner
     from reprise.sweeps.outcome import succeeded
     from reprise.sweeps.progress import Progress
@@ -38,7 +37,7 @@ def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor"
     from steps.report import publish
 
     path = sources.located(parameters.params)
-    file = experiment_file.read(path, example=_EXAMPLE)
+    file = parameters.file()
     loading, trainings, evaluation = planned(file, baseline=parameters.baseline)
     runner.check_out_for(run, executor)
     run.add_input(
@@ -53,8 +52,8 @@ def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor"
         run_all = partial(runner.run_all, run, executor, on_end=progress.ended)
         loaded = succeeded(run_all([loading]))[0].run_id
         publish.show_again(loaded)
-        data = f"runs:/{loaded}"
-        trained = run_all([p.model_copy(update={"data": data}) for p in trainings])
+        data = {"data": f"runs:/{loaded}"}
+        trained = run_all([p.model_copy(update=data) for p in trainings])
         if not (evaluation and evaluation.metric):
             metric = metrics.default({name for outcome in trained for name in outcome.metrics})
             ascending = not metrics.GREATER_IS_BETTER[metric]
@@ -65,8 +64,13 @@ def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor"
     for outcome in judged:
         run.log_metrics(outcome.metrics)
     succeeded([*trained, *judged])
-    winner = next(o.parameters for o in trained if o.run_id == best)
-    console.next_commands(next_commands(data, best, summary.command(winner)))
+    steps = {training.entry_point for training in trainings}
+    console.next_commands(next_commands(loaded, best, steps, evaluation))
+
+
+def check(parameters: MainParameters) -> None:
+    """Refuse an experiment file with a mistake, before there is a run."""
+    planned(parameters.file(), baseline=parameters.baseline)
 
 
 def planned(
@@ -98,21 +102,40 @@ def planned(
     return loading, trainings, cast("EvaluateParameters", evaluation)
 
 
-def next_commands(data: str, best: str, training: str) -> "Mapping[str, str]":
-    """Return what makes sense after a file's runs: `training` is the command of the best one."""
-    from reprise.visible import option
+def next_commands(
+    data: str, best: str, steps: "Collection[str]", evaluation: EvaluateParameters | None
+) -> "Mapping[str, str]":
+    """Return what makes sense after a file's runs, none of which was just done.
 
-    evaluate = f"reprise run -e evaluate {option('run_id', best)}"
-    return {
+    Parameters
+    ----------
+    data, best : str
+        The ids of the load_data run and of the best run.
+    steps : collection of str
+        The training steps of the file.
+    evaluation : EvaluateParameters or None
+        How the best run was judged.
+    """
+    from reprise import tracking
+    from reprise.runtime import door
+
+    start = door.used()
+    commands = {
+        start.about("reproduce", best): "reproduce the best run: a verdict on every digest",
         "make ui": "the runs in a browser",
-        f"reprise run -e train_dt {option('data', data)} -P max_depth=5": "one more training",
-        training: "the best run again: its digests will be the same",
-        f"{evaluate} -P register_as=iris": "register the best",
     }
+    others = [step for step in _ANOTHER if step not in steps]
+    if others:
+        loaded = {"data": tracking.short(data)}
+        commands[start.run(others[0], loaded)] = "one more kind of model"
+    if not (evaluation and evaluation.register_as):
+        named = {"run_id": tracking.short(best), "register_as": "NAME"}
+        commands[start.run("evaluate", named)] = "register the best"
+    return commands
 
 
 if __name__ == "__main__":
     with executors.started(["steps.preload", "steps.preload_models"]) as _executor:
         from reprise.runtime.launch import launch
 
-        launch(MainParameters, partial(main, executor=_executor))
+        launch(MainParameters, partial(main, executor=_executor), check=check)

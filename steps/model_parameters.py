@@ -1,10 +1,20 @@
 """The parameters of the training steps: names, types, bounds, defaults and help."""
 
+import os
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from reprise.runtime.fields import Address, AllowLarge, AllowUntracked, Seed
+from reprise import env
+from reprise.record.reference import NamedRun
+from reprise.runtime.fields import (
+    Address,
+    AllowLarge,
+    AllowUntracked,
+    ExperimentName,
+    Seed,
+)
 from reprise.runtime.parameters import Parameters
 
 
@@ -40,6 +50,24 @@ ClassWeight = Annotated[
     ),
 ]
 _MAX_CATEGORIES = 1000
+LOADING = "load_data"  # the entry point
+
+
+def loaded(data: str) -> NamedRun | None:
+    """Return the load_data run that `data` may name; None: it is a source."""
+    from steps.dataset import NAMED  # which help does without
+
+    if data in NAMED or "://" in data:
+        return None
+    try:
+        is_file = any(Path(folder, data).expanduser().exists() for folder in ("", _elsewhere()))
+    except (OSError, ValueError, RuntimeError):  # no path: the step says why
+        return None
+    return None if is_file else NamedRun(data, steps=(LOADING,), may_be_other=True)
+
+
+def _elsewhere() -> str:
+    return os.environ.get(env.DATA_FOLDER, "")
 
 
 class TrainingParameters(Parameters):
@@ -50,11 +78,17 @@ class TrainingParameters(Parameters):
     data: Address = Field(
         "iris",
         min_length=1,
-        description="a load_data run (its id, or `runs:/<id>`), or a source as load_data takes it",
+        description="a load_data run (its id, `latest`, or as runs are named), or a source as "
+        "load_data takes it",
         json_schema_extra={
             "expected": "a load_data run, a data set's name, a file, or a URI without credentials"
         },
     )
+
+    def named_runs(self) -> dict[str, NamedRun]:
+        """Return the run whose data is read, unless the data is a source."""
+        named = loaded(self.data)
+        return {**super().named_runs(), **({"data": named} if named else {})}
 
 
 class TrainLogisticRegressionParameters(TrainingParameters):
@@ -73,6 +107,7 @@ class TrainLogisticRegressionParameters(TrainingParameters):
     max_categories: MaxCategories = _MAX_CATEGORIES
     cv: Folds = 5
     seed: Seed = Field(0, description="seed of the folds and of the solver")
+    experiment: ExperimentName = None
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
@@ -97,6 +132,7 @@ class TrainDecisionTreeParameters(TrainingParameters):
     max_categories: MaxCategories = _MAX_CATEGORIES
     cv: Folds = 5
     seed: Seed = Field(1, description="seed of the folds and of ties between splits")
+    experiment: ExperimentName = None
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
@@ -111,6 +147,7 @@ class TrainRidgeParameters(TrainingParameters):
     max_categories: MaxCategories = _MAX_CATEGORIES
     cv: Folds = 5
     seed: Seed = Field(0, description="seed of the folds and of the solver")
+    experiment: ExperimentName = None
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
@@ -137,6 +174,7 @@ class TrainForestParameters(TrainingParameters):
     max_categories: MaxCategories = _MAX_CATEGORIES
     cv: Folds = 5
     seed: Seed = Field(0, description="seed of the folds and of the trees")
+    experiment: ExperimentName = None
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
@@ -157,6 +195,7 @@ class TrainGradientBoostingParameters(TrainingParameters):
     max_categories: MaxCategories = _MAX_CATEGORIES
     cv: Folds = 5
     seed: Seed = Field(0, description="seed of the folds and of the bins of large data")
+    experiment: ExperimentName = None
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
@@ -168,6 +207,7 @@ class TrainDummyParameters(TrainingParameters):
 
     cv: Folds = 5
     seed: Seed = Field(0, description="seed of the folds")
+    experiment: ExperimentName = None
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 

@@ -4,7 +4,8 @@ Tests compare MLproject and the README's tables with these models.
 """
 
 import re
-from typing import ClassVar, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -13,12 +14,14 @@ from reprise.data import read_options
 from reprise.data.encodings import is_encoding
 from reprise.errors import ParameterError
 from reprise.record import lists
+from reprise.record.reference import NamedRun
 from reprise.runtime.fields import (
     EXAMPLE_ID,
-    RUN_ID,
     Address,
     AllowLarge,
     AllowUntracked,
+    ExperimentName,
+    OptionalRunId,
     Seed,
     Several,
 )
@@ -32,6 +35,9 @@ from steps.model_parameters import (
     TrainLogisticRegressionParameters,
     TrainRidgeParameters,
 )
+
+if TYPE_CHECKING:
+    from reprise.sweeps.experiment_file import ExperimentFile
 
 __all__ = [
     "ENTRY_POINTS",
@@ -86,7 +92,26 @@ class MainParameters(Parameters):
     baseline: bool = Field(
         True, description="train train_dummy too, which every other model should beat"
     )
+    experiment: ExperimentName = None
     allow_untracked: AllowUntracked = None
+
+    def file(self) -> "ExperimentFile":
+        """Read the experiment file.
+
+        Raises
+        ------
+        DataError, ExperimentFileError
+            If it is not there, or not what it should be.
+        """
+        from reprise.data import sources
+        from reprise.sweeps import experiment_file
+
+        example = str(type(self).model_fields["params"].default)
+        return experiment_file.read(sources.located(self.params), example=example)
+
+    def wanted_experiment(self) -> str | None:
+        """Return the experiment that the user names, here or in the file."""
+        return self.experiment or self.file().experiment
 
 
 class LoadDataParameters(Parameters):
@@ -214,6 +239,7 @@ class LoadDataParameters(Parameters):
     )
     seed: Seed = Field(2, description="seed of the split")
     strict: bool = Field(False, description="true: refuse a table that the report warns about")
+    experiment: ExperimentName = None
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
@@ -263,12 +289,11 @@ class EvaluateParameters(Parameters):
     entry_point: ClassVar[str] = "evaluate"
     locations: ClassVar[frozenset[str]] = frozenset({"run_id"})
 
-    run_id: str | None = Field(
+    run_id: OptionalRunId = Field(
         None,
-        pattern=RUN_ID,
-        description="the training run; empty: the experiment's best by cross-validated `metric`",
+        description="the training run; empty: the experiment's best by cross-validated `metric`, "
+        "of those on the data of its latest training run",
         examples=[EXAMPLE_ID],
-        json_schema_extra={"expected": "a run id (32 hex digits, also as `runs:/<id>`), or empty"},
     )
     metric: Metric | None = Field(
         None,
@@ -301,6 +326,7 @@ class EvaluateParameters(Parameters):
         description="true: make it the champion, if an identical replay of its training meets the "
         "policy of reprise.toml, and it is better than the present one",
     )
+    experiment: ExperimentName = None
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 
@@ -316,6 +342,11 @@ class EvaluateParameters(Parameters):
                 "expected register_as with promote, found none. Name the registered model: "
                 "-P register_as=NAME"
             )
+
+    def named_runs(self) -> dict[str, NamedRun]:
+        """Return the run to judge, which is one of a training."""
+        steps = tuple(TRAINING_STEPS)
+        return {n: replace(named, steps=steps) for n, named in super().named_runs().items()}
 
 
 class SweepParameters(Parameters):
@@ -350,6 +381,7 @@ class SweepParameters(Parameters):
         json_schema_extra={"expected": "an address tls://host:port, or empty"},
     )
     confirm: bool = Field(False, description="true: also a sweep of more than 10000 points")
+    experiment: ExperimentName = None
     allow_large: AllowLarge = False
     allow_untracked: AllowUntracked = None
 

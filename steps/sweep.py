@@ -1,12 +1,10 @@
 """Train over a grid, or a sample of one, in warm processes here or on a cluster."""
 
-import re
 import sys
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reprise.runtime.fields import RUN_ID
 from reprise.sweeps import executors, planning
 from reprise.sweeps.executor import Executor, WarmExecutor
 from steps.parameters import TRAINING_STEPS, LoadDataParameters, SweepParameters
@@ -57,6 +55,11 @@ def main(parameters: SweepParameters, run: "RunRecorder", *, warm: WarmExecutor 
     sweep.conclude(run, outcomes, plan.metric, next_commands=next_commands)
 
 
+def check(parameters: SweepParameters) -> None:
+    """Refuse a grid file with a mistake, before there is a run."""
+    planned(parameters)
+
+
 def planned(parameters: SweepParameters) -> planning.Sweep:
     """Check a grid file, and every point that it makes.
 
@@ -88,15 +91,41 @@ def load(source: str, run: "RunRecorder", executor: Executor, *, allow_large: bo
     """Return the id of the load_data run that all points read: named, found, or made now."""
     from reprise.sweeps import runner
     from reprise.sweeps.outcome import succeeded
-    from steps.load_data import ensure_loaded
+    from steps.load_data import ensure_loaded, is_run
 
-    if run.replays and not re.match(RUN_ID, source):
+    source = named(source, run)
+    if run.replays and not is_run(source):
         again = runner.replay_children(
             run, executor, [LoadDataParameters(source=source, allow_large=allow_large)]
         )
         if again:
             return succeeded(again)[0].run_id
     return ensure_loaded(source, run, allow_large=allow_large)
+
+
+def named(source: str, run: "RunRecorder") -> str:
+    """Return the full id of the run that a grid file names as its data, or the source.
+
+    A replay reads what the original run has found, whichever run is the latest by now.
+    """
+    from reprise import tracking
+    from reprise.data import splits
+    from reprise.record.schema import InputData, run_in
+    from steps.load_data import is_run
+    from steps.model_parameters import loaded
+
+    may_be_run = None if is_run(source) else loaded(source)
+    if may_be_run is None:
+        return source
+    recorded = run.recorded_uri("data")
+    if recorded or run.replays:
+        return run_in(recorded) if recorded else source
+    run_id = tracking.find_named(may_be_run, run.experiment_id, apart_from=run.run_id)
+    if run_id is None:
+        return source
+    _, digest = splits.located(run_id, splits.TRAIN)
+    run.add_input(InputData(name="data", uri=f"runs:/{run_id}", sha256=digest), context="data")
+    return run_id
 
 
 def reading(plan: planning.Sweep, load_run_id: str, *, allow_large: bool) -> planning.Sweep:
@@ -120,11 +149,13 @@ def start(arguments: "Sequence[str]") -> WarmExecutor | None:
 
 def next_commands(best: str) -> "Mapping[str, str]":
     """Return what makes sense once the best run is known."""
-    from reprise.visible import option, word
+    from reprise import tracking
+    from reprise.runtime import door
 
+    start = door.used()
     return {
-        f"reprise run -e evaluate {option('run_id', best)}": "judge the best of them",
-        f"reprise reproduce {word(best)}": "reproduce any of them",
+        start.run("evaluate", {"run_id": tracking.short(best)}): "judge the best of them",
+        start.about("reproduce", best): "reproduce it: a verdict on every digest",
         "make ui": "the runs in a browser",
     }
 
@@ -134,4 +165,4 @@ if __name__ == "__main__":
 
     from reprise.runtime.launch import launch
 
-    launch(SweepParameters, partial(main, warm=_warm))
+    launch(SweepParameters, partial(main, warm=_warm), check=check)

@@ -6,7 +6,7 @@ from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
 from steps import models
 from steps.model_parameters import TrainDummyParameters
-from steps.training import train
+from steps.training import check, train
 
 
 def main(parameters: TrainDummyParameters, run: RunRecorder) -> None:
@@ -15,4 +15,4 @@ def main(parameters: TrainDummyParameters, run: RunRecorder) -> None:
 
 
 if __name__ == "__main__":
-    launch(TrainDummyParameters, main)
+    launch(TrainDummyParameters, main, check=check)

@@ -6,7 +6,7 @@ from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
 from steps import models
 from steps.model_parameters import TrainLogisticRegressionParameters
-from steps.training import train
+from steps.training import check, train
 
 
 def main(parameters: TrainLogisticRegressionParameters, run: RunRecorder) -> None:
@@ -15,4 +15,4 @@ def main(parameters: TrainLogisticRegressionParameters, run: RunRecorder) -> Non
 
 
 if __name__ == "__main__":
-    launch(TrainLogisticRegressionParameters, main)
+    launch(TrainLogisticRegressionParameters, main, check=check)

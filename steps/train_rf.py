@@ -6,7 +6,7 @@ from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
 from steps import models
 from steps.model_parameters import TrainForestParameters
-from steps.training import train
+from steps.training import check, train
 
 
 def main(parameters: TrainForestParameters, run: RunRecorder) -> None:
@@ -15,4 +15,4 @@ def main(parameters: TrainForestParameters, run: RunRecorder) -> None:
 
 
 if __name__ == "__main__":
-    launch(TrainForestParameters, main)
+    launch(TrainForestParameters, main, check=check)

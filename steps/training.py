@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from reprise import tracking
 from reprise.data import parquet_files, splits
 from reprise.models.model_store import log_model
-from reprise.runtime import summary
+from reprise.runtime import door, summary
 from reprise.runtime.recorder import RunRecorder
-from reprise.visible import option
 from steps import (
     dataset,
     headlines,
@@ -18,7 +18,7 @@ from steps import (
     validation,
 )
 from steps.folds import StoredKey
-from steps.load_data import ensure_loaded
+from steps.load_data import ensure_loaded, refuse_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from steps.model_parameters import AnyTraining
 
 _EXAMPLE_ROWS = 5
+
+
+def check(parameters: "AnyTraining") -> None:
+    """Refuse data that does not exist, before there is a run."""
+    refuse_missing(parameters.data)
 
 
 def train(
@@ -75,8 +80,5 @@ def train(
     run.log_predictions(predicted, probabilities)
     scores = headlines.score(model, y, predicted, probabilities)
     run.log_metrics({f"train_{name}": value for name, value in scores.items()})
-    summary.done(
-        run,
-        {f"reprise run -e evaluate {option('run_id', run.run_id)}": "judge it on the test split"},
-        headlines=metrics.SHOWN,
-    )
+    judge = door.used().run("evaluate", {"run_id": tracking.short(run.run_id)})
+    summary.done(run, {judge: "judge it on the test split"}, headlines=metrics.SHOWN)

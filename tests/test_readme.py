@@ -104,19 +104,19 @@ def test_every_file_that_is_named_exists(text):
     assert {name for name in named if not (ROOT / name).exists()} == set()
 
 
-def test_the_files_that_the_readme_names_are_those_of_the_folder():
+def test_the_files_that_the_readme_names_are_in_the_folder():
     named = set(re.findall(r"params/\w+\.yaml", TEXTS["README.md"]))
 
-    assert named == set(FILES)
+    assert named != set()
+    assert named <= set(FILES)  # a user's own are there, too
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_can_be_planned(name):
-    loading, trainings, evaluation = planned(experiment_file.read(ROOT / name))
+    loading, trainings, _ = planned(experiment_file.read(ROOT / name))
 
-    assert loading.source == "iris"
+    assert loading.entry_point == "load_data"
     assert len(trainings) >= 1
-    assert evaluation is not None
 
 
 @pytest.mark.parametrize("name", GRIDS)

@@ -26,16 +26,16 @@ from reprise.record.digest import sha256_text
 from reprise.record.patch import CodeDifference
 from reprise.record.schema import Code, InputData, run_in
 from reprise.replay import original_run
+from reprise.runtime import door
 from reprise.runtime.launch import launch
 from reprise.runtime.recorder import RunRecorder
 from reprise.trust import documents, limits
-from reprise.visible import word
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 _STORED = re.compile(rf"runs:/[0-9a-f]{{32}}/{FOLDER}/")
-_DIGEST = re.compile(r"[0-9a-f]{40,64}")
+_DIGEST = re.compile(r"\b[0-9a-f]{40,64}\b")
 _DIGITS = 12  # of a digest, on a terminal
 
 
@@ -56,7 +56,7 @@ def main(parameters: CompareParameters, run: RunRecorder) -> None:
     commands = {ui: f"all of it, with the patch: {PAGE_NAME} of run {run.run_id}"}
     for label, side in (("A", comparison.a), ("B", comparison.b)):
         if side.status == "FINISHED":
-            again = f"reprise reproduce {word(side.run_id)}"
+            again = door.used().about("reproduce", side.run_id)
             commands.setdefault(again, f"reproduce run {label}")
     console.next_commands(commands)
 
@@ -109,24 +109,40 @@ def code_difference(a: Code, b: Code, *, allowed: str | None) -> CodeDifference:
 
 
 def show(comparison: Comparison) -> None:
-    """Print what differs, how much is equal, and the files of the patch."""
+    """Print why the runs differ, the files of the patch, what differs, and how much is equal."""
+    show_causes(comparison)
+    show_differences(comparison)
+
+
+def show_causes(comparison: Comparison) -> None:
+    """Print the two runs, and what made them differ: inputs first, then the files of the code."""
     for label, side in (("A", comparison.a), ("B", comparison.b)):
         console.say(f"{label}: {side.status} run {side.run_id}  {side.name}")
         if side.error:
             console.say(f"   {side.error}")
         if side.not_recorded:
             console.say(f"   not recorded: {', '.join(side.not_recorded)}")
-    counts = comparison.counts
-    if counts["different"]:
-        console.print_table(_table(comparison))
-    unknown = f", {counts['unknown']} not recorded of one run" if counts["unknown"] else ""
-    console.say(f"{counts['different']} differ, {counts['equal']} equal{unknown}")
+    for cause in comparison.causes:
+        console.say(f"  cause: {_DIGEST.sub(lambda found: found[0][:_DIGITS], cause)}")
+    if not comparison.causes:
+        console.say("  cause: none: all that is recorded of their inputs is the same")
     for reason in comparison.code.missing:
         console.say(reason)
     if comparison.code.files:
         console.say("From the code of A to the code of B:")
     for file in comparison.code.files:
         console.say(f"  {file}")
+
+
+def show_differences(comparison: Comparison) -> None:
+    """Print what differs as a table, and only the number of what is equal."""
+    counts = comparison.counts
+    if counts["different"]:
+        console.print_table(_table(comparison))
+    unknown = f", {counts['unknown']} not recorded of one run" if counts["unknown"] else ""
+    console.say(f"{counts['different']} differ, {counts['equal']} equal{unknown}")
+    if comparison.also_installed:
+        console.say(f"installed for one of them only: {len(comparison.also_installed)} packages")
 
 
 def _table(comparison: Comparison) -> "Table":
@@ -138,16 +154,26 @@ def _table(comparison: Comparison) -> "Table":
                 table,
                 section.name if i == 0 else "",
                 row.name,
-                _brief(row.a),
-                _brief(row.b) + change,
+                *_brief_pair(row.a, row.b, change),
                 end_section=i == len(section.different) - 1,
             )
     return table
 
 
+def _brief_pair(a: Value, b: Value, change: str) -> tuple[str, str]:
+    """Write two values for people: rounded, unless they would look the same."""
+    if isinstance(a, float) and isinstance(b, float):
+        rounded = console.rounded(a), console.rounded(b)
+        both = rounded if rounded[0] != rounded[1] else (repr(a), repr(b))
+        return both[0], both[1] + change
+    return _brief(a), _brief(b) + change
+
+
 def _brief(value: Value) -> str:
     if value is None:
         return "absent"
+    if isinstance(value, float):
+        return console.rounded(value)
     text = shown(value)
     return text[:_DIGITS] if _DIGEST.fullmatch(text) else text or "empty"
 

@@ -11,6 +11,7 @@ from reprise.archive.contents import PARTS
 from reprise.archive.exporting import Exported
 from reprise.archive.writer import refuse_existing
 from reprise.errors import ParameterError
+from reprise.runtime import named_runs
 from reprise.trust.documents import size_text
 
 RECIPE = "recipe"
@@ -23,7 +24,7 @@ class Asked:
     Attributes
     ----------
     runs : sequence of str
-        Ids.
+        As people name them.
     experiment, model : str
         Names of an experiment and of a registered model, whose runs are written; "" for none.
     output : str
@@ -87,7 +88,7 @@ def _run_ids(asked: Asked) -> list[str]:
     if asked.model:
         versions = tracking.versions_named(asked.model)
         return [version.run_id for version in versions if version.run_id]
-    return [tracking.get_run(run_id).info.run_id for run_id in asked.runs]
+    return named_runs.full_ids(asked.runs)
 
 
 def _report(exported: Exported, path: Path) -> None:

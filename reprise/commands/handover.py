@@ -72,7 +72,7 @@ def run_step(planned: ProjectRun, command: Command, folder: Path) -> str:
         raise NotBegunError("")
     if run_id is None or ended.exit_code != 0:  # else the step has ended its run itself
         run_id = run_id or _made(planned)
-        conclude(run_id, ended)
+        conclude(run_id, ended, is_shown=True)
     return str(run_id)
 
 
@@ -114,8 +114,10 @@ def _close(reported: dict[str, Any], status: str, error: str) -> None:
 def _made(planned: ProjectRun) -> str:
     """Make the run of a step that was gone before it could: it shows that it failed."""
     from reprise import tracking
+    from reprise.runtime import experiments
 
-    return tracking.create_project_run(tracking.current_experiment_id(), planned)
+    experiment_id = experiments.ensured(None) or tracking.current_experiment_id()
+    return tracking.create_project_run(experiment_id, planned)
 
 
 def _refuse_undelivered(run_id: str, ended: Ended) -> None:
@@ -131,8 +133,15 @@ def _refuse_undelivered(run_id: str, ended: Ended) -> None:
         )
 
 
-def conclude(run_id: str, ended: Ended) -> None:
+def conclude(run_id: str, ended: Ended, *, is_shown: bool = False) -> None:
     """End a run that its step has not ended itself.
+
+    Parameters
+    ----------
+    run_id : str
+    ended : Ended
+    is_shown : bool
+        Whether the step has printed its own error where this command prints, which is once enough.
 
     Raises
     ------
@@ -152,4 +161,6 @@ def conclude(run_id: str, ended: Ended) -> None:
     )
     tracking.close(run_id, "FAILED", how)
     reason = tracking.get_run(run_id).data.tags.get(tracking.ERROR, how)
+    if is_shown and reason != how:
+        reason = "its error is printed above"
     raise RunFailedError(f"run {run_id} failed: {reason}")

@@ -102,8 +102,8 @@ def make(
     if ended.exit_code == 0:
         console.next_commands(
             {
-                f"reprise reproduce {run_id}": "the same run once more, and a verdict",
-                f"reprise show {run_id}": "what it depended on and gave",
+                f"reprise reproduce {tracking.short(run_id)}": "the run once more, and a verdict",
+                f"reprise show {tracking.short(run_id)}": "what it depended on and gave",
             }
         )
     return run_id, ended

@@ -11,7 +11,13 @@ from typing import Any, TypeVar
 import click
 from pydantic.fields import FieldInfo
 
-from reprise.runtime.parameters import Parameters, default_text, expected, is_flag
+from reprise.runtime.parameters import (
+    Parameters,
+    argument_words,
+    default_text,
+    expected,
+    is_flag,
+)
 
 P = TypeVar("P", bound=Parameters)
 EXIT_CODES = {
@@ -58,7 +64,7 @@ def of_model(model: type[P], start: Callable[[P], None], *, example: str) -> cli
 
 def words(parameters: Parameters) -> list[str]:
     """Write parameters as the words that a step's process takes: `--name value`, as MLproject."""
-    return [word for name, value in parameters.raw().items() for word in (f"--{name}", value)]
+    return argument_words(parameters.raw())
 
 
 def option(name: str) -> str:

@@ -1,16 +1,16 @@
 """The parameters of commands about other runs, for MLproject and for the command line."""
 
-import re
 import shlex
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
 from reprise.errors import ParameterError
+from reprise.record import reference
 from reprise.runtime.fields import (
     EXAMPLE_ID,
-    RUN_ID,
     AllowPath,
+    ExperimentName,
     RepositoryAddress,
     RunId,
     Seed,
@@ -51,6 +51,7 @@ class ReproduceParameters(Parameters):
     """Make a run again from its id, with its own code, data and environment, and compare."""
 
     entry_point: ClassVar[str] = "reproduce"
+    is_about_runs: ClassVar[bool] = True
 
     run_id: RunId = Field(description="the run to reproduce", examples=[EXAMPLE_ID])
     tolerance: float | None = Field(
@@ -92,6 +93,7 @@ class ReproduceParameters(Parameters):
         "environment",
         examples=["some-package"],
     )
+    experiment: ExperimentName = None
     allow_path: AllowPath = None
     allow_large: bool = Field(
         False,
@@ -116,6 +118,7 @@ class CompareParameters(Parameters):
     """Show all that two runs depended on and gave, side by side, and how their code differs."""
 
     entry_point: ClassVar[str] = "compare"
+    is_about_runs: ClassVar[bool] = True
 
     run_id: RunId = Field(description="a run", examples=[EXAMPLE_ID])
     other: RunId = Field(description="the run to compare it with", examples=[EXAMPLE_ID])
@@ -124,12 +127,14 @@ class CompareParameters(Parameters):
         description="URL of one more git repository to read code from; empty: only the current one",
         examples=["https://example.org/team/project.git"],
     )
+    experiment: ExperimentName = None
 
 
 class AuditParameters(Parameters):
     """Report which runs of an experiment can be reproduced, and reproduce some of them."""
 
     entry_point: ClassVar[str] = "audit"
+    is_about_runs: ClassVar[bool] = True
 
     experiment: str | None = Field(
         None,
@@ -146,11 +151,14 @@ class AuditParameters(Parameters):
     )
     allow_path: AllowPath = None
 
+    def wanted_experiment(self) -> str | None:
+        """Return None: `experiment` says which runs are looked at."""
+        return None
 
-def _of_ids(words: str | None) -> str | None:
+
+def _of_runs(words: str | None) -> str | None:
     for word in (words or "").split():
-        if not re.fullmatch(RUN_ID, word):
-            raise ValueError
+        reference.checked(word)
     return words
 
 
@@ -221,11 +229,11 @@ class VerifyParameters(Verifying):
         str | None,
         Field(
             json_schema_extra={
-                "expected": "run ids (32 hex digits each), or empty",
+                "expected": f"for each run {reference.EXPECTED}; or empty",
                 "arguments": True,  # of the command
             }
         ),
-        AfterValidator(_of_ids),
+        AfterValidator(_of_runs),
     ] = Field(None, description="the runs to verify", examples=[EXAMPLE_ID])
     experiment: str | None = Field(
         None, description="all finished runs of the experiment of this name", examples=["churn"]
@@ -251,6 +259,10 @@ class VerifyParameters(Verifying):
     output: str | None = Field(
         None, description="file for the report as JSON", examples=["verification.json"]
     )
+
+    def wanted_experiment(self) -> str | None:
+        """Return None: `experiment` says which runs are verified."""
+        return None
 
     def refuse_unclear(self) -> None:
         """Refuse no runs, and runs that are named in two ways.
@@ -319,6 +331,56 @@ class ShowParameters(Parameters):
     entry_point: ClassVar[str] = "show"
 
     run_id: RunId = Field(description="a run", examples=[EXAMPLE_ID])
+
+
+class WhyParameters(Parameters):
+    """Say why two runs differ: the causes, the patch, and what came out differently."""
+
+    entry_point: ClassVar[str] = "why"
+
+    run_id: RunId = Field(description="a run", examples=[EXAMPLE_ID])
+    other: RunId = Field(description="the run to compare it with", examples=[EXAMPLE_ID])
+    allow_repository: RepositoryAddress = Field(
+        None,
+        description="URL of one more git repository to read code from; empty: only the current one",
+        examples=["https://example.org/team/project.git"],
+    )
+
+
+class RestoreParameters(Parameters):
+    """Bring the code of a run back, its edits included, as a new branch or a new folder."""
+
+    entry_point: ClassVar[str] = "restore"
+
+    run_id: RunId = Field(description="a run", examples=[EXAMPLE_ID])
+    branch: str | None = Field(
+        None, description="the new branch; empty: run-<id>", examples=["run-0123abcd"]
+    )
+    folder: str | None = Field(
+        None, description="a new folder instead, without git's own", examples=["before"]
+    )
+    allow_repository: RepositoryAddress = Field(
+        None,
+        description="URL of one more git repository to read code from; empty: only the current one",
+        examples=["https://example.org/team/project.git"],
+    )
+
+
+class LsParameters(Parameters):
+    """List the runs of an experiment, the latest first."""
+
+    entry_point: ClassVar[str] = "ls"
+
+    experiment: str | None = Field(
+        None,
+        description="name of the experiment; empty: the one that runs are logged to now",
+        examples=["churn"],
+    )
+    limit: int = Field(20, ge=1, le=1000, description="how many runs a page has")
+    page: int = Field(1, ge=1, le=10_000, description="which page, counted from 1")
+    all: bool = Field(
+        False, description="true: also runs about other runs, such as replays and comparisons"
+    )
 
 
 # Those that are entry points of MLproject too.

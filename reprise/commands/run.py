@@ -25,6 +25,7 @@ from reprise.projects import address, entry_points, environments, locks, setting
 from reprise.projects.address import Address
 from reprise.projects.mlproject import Command
 from reprise.record.project_run import ProjectRun
+from reprise.runtime.parameters import EXPERIMENT
 from reprise.urls import without_credentials
 
 REPRODUCE = "reproduce"
@@ -296,7 +297,13 @@ def run(order: Order, how: How) -> str:
 
             imports.refuse_stale_files(folder)
         if there or trusts_no_bytecode:
-            run_id, ended = _run_step(planned, command, folder, python, how)
+            from reprise.runtime import experiments
+
+            wanted = order.parameters.get(EXPERIMENT)
+            experiment_id = experiments.of_step(wanted, given=how.experiment_id, project=folder)
+            run_id, ended = _run_step(
+                planned, command, folder, python, replace(how, experiment_id=experiment_id)
+            )
         else:
             place = observed_run.Place(
                 folder,
@@ -312,7 +319,7 @@ def run(order: Order, how: How) -> str:
                 step=observed_run.step_of(order.entry_point, command, order.parameters),
                 allow_untracked=how.allowed(_ALLOW_UNTRACKED),
             )
-    handover.conclude(run_id, ended)
+    handover.conclude(run_id, ended, is_shown=how.hands_over)
     return run_id
 
 
@@ -330,10 +337,9 @@ def _run_step(
     planned: ProjectRun, command: Command, folder: Path, python: Path, how: How
 ) -> tuple[str, Ended]:
     """Make a run, and do its step, which records itself: here, or on a cluster."""
-    from reprise import tracking
     from reprise.capture import code
 
-    experiment_id = how.experiment_id or tracking.current_experiment_id()
+    experiment_id = str(how.experiment_id)
     source = code.describe(folder)
     if source.commit is None:
         code.warn_unknown(folder)

@@ -18,6 +18,7 @@ from reprise.record.schema import (
 )
 from reprise.record.verdict import Verdict
 from reprise.replay import original_run
+from reprise.runtime import named_runs
 from reprise.visible import visible
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ _MOST_REPLAYS = 3
 def start(parameters: ShowParameters) -> None:
     """Print a run, and the command to run next; see `lines`."""
     with tracking.translating_errors():
-        original = original_run.read(parameters.run_id)
+        named = named_runs.settled(ShowParameters, parameters.raw())
+        original = original_run.read(named["run_id"])
         replays = tracking.replays_of(original.run_id)
     for line in lines(original, replays):
         console.say(line)
@@ -75,11 +77,11 @@ def lines(original: original_run.OriginalRun, replays: "list[Run]") -> Iterator[
 
 def next_command(original: original_run.OriginalRun, replays: "list[Run]") -> dict[str, str]:
     """Return the command that makes sense next, with what it is for."""
-    run_id = original.run_id
+    run_id = tracking.short(original.run_id)
     good = (Verdict.IDENTICAL, Verdict.EQUIVALENT, None)
     other = [r for r in replays if r.data.tags.get(tracking.VERDICT) not in good]
     if other and other[-1].info.status == "FINISHED":
-        command = f"reprise compare {run_id} {other[-1].info.run_id}"
+        command = f"reprise why {run_id} {tracking.short(other[-1].info.run_id)}"
         return {command: "what differs between the run and its last replay"}
     if original.run.info.status != "FINISHED":
         command = f"reprise reproduce {run_id} --code current"

@@ -98,14 +98,14 @@ def chosen_runs(parameters: VerifyParameters) -> dict[str, str]:
         If there are none.
     """
     from reprise import tracking
-    from reprise.record.schema import run_in
+    from reprise.runtime import named_runs
     from reprise.verification import verifying
 
     if parameters.model:
         version = tracking.find_version(parameters.model)
         return {version.run_id: version.model_id}
     if parameters.runs:
-        return dict.fromkeys((run_in(word) for word in parameters.runs.split()), "")
+        return dict.fromkeys(named_runs.full_ids(parameters.runs.split()), "")
     name = str(parameters.experiment)
     found = verifying.choose(
         tracking.all_runs(tracking.experiment_id(name)),

@@ -58,6 +58,11 @@ class Repository:
             git(self._store, "init", "--quiet", "--template=")
             self._remote = None
 
+    @property
+    def store(self) -> Path:
+        """The folder of the temporary repository."""
+        return self._store
+
     def obtain(self, code: Code, open_bundle: OpenBundle) -> str:
         """Have the commit of a run here, and say where it came from.
 

@@ -3,6 +3,7 @@
 steps = "steps"           the package whose modules are steps of this engine
 preload = ["sklearn", …]  libraries that its steps import, to be loaded ahead of them
 ui = "make ui"            the command that shows runs in a browser
+metrics = ["accuracy"]    those that `reprise ls` shows; else those that most runs have
 
 All are optional: a project without them runs as well, and starts a little later.
 """
@@ -32,11 +33,14 @@ class Settings:
         Names of modules.
     ui : str
         A command to type.
+    metrics : tuple of str
+        Names of metrics to show.
     """
 
     steps: str = ""
     preload: tuple[str, ...] = ()
     ui: str = "mlflow ui"
+    metrics: tuple[str, ...] = ()
 
     def module(self, entry_point: str) -> str:
         """Return the module of a step.
@@ -80,6 +84,12 @@ def of(project: Path) -> Settings:
     if not isinstance(table, dict):
         raise ProjectError(f"expected the table [tool.reprise] in {FILE_NAME}. Fix the file.")
     steps, preload, ui = table.get("steps", ""), table.get("preload", []), table.get("ui", "")
+    metrics = table.get("metrics", [])
+    if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
+        raise ProjectError(
+            f"expected metrics, a list of names, in [tool.reprise] of {FILE_NAME}, found "
+            f"{metrics!r}. Fix the file."
+        )
     names = [*([steps] if steps != "" else []), *(preload if isinstance(preload, list) else [])]
     if not isinstance(preload, list) or not isinstance(ui, str) or not all(map(_is_module, names)):
         raise ProjectError(
@@ -87,7 +97,9 @@ def of(project: Path) -> Settings:
             f"of modules, and ui, a command; found {steps!r}, {preload!r} and {ui!r} in "
             f"{FILE_NAME}. Fix the file."
         )
-    return Settings(steps=steps, preload=tuple(preload), ui=ui or Settings.ui)
+    return Settings(
+        steps=steps, preload=tuple(preload), ui=ui or Settings.ui, metrics=tuple(metrics)
+    )
 
 
 def _is_module(name: Any) -> bool:

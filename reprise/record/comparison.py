@@ -16,6 +16,7 @@ from reprise.record.matching import matched
 from reprise.record.page import render
 from reprise.record.patch import CodeDifference, first_lines, split_patch
 from reprise.record.schema import Outputs, RunRecord, as_text
+from reprise.record.verdict import causes
 from reprise.visible import visible
 
 JSON_NAME = "comparison.json"
@@ -24,6 +25,10 @@ LONGEST_PATCH = 5000  # lines that the page shows
 _TEMPLATE = "comparison.html.j2"
 
 Value = str | int | float | bool | tuple[str, ...] | None
+
+
+_OF_A_STEP = ("parameter", "seed")
+_ALWAYS_KNOWN = ("code", "parameter")  # causes that a plain MLflow run has on its tags
 
 
 class _Frozen(BaseModel):
@@ -95,6 +100,8 @@ class Comparison(_Frozen):
     b: Side
     sections: tuple[Section, ...]
     code: CodeDifference
+    causes: tuple[str, ...] = ()  # inputs that differ, one line each
+    also_installed: tuple[str, ...] = ()  # packages that one run had alone: nothing imported them
 
     @property
     def counts(self) -> dict[str, int]:
@@ -141,14 +148,50 @@ def compare(a: Subject, b: Subject, code: CodeDifference) -> Comparison:
         _section("environment", map(_environment, both), _lacks(both, "environment")),
         _section(
             "packages",
-            (s.record.environment.packages for s in both),
+            _common_packages(both),
             _lacks(both, "environment"),
         ),
         _section("numerics", map(_numerics, both), _lacks(both, "numerics")),
         _section("metrics", map(_metrics, both), _lacks(both)),
         _section("results", map(_results, both), _lacks(both, "model")),
     )
-    return Comparison(a=a.side, b=b.side, sections=sections, code=code)
+    return Comparison(
+        a=a.side,
+        b=b.side,
+        sections=sections,
+        code=code,
+        causes=_causes(*both),
+        also_installed=_also_installed(both),
+    )
+
+
+def _causes(a: Subject, b: Subject) -> tuple[str, ...]:
+    """Return the recorded inputs that differ, and the step itself if it does."""
+    steps = [_step(subject) for subject in (a, b)]
+    names = [str(step.get("command") or step.get("entry point", "")) for step in steps]
+    step = (f"step: {names[0]} and {names[1]}",) if names[0] != names[1] else ()
+    recorded = not a.side.not_recorded and not b.side.not_recorded
+    known = [each for each in causes(a.record, b.record) if recorded or each.kind in _ALWAYS_KNOWN]
+    # Two steps have other parameters by their nature.
+    found = [each for each in known if not step or each.kind not in _OF_A_STEP]
+    return (*step, *map(str, found))
+
+
+def _common_packages(both: Sequence[Subject]) -> list[dict[str, Value]]:
+    """Return the packages of each run; those that both have, where both have recorded them."""
+    every = [subject.record.environment.packages for subject in both]
+    if any(_lacks(both, "environment")):
+        return [dict(packages) for packages in every]
+    common = every[0].keys() & every[1].keys()
+    return [{n: v for n, v in packages.items() if n in common} for packages in every]
+
+
+def _also_installed(both: Sequence[Subject]) -> tuple[str, ...]:
+    """Return the packages that only one of two runs had."""
+    if any(_lacks(both, "environment")):
+        return ()
+    a, b = (subject.record.environment.packages for subject in both)
+    return tuple(f"{name} {(a | b)[name]}" for name in sorted(a.keys() ^ b.keys()))
 
 
 def _with_other_runs(a: Subject, b: Subject) -> tuple[Subject, Subject]:

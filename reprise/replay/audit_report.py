@@ -13,6 +13,7 @@ from reprise.errors import AuditError
 from reprise.record.verdict import Verdict
 from reprise.replay.audit import REPLAYABLE, Answer, Finding
 from reprise.replay.original_run import shown_name
+from reprise.tracking import short
 from reprise.visible import cell, word
 
 if TYPE_CHECKING:
@@ -108,15 +109,15 @@ def raise_unless_good(findings: Sequence[Finding], experiment: str) -> None:
 
 def _table(findings: Sequence[Finding], experiment: str) -> "Table":
     table = console.make_table(
-        ["run id", "run", "commit", "replayable", "why not", "verdict"],
+        ["run", "name", "commit", "replayable", "why not", "verdict"],
         title=f"Runs of experiment {experiment}",
-        whole=["run id", "commit", "replayable", "verdict"],
+        whole=["run", "commit", "replayable", "verdict"],
     )
     for finding in findings:
         kinds = dict.fromkeys(r.kind for r in finding.reasons if r.kind != "note")
         console.add_row(
             table,
-            finding.run_id,
+            short(finding.run_id),
             shown_name(finding.run, finding.entry_point),
             finding.commit[:_DIGITS],
             finding.answer,

@@ -11,6 +11,8 @@ from reprise.record.digest import canonical_json
 from reprise.record.verdict import Difference, Verdict
 from reprise.replay.prepare import Request
 from reprise.replay.verdicts import FILE_NAME, Replay
+from reprise.runtime import door
+from reprise.tracking import short
 from reprise.visible import word
 
 if TYPE_CHECKING:
@@ -44,10 +46,10 @@ def show(replay: Replay, request: Request) -> None:
     if new and replay.verdict is not Verdict.NOT_REPLAYABLE:
         commands = {settings.of(Path.cwd()).ui: "both runs in a browser"}
         if replay.verdict is not Verdict.IDENTICAL or not request.is_exact:
-            compare = f"reprise compare {word(replay.run_id)} {word(new)}"
+            compare = door.used().about("compare", replay.run_id, new)
             commands = {compare: "all that the two runs depended on, side by side", **commands}
         else:
-            tweak = f"reprise reproduce {word(replay.run_id)} --set name=value"
+            tweak = f"reprise reproduce {word(short(replay.run_id))} --set name=value"
             commands = {tweak: "the same run with another parameter", **commands}
         console.next_commands(commands)
 

@@ -5,11 +5,11 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from reprise.errors import CheckoutError
-from reprise.record import lists
+from reprise.record import lists, reference
+from reprise.runtime.parameters import NAMES_RUN
 from reprise.urls import EXPECTED, RepositoryUrl, holds_credentials
 
 EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
-RUN_ID = r"^(runs:/)?[0-9a-f]{32}$"
 
 
 def _without_credentials(address: str | None) -> str | None:
@@ -68,6 +68,15 @@ AllowLarge = Annotated[
         "bytes, in memory or in columns",
     ),
 ]
+ExperimentName = Annotated[
+    str | None,
+    Field(
+        description="experiment of the run, made where it is missing; empty: as "
+        "`mlflow run --experiment-name` or MLFLOW_EXPERIMENT_NAME says, else of the project's name",
+        examples=["churn"],
+        max_length=250,
+    ),
+]
 AllowUntracked = Annotated[
     str | None,
     Field(
@@ -76,10 +85,19 @@ AllowUntracked = Annotated[
         examples=["notes/token.json"],
     ),
 ]
+
+
+def _naming_a_run(text: str | None) -> str | None:
+    return text and reference.checked(text)
+
+
 RunId = Annotated[
     str,
-    Field(
-        pattern=RUN_ID,
-        json_schema_extra={"expected": "a run id (32 hex digits, also as `runs:/<id>`)"},
-    ),
+    Field(json_schema_extra={"expected": reference.EXPECTED, NAMES_RUN: True}, min_length=1),
+    AfterValidator(_naming_a_run),
+]
+OptionalRunId = Annotated[
+    str | None,
+    Field(json_schema_extra={"expected": f"{reference.EXPECTED}, or empty", NAMES_RUN: True}),
+    AfterValidator(_naming_a_run),
 ]

@@ -5,8 +5,10 @@ the user's into one line, a FAILED run and a non-zero exit code.
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
@@ -18,15 +20,22 @@ from reprise.errors import (
     CodeError,
     ParameterError,
     RepriseError,
+    TrackingError,
 )
 from reprise.process import interrupts, protocol, scratch
 from reprise.process.task import StepTask
 from reprise.record.project_run import ProjectRun
 from reprise.record.schema import ALLOW_UNTRACKED, Code, Step
-from reprise.runtime import imported, startup
+from reprise.runtime import door, experiments, imported, named_runs, startup
 from reprise.runtime.finalizing import finalizing_run
 from reprise.runtime.outcome import Reporter
-from reprise.runtime.parameters import Parameters, asks_for_help, help_text, parse_argv
+from reprise.runtime.parameters import (
+    Parameters,
+    argument_words,
+    asks_for_help,
+    help_text,
+    parse_argv,
+)
 from reprise.runtime.recorder import RunRecorder, begin_record, original_record
 from reprise.runtime.source_artifacts import carry
 
@@ -54,7 +63,7 @@ def launch(
     arguments : sequence of str, optional
         None: those of this process.
     check : callable, optional
-        Refuses parameters that can lead to nothing, before there is a run.
+        Refuses parameters that can lead to nothing, where there is no run yet.
     """
     startup.imported()
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -66,8 +75,9 @@ def launch(
         with interrupts.interruptible(), tracking.translating_errors(), tracking.keeping():
             task = StepTask.take(os.environ)
             protocol.refuse_other_version(os.environ)
-            if check:
-                check(model.parse(parse_argv(arguments)))
+            if not task.planned and not tracking.is_run_given():
+                # What is wrong is refused before there is a run.
+                arguments = _ready(model, arguments, check)
             with tracking.caching(Path(task.cache) if task.cache else None):
                 _record(model, main, arguments, task)
             _tidy(is_child=bool(task.planned))
@@ -80,6 +90,18 @@ def launch(
     finally:
         startup.ending()
     sys.exit(0)
+
+
+def _ready(
+    model: type[P], arguments: Sequence[str], check: Callable[[P], None] | None
+) -> list[str]:
+    """Check the parameters, put full ids of runs into them, and choose the experiment."""
+    wanted = model.parse(parse_argv(arguments)).wanted_experiment()
+    raw = named_runs.settled(model, parse_argv(arguments))
+    if check:
+        check(model.parse(raw))
+    experiments.choose(wanted)
+    return argument_words(raw)
 
 
 def _tidy(*, is_child: bool) -> None:
@@ -100,10 +122,10 @@ def _record(
     reporter = Reporter(task.report)
     ordered = ProjectRun(**task.ordered) if task.ordered else None
     planned = tracking.Plan(**task.planned) if task.planned else None
-    if ordered:  # there is no run yet that would have to show the mistake
-        model.parse(parse_argv(arguments))
-    elif not planned and not tracking.is_run_given():
-        parse_argv(arguments)  # words that are no parameters leave no failed run behind
+    if ordered:
+        ordered = _with_full_ids(ordered, parse_argv(arguments))
+    elif not planned and tracking.is_run_given():
+        _move_given(model, arguments)
     made = tracking.find_planned(planned, task.key) if planned and task.key else None
     if made is not None:
         reporter.report(run_id=made.info.run_id, metrics=made.data.metrics, made_before=True)
@@ -118,8 +140,26 @@ def _record(
             reporter.report(run_id=run.info.run_id)
             if ordered:
                 announce_run(model.entry_point, run.info.run_id)
-            metrics = _do(run, origin, model, main, arguments, task)
+            with door.through(run, ordered=ordered, is_given=origin == tracking.Origin.GIVEN):
+                metrics = _do(run, origin, model, main, arguments, task)
     reporter.report(run_id=run.info.run_id, metrics=metrics)
+
+
+def _move_given(model: type[Parameters], arguments: Sequence[str]) -> None:
+    """Have the run that `mlflow run` has made in the experiment that its parameters name."""
+    try:
+        wanted = model.parse(parse_argv(arguments)).wanted_experiment()
+    except RepriseError:  # the run will show it, wherever it is
+        return
+    if wanted:
+        tracking.move_given(wanted)
+
+
+def _with_full_ids(ordered: ProjectRun, raw: Mapping[str, str]) -> ProjectRun:
+    """Return the run to make with those of its logged parameters changed that named a run."""
+    given = ordered.raw_parameters
+    settled = {name: shlex.quote(raw[name]) for name in given if name in raw}
+    return replace(ordered, raw_parameters={**given, **settled})
 
 
 def _do(
@@ -138,6 +178,11 @@ def _do(
     try:
         raw = parse_argv(arguments)
         parameters = model.parse(raw)
+        if origin == tracking.Origin.GIVEN and tracking.REPLAY_OF not in run.data.tags:
+            raw = _settled(run, model, raw)
+            parameters = model.parse(raw)
+    except TrackingError as error:
+        wrong = error
     except ParameterError as error:
         wrong = error  # what was refused as an address may hold a password
         raw = {name: value for name, value in raw.items() if name not in model.locations}
@@ -155,6 +200,8 @@ def _do(
     tags = tracking.describe_source(run, record.code) | carrying
     if origin == tracking.Origin.NEW:
         tags |= tracking.describe_step(model.entry_point, record.code)
+    if model.is_about_runs:
+        tags |= {tracking.BOOKKEEPING: "true"}
     original, verifies = original_record(run, parameters)
     recorded = RunRecorder(
         run,
@@ -176,6 +223,14 @@ def _do(
         with extras.explaining_missing(), checked:
             main(cast("P", parameters), recorded)
     return recorded.metrics
+
+
+def _settled(run: "Run", model: type[Parameters], raw: Mapping[str, str]) -> dict[str, str]:
+    """Put full ids of runs into the parameters of a run that somebody else has made."""
+    info = run.info
+    return named_runs.settled(
+        model, raw, places=lambda: experiments.places(info.experiment_id), apart_from=info.run_id
+    )
 
 
 def _source_of(

@@ -6,6 +6,7 @@ typed, frozen model, or raises one line that says what was expected, found, and 
 
 import difflib
 import sys
+import textwrap
 import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,11 +17,15 @@ from pydantic.fields import FieldInfo
 
 from reprise.backports import Self
 from reprise.errors import ParameterError
+from reprise.record.reference import NamedRun
 from reprise.record.schema import PERMISSIONS, as_text
 from reprise.urls import without_credentials_within
 from reprise.visible import is_text
 
+EXPERIMENT = "experiment"  # the parameter that says where a run goes
+NAMES_RUN = "names_run"  # in a field's extra schema: its value names a run
 LONGEST = 6000  # characters of a value that MLflow logs without cutting it
+_WIDTH = 80  # of help, as of the command's
 _SHOWN = 500  # characters of a value in an error
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -43,6 +48,8 @@ class Parameters(BaseModel):
     entry_point: ClassVar[str]
     locations: ClassVar[frozenset[str]] = frozenset()  # parameters that only say where data is
     lists: ClassVar[frozenset[str]] = frozenset()  # parameters of several values, as `lists` writes
+
+    is_about_runs: ClassVar[bool] = False  # its run is no result of its own
 
     @model_validator(mode="before")
     @classmethod
@@ -112,9 +119,18 @@ class Parameters(BaseModel):
         """Return the checked values, JSON-able, keyed by name."""
         return self.model_dump(mode="json")
 
+    def named_runs(self) -> dict[str, NamedRun]:
+        """Return the runs that parameters name, by the parameter."""
+        fields = type(self).model_fields
+        return {name: NamedRun(str(text)) for name, text in self if text and _is_run(fields[name])}
+
+    def wanted_experiment(self) -> str | None:
+        """Return the name of the experiment that the user wants for the run; None: any."""
+        return getattr(self, EXPERIMENT, None)
+
     def values(self) -> dict[str, Any]:
-        """Return the typed values that can change a result: all but where the data is found."""
-        return self.model_dump(mode="json", exclude={*self.locations, *PERMISSIONS})
+        """Return the typed values that can change a result: not where data is, or the run goes."""
+        return self.model_dump(mode="json", exclude={*self.locations, *PERMISSIONS, EXPERIMENT})
 
     @classmethod
     def _problem(cls, detail: dict[str, Any], write: Callable[[str, str], str]) -> str:
@@ -163,7 +179,7 @@ def expected(field: FieldInfo) -> str:
 
 
 def help_text(model: type[Parameters]) -> str:
-    """Explain an entry point of this folder's project and each of its parameters, a line each."""
+    """Explain an entry point of this folder's project and each of its parameters."""
     from reprise.projects import settings  # which a command that is right does without
 
     package = settings.of(Path.cwd()).steps
@@ -177,13 +193,22 @@ def help_text(model: type[Parameters]) -> str:
     for name, field in model.model_fields.items():
         default = "required" if field.is_required() else f"default: {default_text(field)}"
         lines.append(f"  --{name}  {field.description} ({expected(field)}; {default})")
-    return "\n".join(lines)
+    wrapped = (
+        textwrap.wrap(line, _WIDTH, subsequent_indent="      ", break_on_hyphens=False) or [""]
+        for line in lines
+    )
+    return "\n".join(line for several in wrapped for line in several)
 
 
 def mlproject_type(field: FieldInfo) -> str:
     """Name the MLproject type of a parameter: `float` for numbers, else `string`."""
     kind, _ = _unwrap(field.annotation)
     return "float" if kind in (int, float) else "string"
+
+
+def _is_run(field: FieldInfo) -> bool:
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and NAMES_RUN in extra
 
 
 def is_flag(field: FieldInfo) -> bool:
@@ -235,6 +260,11 @@ def parse_argv(argv: Sequence[str]) -> dict[str, str]:
             raise ParameterError(f"expected {name!r} once, found it twice. Drop one.")
         raw[name] = value
     return raw
+
+
+def argument_words(raw: Mapping[str, str]) -> list[str]:
+    """Write raw parameters as the words of a step's command line, which `parse_argv` reads."""
+    return [word for name, value in raw.items() for word in (f"--{name}", value)]
 
 
 def brief(value: Any) -> str:

@@ -29,6 +29,7 @@ class ExperimentFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    experiment: str | None = Field(None, min_length=1, max_length=250)
     data: dict[str, Any] = {}
     steps: list[PlannedStep] = Field(min_length=1)
     evaluation: dict[str, Any] | None = {}

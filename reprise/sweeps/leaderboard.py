@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from reprise.console import add_row, cell, make_table, print_table, say
 from reprise.sweeps.outcome import succeeded
+from reprise.tracking import short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,7 @@ def leaderboard(
     varying = varying_parameters(outcomes)
     steps = {outcome.parameters.entry_point + _failed(outcome) for outcome in outcomes}
     words = ["step", *varying] if len(steps) > 1 else varying
-    table = make_table(["run id", *words], title=title, whole=["run id"])
+    table = make_table(["run", *words], title=title, whole=["run"])
     for heading in shown.values():
         table.add_column(cell(heading), justify="right")
     decides = metric if metric in shown else next(iter(shown), "")
@@ -54,7 +55,7 @@ def leaderboard(
         raw, metrics = outcome.parameters.raw(), outcome.metrics
         add_row(
             table,
-            outcome.run_id,
+            short(outcome.run_id),
             *([outcome.parameters.entry_point + _failed(outcome)] if len(steps) > 1 else []),
             *(raw.get(name, "") for name in varying),
             *(f"{metrics[name]:.4f}" if name in metrics else "" for name in shown),

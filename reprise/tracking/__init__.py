@@ -46,6 +46,7 @@ from reprise.tracking.log import (
 )
 from reprise.tracking.logged import Logged, logged, process_context, runs_of_process
 from reprise.tracking.outbox import Outbox, deliver, is_taken, keeping, limit_waiting
+from reprise.tracking.references import find_named, is_bookkeeping, newest_first, short
 from reprise.tracking.registered import (
     RegisteredVersion,
     find_alias,
@@ -71,6 +72,7 @@ from reprise.tracking.runs import (
     hold,
     is_run_given,
     make,
+    move_given,
     open_run,
     plan_run,
     refuse_ended,
@@ -79,6 +81,7 @@ from reprise.tracking.runs import (
 from reprise.tracking.search import (
     all_runs,
     children,
+    dataset_of,
     find_runs,
     get_run,
     logged_model,
@@ -104,6 +107,7 @@ from reprise.tracking.server import (
 from reprise.tracking.spool import drop_note, kept_runs, refuse_unusable
 from reprise.tracking.tags import (
     BACKEND,
+    BOOKKEEPING,
     BUNDLE,
     COMMIT,
     DATA_DIGEST,
@@ -145,6 +149,7 @@ from reprise.tracking.writes import OWN_MODEL, now
 
 __all__ = [
     "BACKEND",
+    "BOOKKEEPING",
     "BUNDLE",
     "CANDIDATE",
     "CHAMPION",
@@ -209,6 +214,7 @@ __all__ = [
     "create_project_run",
     "create_script_run",
     "current_experiment_id",
+    "dataset_of",
     "datasets_of",
     "delete_open_children",
     "deliver",
@@ -226,9 +232,10 @@ __all__ = [
     "environment",
     "experiment_id",
     "experiment_name",
-    "find_alias",
     "fetch_artifacts",
+    "find_alias",
     "find_bundle",
+    "find_named",
     "find_planned",
     "find_record",
     "find_runs",
@@ -239,6 +246,7 @@ __all__ = [
     "history",
     "hold",
     "holding",
+    "is_bookkeeping",
     "is_gone",
     "is_run_given",
     "is_taken",
@@ -261,9 +269,11 @@ __all__ = [
     "make",
     "make_imported",
     "metrics_of",
-    "model_tags",
     "model_of",
+    "model_tags",
     "models_of",
+    "move_given",
+    "newest_first",
     "note_metrics",
     "now",
     "open_children",
@@ -279,12 +289,13 @@ __all__ = [
     "runs_of_process",
     "set_alias",
     "set_model_tag",
+    "short",
     "shown_address",
     "start_run",
     "stored_in",
     "translating_errors",
     "using_server",
-    "versions_of_run",
     "versions_named",
     "versions_of",
+    "versions_of_run",
 ]

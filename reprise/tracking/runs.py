@@ -28,6 +28,7 @@ from reprise.tracking.search import find_runs, get_run, open_children
 from reprise.tracking.server import (
     client,
     current_experiment_id,
+    ensure_experiment,
     first_line,
     prepare_mlflow,
 )
@@ -42,7 +43,9 @@ from reprise.tracking.tags import (
     PARENT,
     PROJECT_ENVIRONMENT,
     PROJECT_FOLDER,
+    REPLAY_OF,
     SOURCE_NAME,
+    TWEAK_OF,
     error_tag,
 )
 
@@ -103,6 +106,30 @@ def open_run(
     run = answers.run(start_run(None, tags=holding()))
     own(run.info.run_id)
     return run, Origin.NEW
+
+
+def move_given(experiment: str) -> None:
+    """Make the run in MLFLOW_RUN_ID anew in the experiment of a name, unless it is there.
+
+    `mlflow run` makes it before the step can say where it belongs; what it has made there is ended,
+    which MLflow looks at later, and deleted. Replays and child runs stay where they are.
+    """
+    given = get_run(os.environ[GIVEN])
+    refuse_ended(given)
+    tags = given.data.tags
+    if not tags.keys().isdisjoint((REPLAY_OF, TWEAK_OF, PARENT)):
+        return
+    experiment_id = ensure_experiment(experiment)
+    if experiment_id == given.info.experiment_id:
+        return
+    name = given.info.run_name
+    moved = answers.run(client().create_run(experiment_id, tags=tags, run_name=name))
+    log(moved.info.run_id, params=given.data.params)
+    client().set_terminated(given.info.run_id, "FINISHED")
+    client().delete_run(given.info.run_id)
+    os.environ[GIVEN] = moved.info.run_id
+    os.environ["MLFLOW_EXPERIMENT_ID"] = experiment_id
+    os.environ.pop("MLFLOW_EXPERIMENT_NAME", None)
 
 
 def hold(run_id: str) -> None:
@@ -222,8 +249,9 @@ def create_project_run(experiment_id: str, planned: ProjectRun) -> str:
     made = client().create_run(experiment_id, tags=known_tags, run_name=planned.name)
     created = answers.run(made)
     run_id = str(created.info.run_id)
+    quoted = planned.raw_parameters.items()
     try:
-        log(run_id, params=planned.raw_parameters)
+        log(run_id, params={name: "" if value == "''" else value for name, value in quoted})
     except MlflowException as error:
         close(run_id, "FAILED", first_line(error))
         raise TrackingError(

@@ -12,7 +12,7 @@ from reprise.errors import TrackingError
 from reprise.record.schema import run_in
 from reprise.tracking import answers
 from reprise.tracking.server import all_pages, client, shown_address
-from reprise.tracking.tags import PARENT, REPLAY_OF, SYSTEM_METRICS
+from reprise.tracking.tags import IMPORTED_FROM, PARENT, REPLAY_OF, SYSTEM_METRICS
 
 
 def get_run(run_id: str) -> Run:
@@ -29,11 +29,25 @@ def get_run(run_id: str) -> Run:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
+        now = _imported_as(asked)
         raise TrackingError(
-            f"expected the id of a run on {shown_address()}, "
-            f"found {run_id}, which does not exist. Copy the id from the MLflow UI, or set "
-            "MLFLOW_TRACKING_URI to the server that has it."
+            f"expected the id of a run on {shown_address()}, found {run_id}, which does not exist"
+            + (
+                f" here: it was imported as run {now}. Name that."
+                if now
+                else ". Copy the id from the MLflow UI, or set MLFLOW_TRACKING_URI to the server "
+                "that has it."
+            )
         ) from None
+
+
+def _imported_as(run_id: str) -> str:
+    """Return the id that a run of another server has on this one; "" if it was not imported."""
+    if not run_id.isalnum():  # it is part of a query
+        return ""
+    experiments = [each.experiment_id for each in all_pages(client().search_experiments)]
+    found = client().search_runs(experiments, f"tags.`{IMPORTED_FROM}` = '{run_id}'", max_results=1)
+    return answers.run_id(found[0].info.run_id) if found else ""
 
 
 def metrics_of(run: Run) -> dict[str, float]:
@@ -59,14 +73,26 @@ def find_runs(
     order_by: Sequence[str] = ("attributes.start_time ASC",),
     limit: int = 1,
     finished: bool = True,
+    dataset: str = "",
 ) -> list[Run]:
-    """Return the first (finished) runs of an experiment that have all these tags, in order."""
+    """Return the first (finished) runs of an experiment that have all these tags, in order.
+
+    With the digest of a dataset, only those that read it.
+    """
     filters = ["attributes.status = 'FINISHED'"] if finished else []
     filters += [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
+    filters += [f"dataset.digest = '{dataset}'"] if dataset else []
     runs = client().search_runs(
         [experiment_id], " AND ".join(filters), max_results=limit, order_by=list(order_by)
     )
     return [answers.run(run) for run in runs]
+
+
+def dataset_of(run: Run, name: str) -> str:
+    """Return the digest of a dataset that a run read, for `find_runs`; "": it read none."""
+    inputs = run.inputs.dataset_inputs if run.inputs else ()
+    digests = [str(each.dataset.digest) for each in inputs if each.dataset.name == name]
+    return digests[-1] if digests and digests[-1].isalnum() else ""
 
 
 def replays_of(run_id: str) -> list[Run]:

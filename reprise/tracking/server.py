@@ -118,11 +118,11 @@ def first_line(error: Exception) -> str:
     return without_logins_within(str(error).partition("\n")[0]).rstrip(" .") + "."
 
 
-def all_pages(search: Callable[..., Any]) -> Iterator[Any]:
+def all_pages(search: Callable[..., Any], *, size: int = _PAGE) -> Iterator[Any]:
     """Return the results of a search of MLflow's, page by page."""
     token, seen = None, set()
     for _ in range(limits.SEARCH_PAGES):
-        page = search(max_results=_PAGE, page_token=token)
+        page = search(max_results=size, page_token=token)
         yield from page
         token = page.token
         if not token:

@@ -38,6 +38,7 @@ KEEPS = "reprise.keeps_inputs"  # true: the run has content of inputs among its 
 TWEAK_OF = "reprise.tweak_of"  # the original run, of a run with other parameters or code
 IMPORTED_FROM = "reprise.imported_from"  # the id that an imported run had where it was made
 IMPORTED_AS = "reprise.imported_as"  # SHA-256 of the archive's seal, once all of a run is here
+BOOKKEEPING = "reprise.bookkeeping"  # true: the run is about other runs, and is no result
 BACKEND = mlflow_tags.MLFLOW_PROJECT_BACKEND
 PROJECT_ENVIRONMENT = mlflow_tags.MLFLOW_PROJECT_ENV
 PATCH = mlflow_tags.MLFLOW_GIT_DIFF

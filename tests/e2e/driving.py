@@ -240,6 +240,7 @@ def base_environment(temporary: Path) -> Variables:
         "TMPDIR": str(temporary),
         "REPRISE_SPOOL": str(temporary / "spool"),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_EXPERIMENT_ID": "0",
         "NO_PROXY": HOST,
         "no_proxy": HOST,
     }

@@ -113,7 +113,7 @@ def test_a_run_is_reproduced_and_shown(experiment, ended):
     assert "Verdict: identical" in done.stdout
     assert shown.exit_code == 0, shown.stderr
     assert re.search(r"^verdict +identical$", shown.stdout, re.MULTILINE)
-    assert shown.stdout.splitlines()[-1] == f"  reprise reproduce {original}"
+    assert shown.stdout.splitlines()[-1] == f"  reprise reproduce {original[:8]}"
 
 
 def test_a_commit_runs_without_the_edits_of_the_folder(experiment):

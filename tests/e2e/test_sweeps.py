@@ -80,7 +80,7 @@ def test_the_best_run_has_its_model_and_no_other_has(local, sweep):
 
 
 def test_the_best_run_can_be_evaluated(local, sweep):
-    (best,) = re.findall(r"evaluate -P run_id=([0-9a-f]{32})", sweep.stdout)
+    (best,) = re.findall(r"evaluate .*-P run_id=([0-9a-f]{8})", sweep.stdout)
 
     done = local.step("evaluate", run_id=best)
 

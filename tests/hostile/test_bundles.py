@@ -7,7 +7,7 @@ from attackers import SOME, Artifact, commit, hostile_repository, run_git, tree_
 
 from reprise.capture import code
 from reprise.errors import CheckoutError, RepriseError
-from reprise.projects import address, checkout
+from reprise.projects import address, checkout, restoring
 
 FILE = [(b"100644", b"a.txt", b"hostile\n")]
 # Bytes in place of a bundle.
@@ -217,3 +217,29 @@ def test_a_project_folder_that_leads_out_of_the_commit_is_refused(place, name):
     place.look()
 
     refused(place, lambda: address.opened(address.parse(uri)).__enter__())
+
+
+def restored(place, content, name, path):
+    """Restore the content of a run's bundle as a branch of the user's clone, and as a folder."""
+    bundle = place.folder / "bundle"
+    bundle.write_bytes(content)
+    run = commit(name).model_copy(update={"bundle": "runs:/x/code/snapshot.bundle"})
+    with checkout.repository(place.clone) as repository:
+        repository.obtain(run, lambda _: Artifact(bundle))
+        if path is None:
+            restoring.as_branch(repository, run, place.clone, "before")
+        else:
+            restoring.as_folder(repository, run, path)
+
+
+@pytest.mark.parametrize("way", ["branch", "folder"])
+@pytest.mark.parametrize("entries", TREES.values(), ids=TREES)
+def test_a_tree_that_leads_elsewhere_is_not_restored(place, entries, way, tmp_path):
+    head = run_git(place.clone, "rev-parse", "HEAD")
+    filled_entries = [(mode, name, filled(content, place)) for mode, name, content in entries]
+    content, name = tree_bundle(filled_entries, parent=head)
+    path = tmp_path / "back" if way == "folder" else None
+
+    refused(place, lambda: restored(place, content, name, path))
+
+    assert list(tmp_path.glob("back*")) == []

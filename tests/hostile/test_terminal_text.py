@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 
 from reprise import console, tracking
 from reprise.capture.code import describe
-from reprise.commands import compare
+from reprise.commands import compare, ls, why
 from reprise.doctor import result
 from reprise.errors import CodeError, RepriseError
 from reprise.git import git
@@ -147,6 +147,23 @@ def show_comparison(text, _):
     compare.show(comparison(text))
 
 
+def show_list(text, _):
+    data = SimpleNamespace(
+        tags={tracking.ENTRY_POINT: text, tracking.VERDICT: text},
+        params={text: text},
+        metrics={text: 0.5},
+    )
+    info = SimpleNamespace(run_id="a" * 32, run_name=text, status=text, start_time=0)
+    other = SimpleNamespace(
+        info=info, data=SimpleNamespace(tags=data.tags, params={text: "x"}, metrics={})
+    )
+    ls.show([SimpleNamespace(info=info, data=data), other], title=text)
+
+
+def show_why(text, _):
+    why.show(comparison(text))
+
+
 def show_doctor(text, _):
     failed = result.failed("login", f"the server refuses ({result.quoted(text)})", text)
     console.say(result.line(failed, width=12))
@@ -177,6 +194,8 @@ PLACES = [
     show_replay,
     show_audit,
     show_comparison,
+    show_list,
+    show_why,
     show_doctor,
     show_past_error,
     show_refused_end,
@@ -195,6 +214,8 @@ def comparison(text):
         b=side,
         sections=(Section(name="parameters", rows=rows),),
         code=CodeDifference(patch=patch, missing=(text,)),
+        causes=(text,),
+        also_installed=(text,),
     )
 
 

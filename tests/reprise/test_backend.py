@@ -509,7 +509,7 @@ def test_the_steps_output_appears_where_the_commands_does(run, repository, capfd
     out, err = capfd.readouterr()
     printed, _, following = out.partition("Next:\n")
     assert printed == f"""step ['2', "it's $(x)"] of {run_id}\n"""
-    assert f"  reprise reproduce {run_id}\n" in following
+    assert f"  reprise reproduce {run_id[:8]}\n" in following
     assert f"in run with ID '{run_id}'" in err
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from reprise import cli
-from reprise.commands import options, reproduce, run, verbs
+from reprise.commands import options, reproduce, run
 from reprise.commands.parameters import ABOUT_OTHERS, MODELS, ReproduceParameters
 from reprise.errors import DifferentError, ParameterError, ProjectError
 from reprise.record.schema import as_text
@@ -125,8 +125,8 @@ def test_help_lists_every_verb_in_order(reprise):
 
     assert code == 0
     assert listed[: len(cli.VERBS)] == [
-        *("run", "reproduce", "compare", "audit", "verify", "calibrate", "promote", "log"),
-        *("sweep", "show", "export", "import", "sync", "doctor"),
+        *("run", "reproduce", "why", "compare", "audit", "verify", "calibrate", "promote", "log"),
+        *("sweep", "ls", "show", "export", "import", "restore", "sync", "doctor"),
     ]
 
 
@@ -168,7 +168,7 @@ class Launcher:
     def ended(self): return handover.Ended(2, "")
 
 handover.Launcher = Launcher
-lines = [["--help"], *([verb, "-h"] for verb in cli.VERBS), ["nosuch"], ["reproduce", "x"]]
+lines = [["--help"], *([verb, "-h"] for verb in cli.VERBS), ["nosuch"], ["reproduce", "best:"]]
 lines += [["run", "-P", "x"], ["run", "-e", "train_dt", "-P", "max_depth=5"], ["sweep"]]
 for line in lines:
     cli.exit_code(line)
@@ -337,7 +337,10 @@ def test_a_lock_that_the_engine_does_not_build_is_named_where_somebody_asks_for_
         (["--nosuch"], "No such option '--nosuch'"),
         (["reproduce"], "Missing argument 'RUN_ID'. See: reprise reproduce --help"),
         (["reproduce", NOBODY, "--tolerence", "1"], "Did you mean '--tolerance'. See"),
-        (["reproduce", "abc"], f"found 'abc'. For example: {EXAMPLE_ID}."),
+        (["reproduce", "best:"], f"found 'best:'. For example: {EXAMPLE_ID}."),
+        (["reproduce", "abc"], "found 'abc', which is neither the beginning of an id"),
+        (["reproduce", "latest"], "found none that has ended"),
+        (["compare", NOBODY, "best:score"], "with the metric score in the experiment"),
         (["reproduce", NOBODY, "--tolerance", "x"], "For example: --tolerance 1e-09."),
         (["reproduce", NOBODY, "--set", "max_depth"], "For example: --set max_depth=7."),
         (["reproduce", NOBODY, "--set", "a='b"], "For example: --set max_depth=7."),
@@ -347,7 +350,8 @@ def test_a_lock_that_the_engine_does_not_build_is_named_where_somebody_asks_for_
         (["compare", NOBODY, NOBODY], "which does not exist"),
         (["audit", "--experiment", "test"], "Did you mean 'tests'?"),
         (["audit", "--replay", "-1"], "For example: --replay 0."),
-        (["show", "abc"], "run_id must be a run id"),
+        (["show", "a\nb"], "run_id must be a run: its id"),
+        (["show", "abc"], "found 'abc', which is neither the beginning of an id"),
         (["show", NOBODY], "which does not exist"),
         (["run", "-P", "max_depth"], "expected -P name=value, found -P max_depth"),
         (["run", "-P", "a=1", "-P", "a=2"], "expected 'a' once, found it twice"),
@@ -356,7 +360,7 @@ def test_a_lock_that_the_engine_does_not_build_is_named_where_somebody_asks_for_
         (["run", "--env-manager", "conda"], "'conda' is not one of"),
         (["run", "--"], "expected a command after --, found none"),
         (["run", "-e", "train_dt", "--", "ls"], "or a command after --, found both"),
-        (["run", "runs:/abc"], "run_id must be a run id"),
+        (["run", "runs:/abc"], "found 'runs:/abc', which is neither"),
         (["run", f"runs:/{NOBODY}", "-e", "train_dt"], "Leave -e out"),
         (["run", f"runs:/{NOBODY}"], "which does not exist"),
         (["run", "-P", "u=https://me:s3cret@host/p"], "must be without a user and a password"),
@@ -424,7 +428,7 @@ def test_a_shell_gets_its_script(reprise, monkeypatch, shell):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("reprise re", ["reproduce"]),
+        ("reprise re", ["reproduce", "restore"]),
         ("reprise reproduce --t", ["--tolerance"]),
         ("reprise sweep --grid", ["--grid"]),
     ],
@@ -441,4 +445,4 @@ def test_verbs_and_options_complete(reprise, monkeypatch, words, expected):
 
 
 def test_the_list_of_verbs_is_that_of_their_modules():
-    assert [name for name in cli.VERBS if callable(getattr(verbs, cli.maker(name)))] == [*cli.VERBS]
+    assert [name for name in cli.VERBS if callable(cli.maker(name))] == [*cli.VERBS]

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from reprise import tracking
-from reprise.commands import compare
+from reprise.commands import compare, why
+from reprise.commands.parameters import WhyParameters
 from reprise.data import splits
 from reprise.errors import DataError, TrackingError
 from reprise.record.comparison import PAGE_NAME, Side, Subject
@@ -141,8 +142,8 @@ class TestMain:
         assert "min_samples_leaf" not in printed  # it is equal
         assert "  step.py  +2 -1\n" in printed
         assert f"comparison.html of run {run_id}\n" in printed
-        assert f"reprise reproduce {a}\n" in printed
-        assert f"reprise reproduce {b}\n" in printed
+        assert f"reprise reproduce {a[:8]}\n" in printed
+        assert f"reprise reproduce {b[:8]}\n" in printed
 
     def test_finds_no_difference_of_a_run_from_itself(self, compared, trained, commit, store):
         run = trained(commit("1\n"))
@@ -370,3 +371,53 @@ class TestShow:
         assert f" {'a' * 12} " in printed
         assert "a" * 13 not in printed
         assert " entropy " in printed
+
+
+class TestWhy:
+    @pytest.fixture
+    def explained(self, capsys):
+        def explained(a, b):
+            capsys.readouterr()
+            why.start(WhyParameters(run_id=a, other=b))
+            return capsys.readouterr().out
+
+        return explained
+
+    def test_says_causes_first_then_the_patch_then_what_differs(self, commit, trained, explained):
+        a = trained(commit("depth = 3\n"), max_depth=3)
+        b = trained(commit("depth = 5\n"), metric=0.75, max_depth=5)
+
+        out = explained(a[:8], b[:8])
+
+        places = [
+            out.index(text)
+            for text in (
+                "  cause: parameter: max_depth was 3, is 5\n",
+                "  -depth = 3\n",
+                "  +depth = 5\n",
+                "metrics",
+                " equal\n",
+            )
+        ]
+        assert places == sorted(places)
+
+    def test_makes_no_run(self, store, commit, trained, explained):
+        a = trained(commit("x\n"))
+
+        explained(a, a)
+
+        assert len(store.runs()) == 1
+
+    def test_shows_the_first_lines_of_a_long_patch(self, commit, trained, explained):
+        a = trained(commit("x\n"))
+        b = trained(commit("y\n" * 500))
+
+        out = explained(a, b)
+
+        assert out.count("  +y\n") < 100
+        assert " more lines\n" in out
+
+    def test_says_that_nothing_differs(self, commit, trained, explained):
+        a, b = (trained(code) for code in [commit("x\n")] * 2)
+
+        assert "cause: none" in explained(a, b)

@@ -124,7 +124,16 @@ def test_a_step_that_ends_before_it_makes_a_run_gets_a_failed_run(store, project
     (failed,) = (each for each in store.runs() if each.info.run_id != made)
     assert failed.info.status == "FAILED"
     assert failed.data.tags["mlflow.project.entryPoint"] == "main"
-    assert failed.data.params == {"how": "crash", "allow_untracked": "''"}
+    assert failed.data.params == {"how": "crash", "allow_untracked": ""}
+
+
+def test_an_error_that_the_step_has_printed_is_not_printed_again(store, made):
+    tracking.close(made, "FAILED", "expected x, found y.")
+
+    with pytest.raises(RunFailedError, match="printed above"):
+        handover.conclude(made, handover.Ended(2, ""), is_shown=True)
+    with pytest.raises(RunFailedError, match=r"expected x, found y\."):
+        handover.conclude(made, handover.Ended(2, ""))
 
 
 def test_the_run_of_a_killed_step_has_failed(store, project, made):

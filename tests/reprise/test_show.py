@@ -146,7 +146,7 @@ def test_a_failed_run_has_its_error_and_no_outputs(recording, shown):
 
     assert rows(lines)["error"] == "ZeroDivisionError: by zero"
     assert rows(lines)["outputs"] == "none: the run has not finished"
-    assert lines[-1] == f"  reprise reproduce {run.run_id} --code current"
+    assert lines[-1] == f"  reprise reproduce {run.run_id[:8]} --code current"
 
 
 def test_its_replays_are_listed_with_their_verdicts(store, trained, shown):
@@ -162,7 +162,7 @@ def test_its_replays_are_listed_with_their_verdicts(store, trained, shown):
     assert rows(lines)["replays"] == "4, the last of them:"
     assert f"{replays[-1]} FINISHED, different" in rows(lines)["replay"]
     assert replays[0] not in "\n".join(lines)
-    assert lines[-1] == f"  reprise compare {original} {replays[-1]}"
+    assert lines[-1] == f"  reprise why {original[:8]} {replays[-1][:8]}"
 
 
 def test_replays_in_other_experiments_are_found(store, trained):
@@ -185,6 +185,6 @@ def test_the_command_that_is_shown_next_reproduces_a_good_run(trained, shown):
 
     assert shown(f"runs:/{run_id}")[-2:] == [
         "  # the same run once more, and a verdict",
-        f"  reprise reproduce {run_id}",
+        f"  reprise reproduce {run_id[:8]}",
     ]
     assert original_run.read(run_id).unknown == ()

@@ -10,6 +10,7 @@ from reprise import tracking
 from reprise.data import splits
 from reprise.errors import BelowMinimumError, TrackingError
 from reprise.models.model_store import log_model
+from reprise.record.schema import InputData
 from steps import dataset, evaluate, models
 from steps.evaluate import best_run, check_minimum
 from steps.metrics import GREATER_IS_BETTER
@@ -26,13 +27,19 @@ from steps.parameters import (
 def train(store):
     """Make a training run with a cross-validated metric, as it is once it has ended."""
 
-    def train(step="train_dt", *, start_time=None, status="FINISHED", **metrics):
-        return store.make_run(
+    def train(
+        step="train_dt", *, start_time=None, status="FINISHED", data=None, tags=None, **metrics
+    ):
+        run_id = store.make_run(
             status=status,
             metrics=metrics,
-            tags={tracking.ENTRY_POINT: step},
+            tags={tracking.ENTRY_POINT: step, **(tags or {})},
             start_time=start_time,
         )
+        if data:
+            part = InputData(name=splits.TRAIN, uri="runs:/x", sha256=data * 64)
+            tracking.log_inputs(run_id, [part], context="training")
+        return run_id
 
     return train
 
@@ -78,6 +85,19 @@ class TestBestRun:
         only = train(cv_accuracy_mean=0.1)
 
         assert best_run(store.experiment_id, "accuracy") == only
+
+    def test_is_one_on_the_data_of_the_latest_training(self, store, train):
+        train(start_time=1, data="a", cv_accuracy_mean=0.99)
+        best = train(start_time=2, data="b", cv_accuracy_mean=0.8)
+        train("train_lr", start_time=3, data="b", cv_accuracy_mean=0.7)
+
+        assert best_run(store.experiment_id, "accuracy") == best
+
+    def test_is_no_replay(self, store, train):
+        train(tags={tracking.REPLAY_OF: "0" * 32}, start_time=1, cv_accuracy_mean=0.9)
+        best = train(start_time=2, cv_accuracy_mean=0.9)
+
+        assert best_run(store.experiment_id, "accuracy") == best
 
     def test_is_one_line_if_there_is_no_run(self, store, train):
         train(train_accuracy=1.0)

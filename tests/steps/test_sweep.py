@@ -287,7 +287,9 @@ class TestConclude:
         sweep.conclude(run, outcomes, METRIC, next_commands=steps_sweep.next_commands)
 
         assert run.metrics == {"runs": 2, "runs_failed": 0, f"best_{METRIC}": 0.75}
-        assert f"evaluate -P run_id={'b' * 32}" in capsys.readouterr().out
+        printed = capsys.readouterr().out
+        assert f"evaluate -P run_id={'b' * 8}\n" in printed
+        assert f"reprise reproduce {'b' * 8}\n" in printed
 
     def test_tells_each_that_failed_with_its_command(self, run, capsys):
         outcomes = [outcome("b" * 32, **{METRIC: 0.75}), outcome("a" * 32, error="no memory")]
@@ -349,7 +351,10 @@ class TestWarm:
 def test_shows_the_best_twenty_and_says_how_many_more_there_are(
     recording, tmp_path, monkeypatch, capsys
 ):
-    made = [outcome(f"{number:032x}", cv_accuracy_mean=number / 100) for number in range(25, 0, -1)]
+    made = [
+        outcome(f"{number:08x}{0:024}", cv_accuracy_mean=number / 100)
+        for number in range(25, 0, -1)
+    ]
     monkeypatch.setattr(executors, "chosen", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(runner, "check_out_for", lambda *_: None)
     monkeypatch.setattr(steps_sweep, "load", lambda *_, **__: "a" * 32)
@@ -361,6 +366,6 @@ def test_shows_the_best_twenty_and_says_how_many_more_there_are(
         steps_sweep.main(parameters, run, warm=None)
 
     printed = capsys.readouterr().out
-    shown = [each.run_id in printed.partition("Next:")[0] for each in made]
+    shown = [each.run_id[:8] in printed.partition("Next:")[0] for each in made]
     assert shown == [True] * 20 + [False] * 5
     assert "and 5 more" in printed

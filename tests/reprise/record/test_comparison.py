@@ -404,3 +404,46 @@ def test_a_long_patch_is_cut_on_the_page_alone(subject, monkeypatch):
     assert "2 more lines are in comparison.json." in found.to_html()
     assert ">+new<" not in found.to_html()
     assert "+new" in json.loads(found.to_json())["code"]["patch"]
+
+
+def test_a_package_that_was_only_also_installed_is_no_difference(subject):
+    a = subject(environment={"packages": {"numpy": "2.4.6"}})
+    b = subject(environment={"packages": {"numpy": "2.4.6", "pytest": "9.0"}})
+
+    found = compare(a, b, NOTHING)
+
+    assert different(found) == {}
+    assert found.causes == ()
+    assert found.also_installed == ("pytest 9.0",)
+
+
+def test_a_package_of_another_version_is_a_difference_and_a_cause(subject):
+    a, b = (subject(environment={"packages": {"numpy": version}}) for version in ("1", "2"))
+
+    found = compare(a, b, NOTHING)
+
+    assert different(found) == {("packages", "numpy"): ("1", "2")}
+    assert found.causes == ("package: numpy was 1, is 2",)
+
+
+def test_causes_are_the_inputs_that_differ_and_the_step(subject):
+    a = subject(TrainDecisionTreeParameters(max_depth=3))
+    b = subject(TrainDecisionTreeParameters(max_depth=5), outputs=Outputs(metrics={"m": 1.0}))
+    other = subject(TrainLogisticRegressionParameters())
+
+    assert compare(a, b, NOTHING).causes == ("parameter: max_depth was 3, is 5",)
+    assert compare(a, other, NOTHING).causes[0] == "step: train_dt and train_lr"
+
+
+def test_what_a_plain_run_does_not_record_is_no_cause(subject):
+    a = subject(side={"not_recorded": PLAIN}, environment={"packages": {}, "python": ""})
+
+    assert compare(a, subject(), NOTHING).causes == ()
+
+
+def test_the_page_has_the_causes_and_the_patch_before_what_differs(subject):
+    a, b = (subject(TrainDecisionTreeParameters(max_depth=n)) for n in (3, 5))
+
+    page = compare(a, b, CodeDifference.of(PATCH)).to_html()
+
+    assert page.index('id="causes"') < page.index('id="patch"') < page.index('id="parameters"')

@@ -203,19 +203,30 @@ class TestLaunch:
         assert run.data.tags["seen"] == "yes"
         assert tracking.read_record(run.info.run_id).outputs is None
 
-    def test_a_wrong_parameter_is_a_failed_run_that_says_so(self, store, launched, capsys):
-        def main(_, run):
-            raise AssertionError("it must not get here")
+    def test_a_wrong_parameter_leaves_no_run(self, store, launched, capsys):
+        code = launched(nothing, "--size", "big")
 
-        code = launched(main, "--size", "big")
-
-        (run,) = store.runs()
         assert code == 2
-        assert run.info.status == "FAILED"
-        assert run.data.params == {"size": "big"}
-        assert "size must be a whole number >= 0; found 'big'" in run.data.tags["reprise.error"]
+        line = capsys.readouterr().err
+        assert line.count("\n") == 1
+        assert "size must be a whole number >= 0; found 'big'" in line
+        assert store.runs() == []
+
+    def test_a_wrong_parameter_of_a_run_that_is_there_is_a_failure_that_says_so(
+        self, store, launched, capsys, monkeypatch
+    ):
+        run_id = store.make_run(status="RUNNING")
+        monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+
+        code = launched(nothing, "--size", "big")
+
+        assert code == 2
+        assert store.status(run_id) == "FAILED"
+        assert (
+            "size must be a whole number >= 0; found 'big'" in store.tags(run_id)["reprise.error"]
+        )
         assert capsys.readouterr().err.count("\n") == 1
-        assert tracking.read_record(run.info.run_id).step.raw_parameters == {"size": "big"}
+        assert tracking.read_record(run_id).step.raw_parameters == {"size": "big"}
 
     @pytest.mark.parametrize("words", [["--help"], ["-h"], ["help"], ["--size", "4", "-h"]])
     def test_help_explains_the_parameters_and_makes_no_run(self, store, launched, capsys, words):
@@ -797,10 +808,11 @@ class TestRefusedCapture:
 
         assert tracking.read_record(run.info.run_id).code.changed_files == (".env",)
 
-    def test_does_not_hide_a_wrong_parameter(self, store, secret, carrying):
-        run = carrying("--size", "big", code=2)
+    def test_does_not_hide_a_wrong_parameter(self, store, secret, launched, capsys):
+        code = launched(nothing, "--size", "big", model=CarriedParameters)
 
-        assert "size must be" in run.data.tags["reprise.error"]
+        assert code == 2
+        assert "size must be" in capsys.readouterr().err
 
 
 class TestReplayingRun:
