@@ -38,7 +38,13 @@ Changes = Annotated[
 ]
 
 
-class ReproduceParameters(Parameters):
+class CommandParameters(Parameters):
+    """Base of the parameters of commands about other runs, whose own runs are bookkeeping."""
+
+    is_bookkeeping: ClassVar[bool] = True
+
+
+class ReproduceParameters(CommandParameters):
     """Make a run again from its id, with its own code, data and environment, and compare."""
 
     entry_point: ClassVar[str] = "reproduce"
@@ -103,7 +109,7 @@ class ReproduceParameters(Parameters):
         return _pairs(self.set or "")
 
 
-class CompareParameters(Parameters):
+class CompareParameters(CommandParameters):
     """Show all that two runs depended on and gave, side by side, and how their code differs."""
 
     entry_point: ClassVar[str] = "compare"
@@ -117,7 +123,7 @@ class CompareParameters(Parameters):
     )
 
 
-class AuditParameters(Parameters):
+class AuditParameters(CommandParameters):
     """Report which runs of an experiment can be reproduced, and reproduce some of them."""
 
     entry_point: ClassVar[str] = "audit"
@@ -138,7 +144,7 @@ class AuditParameters(Parameters):
     allow_path: AllowPath = None
 
 
-class ShowParameters(Parameters):
+class ShowParameters(CommandParameters):
     """Show what a run depended on and what it gave, as its record says."""
 
     entry_point: ClassVar[str] = "show"

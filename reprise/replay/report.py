@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from reprise import console, tracking
 from reprise.errors import DifferentError, NotReplayableError
 from reprise.projects import settings
+from reprise.record import naming
 from reprise.record.basis import NOTHING
 from reprise.record.digest import canonical_json
 from reprise.record.verdict import Difference, Verdict
@@ -24,8 +25,12 @@ _CHARACTERS = 40  # of a parameter
 
 def log(run: "RunRecorder", replay: Replay, request: Request) -> None:
     """Put the outcome on the run that asked for it."""
+    about = naming.of_run(replay.entry_point, replay.run_id)
     if request.is_exact:
         run.set_tags({tracking.VERDICT: str(replay.verdict)})
+        run.rename(f"{about}: {replay.verdict}")
+    else:
+        run.rename(f"{about} {_how(request)}")
     run.log_text(
         FILE_NAME if request.is_exact else "comparison.json", canonical_json(replay.values())
     )

@@ -1,7 +1,7 @@
 """A replay beside its original: what was compared, the verdict, and the same for their children."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reprise import console, tracking
@@ -47,6 +47,8 @@ class Replay:
         None: it could not be started.
     code_from : str
         Where the code was found.
+    original, made : OriginalRun or None
+        Both runs with their records, where they were read.
     """
 
     name: str
@@ -55,6 +57,15 @@ class Replay:
     judgement: Judgement
     children: tuple["Replay", ...] = ()
     code_from: str = ""
+    original: OriginalRun | None = field(default=None, repr=False, compare=False)
+    made: OriginalRun | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def entry_point(self) -> str:
+        """The original run's entry point, or what its name begins with."""
+        if self.original:
+            return self.original.record.step.entry_point
+        return self.name.partition(" ")[0]
 
     @property
     def verdict(self) -> Verdict:
@@ -97,7 +108,7 @@ def compare(old: OriginalRun, new: OriginalRun, *, tolerance: float | None = Non
         judgement = not_replayable("", reason)
     elif not children and judgement.compared == 0:
         judgement = not_replayable("", "neither run has anything that could be compared")
-    return Replay(old.name, old.run_id, new.run_id, judgement, children)
+    return Replay(old.name, old.run_id, new.run_id, judgement, children, original=old, made=new)
 
 
 def _measured(run: OriginalRun) -> RunRecord:

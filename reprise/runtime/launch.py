@@ -23,11 +23,12 @@ from reprise.process import interrupts, protocol, scratch
 from reprise.process.task import StepTask
 from reprise.record.project_run import ProjectRun
 from reprise.record.schema import ALLOW_UNTRACKED, Code, Step
-from reprise.runtime import imported, startup
+from reprise.runtime import imported, run_name, startup
+from reprise.runtime.begun import begin_record, original_record
 from reprise.runtime.finalizing import finalizing_run
 from reprise.runtime.outcome import Reporter
 from reprise.runtime.parameters import Parameters, asks_for_help, help_text, parse_argv
-from reprise.runtime.recorder import RunRecorder, begin_record, original_record
+from reprise.runtime.recorder import RunRecorder
 from reprise.runtime.source_artifacts import carry
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ def _record(
     if planned:
         end = partial(tracking.end_planned, alone=task.key is None)
     with interrupts.deferred() as admit:
-        run, origin = tracking.open_run(ordered=ordered, planned=planned)
+        name = run_name.suggested(model, _read(arguments))
+        run, origin = tracking.open_run(ordered=ordered, planned=planned, name=name)
         with finalizing_run(run, end=end):
             admit()
             reporter.report(run_id=run.info.run_id)
@@ -155,6 +157,8 @@ def _do(
     tags = tracking.describe_source(run, record.code) | carrying
     if origin == tracking.Origin.NEW:
         tags |= tracking.describe_step(model.entry_point, record.code)
+    if model.is_bookkeeping:
+        tags |= {tracking.BOOKKEEPING: model.entry_point}
     original, verifies = original_record(run, parameters)
     recorded = RunRecorder(
         run,
@@ -165,6 +169,8 @@ def _do(
         verifies=verifies,
         keeps_models=task.keep_models,
     )
+    if origin != tracking.Origin.PLANNED:  # else who has planned it has named it
+        recorded.name = run_name.of_made(run, model, raw)
     # Of a planned run, the one that planned it has a record of all but the input.
     with recorded.recorded(at_once=not task.planned):
         if origin == tracking.Origin.NEW:  # MLflow takes the declared ones
@@ -176,6 +182,14 @@ def _do(
         with extras.explaining_missing(), checked:
             main(cast("P", parameters), recorded)
     return recorded.metrics
+
+
+def _read(arguments: Sequence[str]) -> dict[str, str]:
+    """Return the words of a command line by their names; none where they are refused later."""
+    try:
+        return parse_argv(arguments)
+    except ParameterError:
+        return {}
 
 
 def _source_of(

@@ -41,6 +41,7 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     entry_point: ClassVar[str]
+    is_bookkeeping: ClassVar[bool] = False  # its runs are about other runs, and no results
     locations: ClassVar[frozenset[str]] = frozenset()  # parameters that only say where data is
     lists: ClassVar[frozenset[str]] = frozenset()  # parameters of several values, as `lists` writes
 

@@ -27,6 +27,7 @@ from reprise.tracking.log import (
     note_metrics,
 )
 from reprise.tracking.logged import Logged, logged, process_context, runs_of_process
+from reprise.tracking.made_up import is_made_up
 from reprise.tracking.outbox import Outbox, deliver, is_taken, keeping, limit_waiting
 from reprise.tracking.registration import Registration
 from reprise.tracking.runs import (
@@ -77,6 +78,7 @@ from reprise.tracking.server import (
 from reprise.tracking.spool import drop_note, kept_runs, refuse_unusable
 from reprise.tracking.tags import (
     BACKEND,
+    BOOKKEEPING,
     BUNDLE,
     COMMIT,
     DATA_DIGEST,
@@ -100,6 +102,7 @@ from reprise.tracking.tags import (
     PROJECT_FOLDER,
     RECORDED_BY,
     REPLAY_OF,
+    RUN_NAME,
     SEEN,
     SOURCE_NAME,
     STORED_IN,
@@ -115,6 +118,7 @@ from reprise.tracking.writes import OWN_MODEL, now
 
 __all__ = [
     "BACKEND",
+    "BOOKKEEPING",
     "BUNDLE",
     "COMMIT",
     "DATA_DIGEST",
@@ -141,6 +145,7 @@ __all__ = [
     "PROJECT_FOLDER",
     "RECORDED_BY",
     "REPLAY_OF",
+    "RUN_NAME",
     "SEEN",
     "SOURCE_NAME",
     "STORED_IN",
@@ -197,6 +202,7 @@ __all__ = [
     "hold",
     "holding",
     "is_gone",
+    "is_made_up",
     "is_run_given",
     "is_taken",
     "keeping",

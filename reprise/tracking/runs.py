@@ -3,7 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mlflow
 from mlflow.entities import (
@@ -23,6 +23,7 @@ from reprise.tracking import answers, spool
 from reprise.tracking.artifacts import LOCATIONS
 from reprise.tracking.heartbeat import holding
 from reprise.tracking.log import end, log
+from reprise.tracking.made_up import is_made_up
 from reprise.tracking.outbox import discard, own
 from reprise.tracking.search import find_runs, get_run, open_children
 from reprise.tracking.server import (
@@ -42,6 +43,7 @@ from reprise.tracking.tags import (
     PARENT,
     PROJECT_ENVIRONMENT,
     PROJECT_FOLDER,
+    RUN_NAME,
     SOURCE_NAME,
     error_tag,
 )
@@ -65,7 +67,7 @@ def is_run_given() -> bool:
 
 
 def open_run(
-    *, ordered: ProjectRun | None = None, planned: "Plan | None" = None
+    *, ordered: ProjectRun | None = None, planned: "Plan | None" = None, name: str | None = None
 ) -> tuple[Run, Origin]:
     """Attach to the run that `mlflow run` made for this process, or make one.
 
@@ -77,6 +79,8 @@ def open_run(
         The run to make, as `mlflow run` would have made it.
     planned : Plan, optional
         The child run to make.
+    name : str, optional
+        Of a run that nobody has named.
 
     Raises
     ------
@@ -85,7 +89,8 @@ def open_run(
     """
     prepare_mlflow()
     if ordered:
-        run_id = create_project_run(current_experiment_id(), ordered)
+        named = replace(ordered, name=ordered.name or name)
+        run_id = create_project_run(current_experiment_id(), named)
         os.environ[GIVEN] = run_id
         own(run_id)
         return mlflow.start_run(run_id=run_id), Origin.GIVEN
@@ -95,20 +100,20 @@ def open_run(
         return run, Origin.PLANNED
     asked = os.environ.get(GIVEN)
     if asked:
-        refuse_ended(get_run(asked))
-    if asked:
+        given = get_run(asked)
+        refuse_ended(given)
         run = answers.run(start_run(asked), asked=asked)
-        hold(asked)
+        hold(asked, name=name if is_made_up(given.info.run_name) else None)
         return run, Origin.GIVEN
-    run = answers.run(start_run(None, tags=holding()))
+    run = answers.run(start_run(None, tags=holding(), name=name))
     own(run.info.run_id)
     return run, Origin.NEW
 
 
-def hold(run_id: str) -> None:
-    """Take over a run that was made for this process."""
+def hold(run_id: str, *, name: str | None = None) -> None:
+    """Take over a run that was made for this process, and give it a name where it needs one."""
     own(run_id)
-    log(run_id, tags=holding())
+    log(run_id, tags=holding() | ({RUN_NAME: name} if name else {}))
 
 
 def refuse_ended(run: Run) -> None:
@@ -128,14 +133,24 @@ def refuse_ended(run: Run) -> None:
 
 
 def start_run(
-    run_id: str | None, *, nested: bool = False, tags: Mapping[str, str] | None = None
+    run_id: str | None,
+    *,
+    nested: bool = False,
+    tags: Mapping[str, str] | None = None,
+    name: str | None = None,
 ) -> Run:
     """Start a run, with system metrics only if MLflow can measure them.
 
     With MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING, MLflow refuses to start a run if psutil is missing.
     """
     can_measure = None if importlib.util.find_spec("psutil") else False
-    return mlflow.start_run(run_id=run_id, nested=nested, tags=tags, log_system_metrics=can_measure)
+    return mlflow.start_run(
+        run_id=run_id,
+        nested=nested,
+        tags=tags,
+        run_name=name,
+        log_system_metrics=can_measure,
+    )
 
 
 @dataclass(frozen=True)
@@ -242,7 +257,7 @@ def create_script_run(experiment_id: str, entry_point: str, *, name: str, user: 
         **({SOURCE_NAME: entry_point, ENTRY_POINT: entry_point} if entry_point else {}),
         **holding(),
     }
-    run_name = name[:_LONGEST_NAME] or None
+    run_name = (name or entry_point)[:_LONGEST_NAME] or None
     return answers.run(client().create_run(experiment_id, tags=tags, run_name=run_name))
 
 
