@@ -11,7 +11,7 @@ from reprise.record.basis import NOTHING
 from reprise.record.digest import canonical_json
 from reprise.record.verdict import Difference, Verdict
 from reprise.replay.prepare import Request
-from reprise.replay.verdicts import FILE_NAME, Replay
+from reprise.replay.verdicts import FILE_NAME, Replay, checked
 from reprise.visible import word
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def log(run: "RunRecorder", replay: Replay, request: Request) -> None:
     about = naming.of_run(replay.entry_point, replay.run_id)
     if request.is_exact:
         run.set_tags({tracking.VERDICT: str(replay.verdict)})
+        run.checked = checked(replay)
         run.rename(f"{about}: {replay.verdict}")
     else:
         run.rename(f"{about} {_how(request)}")

@@ -169,7 +169,8 @@ def _do(
         verifies=verifies,
         keeps_models=task.keep_models,
     )
-    if origin != tracking.Origin.PLANNED:  # else who has planned it has named it
+    recorded.is_one_of_many = origin == tracking.Origin.PLANNED  # and named by who has planned it
+    if not recorded.is_one_of_many:
         recorded.name = run_name.of_made(run, model, raw)
     # Of a planned run, the one that planned it has a record of all but the input.
     with recorded.recorded(at_once=not task.planned):

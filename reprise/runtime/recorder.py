@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from reprise import env, tracking
 from reprise.errors import DigestMismatchError, RecordError
 from reprise.process import interrupts
+from reprise.record.description import Checked, Facts, describe
 from reprise.record.digest import sha256_array
 from reprise.record.schema import (
     FILE_NAME,
@@ -24,7 +25,7 @@ from reprise.record.schema import (
 )
 from reprise.runtime.begun import seeds
 from reprise.runtime.child_runs import open_nested_run, plan_step
-from reprise.runtime.finalizing import finalizing_run
+from reprise.runtime.finalizing import failure, finalizing_run
 from reprise.runtime.parameters import Parameters
 from reprise.runtime.run_name import RunName
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     from mlflow.entities import Run
 
+_SHORT_MS = 10_000
 _FREE = ("sklearn:", "runs:/")  # inputs that are no file of anybody's
 
 
@@ -62,6 +64,8 @@ class RunRecorder:
         keeps_models: bool = True,
     ) -> None:
         self._run = run
+        self.checked: Checked | None = None  # what this run has found out about another
+        self.is_one_of_many = False  # then nothing is asked of the server for it alone
         self.name = RunName("", {}, is_own=False)
         self.keeps_models = keeps_models
         self._verifies = verifies  # whether all that it reads must be on the record of that run
@@ -222,7 +226,7 @@ class RunRecorder:
 
     def name_data(self, name: str) -> None:
         """Name this run and its child runs by their data."""
-        self._tags |= self.name.of_data(name)
+        self._tags |= self.name.of_data(name) | ({tracking.DATA_NAME: name} if name else {})
 
     def rename(self, about: str) -> None:
         """Name the run of a command by what it is about, unless its user has named it."""
@@ -323,8 +327,9 @@ class RunRecorder:
                 self.write_record()
             yield
             self._complete()
-        except BaseException:
+        except BaseException as error:
             with interrupts.deferred():
+                self._describe(failure(error))
                 self._flush()
                 if self._written is not self.record:
                     self.write_record()
@@ -336,8 +341,28 @@ class RunRecorder:
         key = self.key(self._parameters, self.record.inputs) if self._parameters else None
         if key:
             self._tags[tracking.KEY] = key
+        self._describe()
         self._flush()
         self.write_record()
+
+    def _describe(self, error: str = "") -> None:
+        """Describe the run for people, unless one of them has described it."""
+        if tracking.NOTE in self._tags:
+            return
+        facts = Facts(
+            self.run_id,
+            self.record,
+            metrics=self.metrics,
+            error=error,
+            checked=self.checked,
+            data=self.name.data,
+            is_bookkeeping=tracking.BOOKKEEPING in self._tags,
+        )
+        is_short = tracking.now() - self._run.info.start_time < _SHORT_MS
+        if self.is_one_of_many and is_short:  # nobody has seen it yet
+            self._tags[tracking.NOTE] = describe(facts)
+        else:
+            self._tags |= tracking.describing(self.run_id, describe(facts))
 
     def write_record(self) -> None:
         """Store the record as it is so far."""

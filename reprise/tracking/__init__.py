@@ -28,6 +28,7 @@ from reprise.tracking.log import (
 )
 from reprise.tracking.logged import Logged, logged, process_context, runs_of_process
 from reprise.tracking.made_up import is_made_up
+from reprise.tracking.notes import describing
 from reprise.tracking.outbox import Outbox, deliver, is_taken, keeping, limit_waiting
 from reprise.tracking.registration import Registration
 from reprise.tracking.runs import (
@@ -82,6 +83,7 @@ from reprise.tracking.tags import (
     BUNDLE,
     COMMIT,
     DATA_DIGEST,
+    DATA_NAME,
     DIRTY,
     ENTRY_POINT,
     ERROR,
@@ -95,6 +97,7 @@ from reprise.tracking.tags import (
     LONGEST_PATCH,
     MADE_BEFORE,
     MODEL_DIGEST,
+    NOTE,
     PARENT,
     PATCH,
     PROCESS,
@@ -113,6 +116,7 @@ from reprise.tracking.tags import (
     VERDICT,
     describe_source,
     describe_step,
+    error_tag,
 )
 from reprise.tracking.writes import OWN_MODEL, now
 
@@ -122,6 +126,7 @@ __all__ = [
     "BUNDLE",
     "COMMIT",
     "DATA_DIGEST",
+    "DATA_NAME",
     "DIRTY",
     "ENTRY_POINT",
     "ERROR",
@@ -137,6 +142,7 @@ __all__ = [
     "LONGEST_PATCH",
     "MADE_BEFORE",
     "MODEL_DIGEST",
+    "NOTE",
     "OWN_MODEL",
     "PARENT",
     "PATCH",
@@ -183,6 +189,7 @@ __all__ = [
     "deliver_quietly",
     "describe_source",
     "describe_step",
+    "describing",
     "download_model",
     "drop_note",
     "end",
@@ -190,6 +197,7 @@ __all__ = [
     "end_planned",
     "ensure_experiment",
     "environment",
+    "error_tag",
     "experiment_id",
     "experiment_name",
     "find_bundle",

@@ -18,6 +18,7 @@ from mlflow.utils import mlflow_tags
 from reprise.backports import StrEnum
 from reprise.console import warn
 from reprise.errors import TrackingError
+from reprise.record.description import of_lost
 from reprise.record.project_run import ProjectRun
 from reprise.tracking import answers, spool
 from reprise.tracking.artifacts import LOCATIONS
@@ -40,6 +41,7 @@ from reprise.tracking.tags import (
     GIT_COMMIT,
     GIT_REPOSITORY,
     KEY,
+    NOTE,
     PARENT,
     PROJECT_ENVIRONMENT,
     PROJECT_FOLDER,
@@ -293,13 +295,21 @@ def close(run_id: str, status: str, error: str) -> bool:
 
     A run whose end waits in the spool of this machine is left to `reprise sync`.
     """
-    is_open = get_run(run_id).info.status in _OPEN and not _is_left_to_sync(run_id)
+    run = get_run(run_id)
+    is_open = run.info.status in _OPEN and not _is_left_to_sync(run_id)
     if is_open:
         if error:
-            log(run_id, tags={ERROR: error_tag(error)})
+            log(run_id, tags={ERROR: error_tag(error), **_described(run, error)})
         client().set_terminated(run_id, status)
     discard(run_id)
     return is_open
+
+
+def _described(run: Run, error: str) -> dict[str, str]:
+    """Return the tag that describes a run which nobody has described."""
+    if NOTE in run.data.tags:
+        return {}
+    return {NOTE: of_lost(run.data.tags.get(ENTRY_POINT, ""), error_tag(error))}
 
 
 def close_children(run_id: str, experiment_id: str, status: str, error: str) -> int:
