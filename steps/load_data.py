@@ -14,6 +14,7 @@ from reprise.data import sources, splits, tables
 from reprise.data.notices import Notice
 from reprise.data.read_options import DEFAULTS, ReadOptions
 from reprise.errors import DataError
+from reprise.record import naming
 from reprise.record.digest import sha256_table
 from reprise.record.schema import InputData, run_in
 from reprise.runtime import door, summary
@@ -29,7 +30,6 @@ from steps.report.table_checks import Fitted
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_SOURCE = "source"  # name of the input
 Verify = Callable[[str, str, str], None]
 _MOST_LOADS = 100  # runs of equal content in which stored data is looked for
 
@@ -67,7 +67,7 @@ def main(parameters: LoadDataParameters, run: RunRecorder) -> None:
 
 def where(parameters: LoadDataParameters, run: RunRecorder) -> str:
     """Return the address to read; a replay reads the recorded version of an S3 object."""
-    recorded = run.recorded_uri(_SOURCE) or ""
+    recorded = run.recorded_uri(splits.SOURCE) or ""
     return recorded if recorded.startswith("s3://") else parameters.source
 
 
@@ -79,6 +79,7 @@ def load(parameters: LoadDataParameters, run: RunRecorder, source: Opened) -> ta
     {"classification", "regression"}
     """
     run.add_input(source.description, context="source")
+    run.name_data(naming.of_data(source.description.uri))
     as_read = source.take_table()
     surveyed = survey(as_read)
     as_read = row_keys.marked(as_read, group=parameters.group, time=parameters.time)
@@ -219,7 +220,7 @@ def opened(
         yield _opened(table, target, uri=f"sklearn:{source}", sha256=sha256_table(table))
         return
     with sources.fetch(source, known=dataset.NAMED, allow_large=allow_large) as fetched:
-        verify(_SOURCE, fetched.uri, fetched.sha256)
+        verify(splits.SOURCE, fetched.uri, fetched.sha256)
         notices: list[Notice] = []
         table = tables.read_table(
             fetched.path,
@@ -236,7 +237,7 @@ def opened(
 
 def _opened(table: "pa.Table", target: str | None, *, uri: str, sha256: str) -> Opened:
     description = InputData(
-        name=_SOURCE, uri=uri, sha256=sha256, rows=table.num_rows, columns=table.num_columns
+        name=splits.SOURCE, uri=uri, sha256=sha256, rows=table.num_rows, columns=table.num_columns
     )
     return Opened(table, target, description)
 

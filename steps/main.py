@@ -9,6 +9,7 @@ from steps.parameters import (
     ENTRY_POINTS,
     TRAINING_STEPS,
     EvaluateParameters,
+    LoadDataParameters,
     MainParameters,
     TrainDummyParameters,
 )
@@ -28,6 +29,7 @@ def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor"
     """Check the whole file, then load, train and evaluate, each as a nested run."""
     from reprise import console
     from reprise.data import sources
+    from reprise.record import naming
     from reprise.record.digest import sha256_file
     from reprise.record.schema import InputData
     from reprise.sweeps import leaderboard, runner
@@ -45,6 +47,7 @@ def main(parameters: MainParameters, run: "RunRecorder", *, executor: "Executor"
         context="experiment",
     )
     run.log_text("experiment.yaml", path.read_text(encoding="utf-8"))
+    run.name_data(naming.of_data(loading.source))
     metric = (evaluation and evaluation.metric) or metrics.DEFAULTS[0]
     ascending = not metrics.GREATER_IS_BETTER[metric]
     total = 1 + len(trainings) + bool(evaluation)
@@ -75,12 +78,14 @@ def check(parameters: MainParameters) -> None:
 
 def planned(
     file: experiment_file.ExperimentFile, *, baseline: bool = False
-) -> tuple["Parameters", list["Parameters"], EvaluateParameters | None]:
+) -> tuple[LoadDataParameters, list["Parameters"], EvaluateParameters | None]:
     """Check every step of an experiment file before anything runs.
 
     The baseline is the last training, if the file does not have one itself.
     """
-    loading = experiment_file.check("load_data", file.data, ENTRY_POINTS)
+    loading = cast(
+        "LoadDataParameters", experiment_file.check("load_data", file.data, ENTRY_POINTS)
+    )
     for step in file.steps:
         if "data" in step.parameters:
             raise ExperimentFileError(

@@ -50,6 +50,7 @@ def main(parameters: AuditParameters, run: "RunRecorder") -> None:
         )
     run.log_text(audit_report.FILE_NAME, audit_report.as_csv(findings))
     run.log_metrics(audit_report.counts(findings))
+    run.rename(f"{experiment}: {audit_report.summary(findings)}")
     audit_report.show(findings, experiment)
     audit_report.raise_unless_good(findings, experiment)
 

@@ -12,6 +12,7 @@ from reprise.commands.parameters import CompareParameters
 from reprise.data.splits import FOLDER, SCHEMA
 from reprise.errors import CheckoutError, CodeError, TrackingError
 from reprise.projects import checkout, settings
+from reprise.record import naming
 from reprise.record.comparison import (
     JSON_NAME,
     PAGE_NAME,
@@ -51,6 +52,8 @@ def main(parameters: CompareParameters, run: RunRecorder) -> None:
     run.log_text(JSON_NAME, comparison.to_json())
     run.log_text(PAGE_NAME, comparison.to_html())
     run.log_metrics({f"rows_{name}": count for name, count in comparison.counts.items()})
+    names = (naming.of_run(each.record.step.entry_point, each.run_id) for each in (a, b))
+    run.rename(f"{', '.join(names)}: {comparison.counts['different']} differ")
     show(comparison)
     ui = settings.of(Path.cwd()).ui
     commands = {ui: f"all of it, with the patch: {PAGE_NAME} of run {run.run_id}"}

@@ -47,11 +47,16 @@ Changes = Annotated[
 ]
 
 
-class ReproduceParameters(Parameters):
+class CommandParameters(Parameters):
+    """Base of the parameters of commands about other runs, whose own runs are bookkeeping."""
+
+    is_bookkeeping: ClassVar[bool] = True
+
+
+class ReproduceParameters(CommandParameters):
     """Make a run again from its id, with its own code, data and environment, and compare."""
 
     entry_point: ClassVar[str] = "reproduce"
-    is_about_runs: ClassVar[bool] = True
 
     run_id: RunId = Field(description="the run to reproduce", examples=[EXAMPLE_ID])
     tolerance: float | None = Field(
@@ -114,11 +119,10 @@ class ReproduceParameters(Parameters):
         return _pairs(self.set or "")
 
 
-class CompareParameters(Parameters):
+class CompareParameters(CommandParameters):
     """Show all that two runs depended on and gave, side by side, and how their code differs."""
 
     entry_point: ClassVar[str] = "compare"
-    is_about_runs: ClassVar[bool] = True
 
     run_id: RunId = Field(description="a run", examples=[EXAMPLE_ID])
     other: RunId = Field(description="the run to compare it with", examples=[EXAMPLE_ID])
@@ -130,11 +134,10 @@ class CompareParameters(Parameters):
     experiment: ExperimentName = None
 
 
-class AuditParameters(Parameters):
+class AuditParameters(CommandParameters):
     """Report which runs of an experiment can be reproduced, and reproduce some of them."""
 
     entry_point: ClassVar[str] = "audit"
-    is_about_runs: ClassVar[bool] = True
 
     experiment: str | None = Field(
         None,
@@ -162,7 +165,7 @@ def _of_runs(words: str | None) -> str | None:
     return words
 
 
-class Replaying(Parameters):
+class Replaying(CommandParameters):
     """What replays may read and run, of commands that make several."""
 
     allow_repository: RepositoryAddress = Field(
@@ -325,7 +328,7 @@ class LogParameters(Parameters):
     )
 
 
-class ShowParameters(Parameters):
+class ShowParameters(CommandParameters):
     """Show what a run depended on and what it gave, as its record says."""
 
     entry_point: ClassVar[str] = "show"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def main(parameters: ReproduceParameters, run: "RunRecorder", *, warm: Launcher) -> None:
     """Reproduce the run as a child of this one, and end with its verdict."""
     from reprise import console
+    from reprise.commands.compare import code_difference
     from reprise.record.digest import sha256_text
     from reprise.record.schema import InputData
     from reprise.replay import original_run, prepare, replay, report, verdicts
@@ -46,7 +47,11 @@ def main(parameters: ReproduceParameters, run: "RunRecorder", *, warm: Launcher)
         outcome = replay.reproduce(run, earlier, request, warm=warm, on_stage=on_stage)
     if parameters.materialize:
         verdicts.restore_model(outcome)
-    report.log(run, outcome, request)
+    changed = None
+    if request.current_code and outcome.made:
+        codes = (earlier.record.code, outcome.made.record.code)
+        changed = code_difference(*codes, allowed=request.allowed)
+    report.log(run, outcome, request, changed=changed)
     report.show(outcome, request)
     report.raise_unless_good(outcome, request)
 

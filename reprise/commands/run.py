@@ -24,6 +24,7 @@ from reprise.process.launcher import Ended, Launcher, programs
 from reprise.projects import address, entry_points, environments, locks, settings, typed
 from reprise.projects.address import Address
 from reprise.projects.mlproject import Command
+from reprise.record import naming
 from reprise.record.project_run import ProjectRun
 from reprise.runtime.parameters import EXPERIMENT
 from reprise.urls import without_credentials
@@ -241,7 +242,7 @@ def start_command(words: Sequence[str], **wishes: str | None) -> None:
         raw_parameters={},
         source=_source(here, folder),
         backend=how.backend,
-        name=how.name,
+        name=how.name or naming.of_command(step.entry_point, shlex.join(typed.arguments(step))),
     )
     python = _interpreter(Order(here, step.entry_point, {}), folder, how)
     run_id, ended = observed_run.make(
@@ -312,8 +313,9 @@ def run(order: Order, how: How) -> str:
                 threads=how.threads,
                 keep=how.keep,
             )
+            name = how.name or naming.of_step(order.entry_point, order.parameters)
             run_id, ended = observed_run.make(
-                planned,
+                replace(planned, name=name),
                 command,
                 place,
                 step=observed_run.step_of(order.entry_point, command, order.parameters),

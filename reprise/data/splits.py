@@ -3,13 +3,14 @@
 import contextlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reprise import tracking
 from reprise.data.parquet_files import give_memory_back, read_parquet
 from reprise.data.tables import bounded_memory
 from reprise.errors import DataError, DigestMismatchError
 from reprise.process import scratch, user_cache
+from reprise.record import naming
 from reprise.record.digest import canonical_json, sha256_file, sha256_json, sha256_table
 from reprise.record.schema import InputData
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from reprise.runtime.recorder import RunRecorder
 
+SOURCE = "source"  # the input of a load
 TRAIN = "train"
 TEST = "test"
 FOLDER = "data"
@@ -191,7 +193,8 @@ def read(
     DigestMismatchError
         If the digest of the stored data is not the recorded one.
     """
-    holder, recorded = located(load_run_id, part)
+    holder, recorded, name = located(load_run_id, part)
+    run.name_data(name)
     table = verified(holder, part, recorded, allow_large=allow_large)
     run.add_input(
         InputData(
@@ -206,8 +209,16 @@ def read(
     return table
 
 
-def located(load_run_id: str, part: str) -> tuple[str, str]:
-    """Return the id of the run whose artifacts hold a part of a load, and the part's digest.
+class Located(NamedTuple):
+    """Where a part of a load is: the run whose artifacts hold it, its digest, its data's name."""
+
+    holder: str
+    digest: str
+    name: str
+
+
+def located(load_run_id: str, part: str) -> Located:
+    """Find a part of what a run has loaded.
 
     Raises
     ------
@@ -222,7 +233,8 @@ def located(load_run_id: str, part: str) -> tuple[str, str]:
             f"expected a finished run that has loaded data, found run {load_run_id} "
             f"({record.step.entry_point}, {status}). Name such a run, or a source."
         )
-    return holder, record.outputs.artifacts[part]
+    name = next((naming.of_data(item.uri) for item in record.inputs if item.name == SOURCE), "")
+    return Located(holder, record.outputs.artifacts[part], name)
 
 
 def verified(holder: str, part: str, recorded: str, *, allow_large: bool = False) -> "pa.Table":

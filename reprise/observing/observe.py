@@ -20,6 +20,7 @@ from reprise.errors import RepriseError, TrackingError
 from reprise.observing import altered, edits, inputs, kept, outputs, written_lock
 from reprise.observing.kept import NOTHING, Keeping
 from reprise.process.launcher import Ended
+from reprise.record.description import Facts, describe
 from reprise.record.schema import FILE_NAME, InputData, Numerics, Observation, Outputs, RunRecord
 
 _NO_REPORT = "what the process read, and what its libraries did: no Python of it could report"
@@ -174,7 +175,25 @@ def complete(process: Process, begun: RunRecord, before: Before, after: After) -
         "outputs": logged,
         "observed": observed,
     }
-    write(process.run_id, begun.model_copy(update=completed))
+    record = begun.model_copy(update=completed)
+    write(process.run_id, record)
+    _describe(process.run_id, record, exit_code)
+
+
+def _describe(run_id: str, record: RunRecord, exit_code: int | None) -> None:
+    """Describe a run for people; that the server does not take it is no failure of the process."""
+    how = "interrupted" if exit_code is None else f"its command ended with exit code {exit_code}"
+    facts = Facts(
+        run_id,
+        record,
+        metrics=record.outputs.metrics if record.outputs else {},
+        error="" if exit_code == 0 else how,
+    )
+    try:
+        with tracking.translating_errors():
+            tracking.log(run_id, tags=tracking.describing(run_id, describe(facts)))
+    except RepriseError as error:
+        warn(f"run {run_id} is not described in the MLflow UI: {error}")
 
 
 def _kept(process: Process, read: tuple[InputData, ...]) -> tuple[tuple[InputData, ...], list[str]]:

@@ -32,6 +32,13 @@ def step(words: Sequence[str]) -> Step:
     )
 
 
+def arguments(step: Step) -> list[str]:
+    """Return what was typed behind the name of what a step starts."""
+    if step.command:
+        return list(step.command[2 if step.command[0] == "-m" else 1 :])
+    return list(step.words[1:])
+
+
 def words(folder: Path, step: Step) -> list[str]:
     """Return the words of a recorded command, which must start a file of the commit.
 

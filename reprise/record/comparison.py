@@ -6,14 +6,13 @@ escaped, and so is markup in the page.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from reprise.record.digest import canonical_json
 from reprise.record.matching import matched
-from reprise.record.page import render
+from reprise.record.page import render, template
 from reprise.record.patch import CodeDifference, first_lines, split_patch
 from reprise.record.schema import Outputs, RunRecord, as_text
 from reprise.record.verdict import causes
@@ -118,10 +117,9 @@ class Comparison(_Frozen):
 
     def to_html(self) -> str:
         """Return the comparison as one HTML page without other files, for people."""
-        template = resources.files("reprise.record").joinpath(_TEMPLATE).read_text(encoding="utf-8")
         files, hidden = first_lines(split_patch(self.code.patch or ""), LONGEST_PATCH)
         values = {"comparison": self, "files": files, "hidden": hidden, "json_name": JSON_NAME}
-        return render(template, values, filters={"shown": shown})
+        return render(template(_TEMPLATE), values, filters={"shown": shown})
 
 
 def compare(a: Subject, b: Subject, code: CodeDifference) -> Comparison:

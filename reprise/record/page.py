@@ -14,7 +14,7 @@ _STYLE = "page.css"
 
 
 def render(
-    template: str,
+    text: str,
     values: Mapping[str, Any],
     *,
     filters: Mapping[str, Callable[..., Any]] | None = None,
@@ -23,14 +23,14 @@ def render(
 
     Parameters
     ----------
-    template : str
-        Text of the template; `{{ style | safe }}` is what all pages look like.
+    text : str
+        The template; `{{ style | safe }}` is what all pages look like.
     values : mapping of str to object
         What it shows; escaped.
     filters : mapping of str to callable, optional
         Functions for the template.
     """
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
         autoescape=True,
@@ -38,10 +38,15 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_on_page,
+        loader=FunctionLoader(template),
     )
     environment.filters.update(filters or {})
-    style = resources.files(__package__).joinpath(_STYLE).read_text(encoding="utf-8")
-    return environment.from_string(template).render(style=style, **values)
+    return environment.from_string(text).render(style=template(_STYLE), **values)
+
+
+def template(name: str) -> str:
+    """Return the text of one of the engine's own templates."""
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _on_page(value: Any) -> Any:

@@ -62,6 +62,16 @@ def counts(findings: Sequence[Finding]) -> dict[str, int]:
     }
 
 
+def summary(findings: Sequence[Finding]) -> str:
+    """Say in a few words how many finished runs can be reproduced, and how many were."""
+    able = sum(finding.answer in REPLAYABLE for finding in findings)
+    finished = able + sum(finding.answer is Answer.NO for finding in findings)
+    replayed = sum(finding.replay is not None for finding in findings)
+    identical = sum(_identical(finding) for finding in findings)
+    more = f", {identical} of {replayed} replays identical" if replayed else ""
+    return f"{able} of {finished}{more}"
+
+
 def show(findings: Sequence[Finding], experiment: str) -> None:
     """Print a table of all runs, then why some cannot be reproduced."""
     console.print_table(_table(findings, experiment))

@@ -111,7 +111,7 @@ class Inputs:
         return permissions.of_replay(code, root, self._allowed)
 
     def _check_part(self, item: InputData, load_run_id: str, part: str) -> None:
-        holder, recorded = splits.located(load_run_id, part)
+        holder, recorded, _ = splits.located(load_run_id, part)
         if recorded != item.sha256:
             raise DigestMismatchError(
                 f"the record of run {load_run_id}", recorded=item.sha256, found=recorded

@@ -141,11 +141,16 @@ def _run(attempt: _Attempt, warm: Launcher | None) -> Replay:
         tags = new.run.data.tags
         kind = tags.get(tracking.ERROR_KIND, "")
         reason = tags.get(tracking.ERROR) or _exit_reason(ended)
-        return Replay(original.name, original.run_id, new_run_id, not_replayable(kind, reason))
+        judgement = not_replayable(kind, reason)
+        return Replay(
+            original.name, original.run_id, new_run_id, judgement, original=original, made=new
+        )
     if original.record.outputs is None:
         reason = "the original run has no results to compare with"
         different = Judgement(verdict=Verdict.DIFFERENT, reason=reason)
-        return Replay(original.name, original.run_id, new_run_id, different)
+        return Replay(
+            original.name, original.run_id, new_run_id, different, original=original, made=new
+        )
     return compare(original, new, tolerance=attempt.request.tolerance)
 
 
@@ -159,7 +164,7 @@ def _second(attempt: _Attempt) -> Replay:
 
 def _failed(original: OriginalRun, new_run_id: str | None, error: RepriseError) -> Replay:
     judgement = not_replayable(type(error).__name__, str(error))
-    return Replay(original.name, original.run_id, new_run_id, judgement)
+    return Replay(original.name, original.run_id, new_run_id, judgement, original=original)
 
 
 def _create(attempt: _Attempt) -> str:

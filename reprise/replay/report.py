@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 from reprise import console, tracking
 from reprise.errors import DifferentError, NotReplayableError
 from reprise.projects import settings
+from reprise.record import naming
 from reprise.record.basis import NOTHING
 from reprise.record.digest import canonical_json
+from reprise.record.patch import CodeDifference
 from reprise.record.verdict import Difference, Verdict
+from reprise.record.verdict_page import PAGE_NAME
+from reprise.replay import verdict_page
 from reprise.replay.prepare import Request
-from reprise.replay.verdicts import FILE_NAME, Replay
+from reprise.replay.verdicts import FILE_NAME, Replay, checked
 from reprise.runtime import door
 from reprise.tracking import short
 from reprise.visible import word
@@ -24,13 +28,21 @@ _DIGITS = 12  # of a digest, shown
 _CHARACTERS = 40  # of a parameter
 
 
-def log(run: "RunRecorder", replay: Replay, request: Request) -> None:
-    """Put the outcome on the run that asked for it."""
+def log(
+    run: "RunRecorder", replay: Replay, request: Request, *, changed: CodeDifference | None = None
+) -> None:
+    """Put the outcome on the run that asked for it; `changed` is how the replay's code differs."""
+    about = naming.of_run(replay.entry_point, replay.run_id)
     if request.is_exact:
         run.set_tags({tracking.VERDICT: str(replay.verdict)})
+        run.checked = checked(replay)
+        run.rename(f"{about}: {replay.verdict}")
+    else:
+        run.rename(f"{about} {_how(request)}")
     run.log_text(
         FILE_NAME if request.is_exact else "comparison.json", canonical_json(replay.values())
     )
+    run.log_text(PAGE_NAME, verdict_page.page(replay, request, changed).to_html())
 
 
 def show(replay: Replay, request: Request) -> None:

@@ -1,12 +1,13 @@
 """A replay beside its original: what was compared, the verdict, and the same for their children."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reprise import console, tracking
 from reprise.errors import DifferentError, RepriseError
 from reprise.models import model_store
+from reprise.record.description import Checked, Facts, describe
 from reprise.record.digest import canonical_json
 from reprise.record.schema import RunRecord, run_in
 from reprise.record.verdict import Cause, CauseKind, Judgement, Verdict, judge, worst
@@ -47,6 +48,8 @@ class Replay:
         None: it could not be started.
     code_from : str
         Where the code was found.
+    original, made : OriginalRun or None
+        Both runs with their records, where they were read.
     """
 
     name: str
@@ -55,6 +58,15 @@ class Replay:
     judgement: Judgement
     children: tuple["Replay", ...] = ()
     code_from: str = ""
+    original: OriginalRun | None = field(default=None, repr=False, compare=False)
+    made: OriginalRun | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def entry_point(self) -> str:
+        """The original run's entry point, or what its name begins with."""
+        if self.original:
+            return self.original.record.step.entry_point
+        return self.name.partition(" ")[0]
 
     @property
     def verdict(self) -> Verdict:
@@ -97,7 +109,7 @@ def compare(old: OriginalRun, new: OriginalRun, *, tolerance: float | None = Non
         judgement = not_replayable("", reason)
     elif not children and judgement.compared == 0:
         judgement = not_replayable("", "neither run has anything that could be compared")
-    return Replay(old.name, old.run_id, new.run_id, judgement, children)
+    return Replay(old.name, old.run_id, new.run_id, judgement, children, original=old, made=new)
 
 
 def _measured(run: OriginalRun) -> RunRecord:
@@ -209,15 +221,50 @@ def restore_model(replay: Replay) -> None:
     model_store.attach(replay.run_id, replay.new_run_id)
 
 
+def checked(replay: Replay) -> Checked:
+    """Return what descriptions say of a verdict: the worst of the family, its own differences."""
+    judgement = replay.judgement
+    return Checked(
+        verdict=str(replay.verdict),
+        original=replay.run_id,
+        replay=replay.new_run_id,
+        compared=judgement.compared,
+        differing=tuple(f"{each.kind} {each.name}" for each in judgement.differences),
+        causes=tuple(map(str, judgement.causes)),
+        reason=judgement.reason,
+        basis=judgement.basis,
+        not_compared=(*judgement.unknown, *judgement.not_compared),
+    )
+
+
+def _description(replay: Replay, run: OriginalRun | None) -> dict[str, str]:
+    """Return the tag that describes one of the two runs by its record and the verdict."""
+    if run is None:
+        return {}
+    data = run.run.data
+    metrics = {n: v for n, v in data.metrics.items() if not n.startswith(tracking.SYSTEM_METRICS)}
+    facts = Facts(
+        run.run_id,
+        run.record,
+        metrics=metrics,
+        error=data.tags.get(tracking.ERROR, ""),
+        checked=checked(replay),
+        data=data.tags.get(tracking.DATA_NAME, ""),
+    )
+    return tracking.describing(run.run_id, describe(facts))
+
+
 def record_verdict(replay: Replay) -> None:
     """Tag both runs with the verdict, and log it to the new one; the same for their children."""
     verdict = str(replay.verdict)
     if replay.new_run_id:
-        tracking.log(replay.new_run_id, tags={tracking.VERDICT: verdict})
+        tags = {tracking.VERDICT: verdict, **_description(replay, replay.made)}
+        tracking.log(replay.new_run_id, tags=tags)
         tracking.log_text(replay.new_run_id, FILE_NAME, canonical_json(replay.values()))
     try:
         with tracking.translating_errors():
-            tracking.log(replay.run_id, tags={tracking.VERDICT: verdict})
+            tags = {tracking.VERDICT: verdict, **_description(replay, replay.original)}
+            tracking.log(replay.run_id, tags=tags)
     except RepriseError as error:
         console.warn(f"run {replay.run_id} was not tagged with its verdict: {error}")
     for child in replay.children:

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 _STOPPED = (KeyboardInterrupt, interrupts.Terminated, GeneratorExit)
 
 
+def failure(error: BaseException) -> str:
+    """Say in words why a run has not finished."""
+    if isinstance(error, _STOPPED):
+        return "interrupted"
+    return str(error) if isinstance(error, RepriseError) else f"{type(error).__name__}: {error}"
+
+
 @contextlib.contextmanager
 def finalizing_run(run: "Run", *, end: Callable[[str, str], None] = tracking.end) -> Iterator[None]:
     """End a run as FINISHED, FAILED with its error, or KILLED, whichever it is.
@@ -28,16 +35,11 @@ def finalizing_run(run: "Run", *, end: Callable[[str, str], None] = tracking.end
         with tracking.beating(run.info.run_id):
             yield
         end(run.info.run_id, "FINISHED")
-    except _STOPPED:
+    except _STOPPED as error:
         with interrupts.deferred():
-            failed("KILLED", "interrupted", kind="KeyboardInterrupt")
-        raise
-    except RepriseError as error:
-        with interrupts.deferred():
-            failed("FAILED", str(error), kind=type(error).__name__)
+            failed("KILLED", failure(error), kind="KeyboardInterrupt")
         raise
     except BaseException as error:
-        kind = type(error).__name__
         with interrupts.deferred():
-            failed("FAILED", f"{kind}: {error}", kind=kind)
+            failed("FAILED", failure(error), kind=type(error).__name__)
         raise

@@ -26,7 +26,8 @@ from reprise.process import interrupts, protocol, scratch
 from reprise.process.task import StepTask
 from reprise.record.project_run import ProjectRun
 from reprise.record.schema import ALLOW_UNTRACKED, Code, Step
-from reprise.runtime import door, experiments, imported, named_runs, startup
+from reprise.runtime import door, experiments, imported, named_runs, run_name, startup
+from reprise.runtime.begun import begin_record, original_record
 from reprise.runtime.finalizing import finalizing_run
 from reprise.runtime.outcome import Reporter
 from reprise.runtime.parameters import (
@@ -36,7 +37,7 @@ from reprise.runtime.parameters import (
     help_text,
     parse_argv,
 )
-from reprise.runtime.recorder import RunRecorder, begin_record, original_record
+from reprise.runtime.recorder import RunRecorder
 from reprise.runtime.source_artifacts import carry
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ def _record(
     if planned:
         end = partial(tracking.end_planned, alone=task.key is None)
     with interrupts.deferred() as admit:
-        run, origin = tracking.open_run(ordered=ordered, planned=planned)
+        name = run_name.suggested(model, _read(arguments))
+        run, origin = tracking.open_run(ordered=ordered, planned=planned, name=name)
         with finalizing_run(run, end=end):
             admit()
             reporter.report(run_id=run.info.run_id)
@@ -200,8 +202,8 @@ def _do(
     tags = tracking.describe_source(run, record.code) | carrying
     if origin == tracking.Origin.NEW:
         tags |= tracking.describe_step(model.entry_point, record.code)
-    if model.is_about_runs:
-        tags |= {tracking.BOOKKEEPING: "true"}
+    if model.is_bookkeeping:
+        tags |= {tracking.BOOKKEEPING: model.entry_point}
     original, verifies = original_record(run, parameters)
     recorded = RunRecorder(
         run,
@@ -212,6 +214,9 @@ def _do(
         verifies=verifies,
         keeps_models=task.keep_models,
     )
+    recorded.is_one_of_many = origin == tracking.Origin.PLANNED  # and named by who has planned it
+    if not recorded.is_one_of_many:
+        recorded.name = run_name.of_made(run, model, raw)
     # Of a planned run, the one that planned it has a record of all but the input.
     with recorded.recorded(at_once=not task.planned):
         if origin == tracking.Origin.NEW:  # MLflow takes the declared ones
@@ -231,6 +236,14 @@ def _settled(run: "Run", model: type[Parameters], raw: Mapping[str, str]) -> dic
     return named_runs.settled(
         model, raw, places=lambda: experiments.places(info.experiment_id), apart_from=info.run_id
     )
+
+
+def _read(arguments: Sequence[str]) -> dict[str, str]:
+    """Return the words of a command line by their names; none where they are refused later."""
+    try:
+        return parse_argv(arguments)
+    except ParameterError:
+        return {}
 
 
 def _source_of(

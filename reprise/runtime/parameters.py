@@ -46,10 +46,9 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     entry_point: ClassVar[str]
+    is_bookkeeping: ClassVar[bool] = False  # its runs are about other runs, and no results
     locations: ClassVar[frozenset[str]] = frozenset()  # parameters that only say where data is
     lists: ClassVar[frozenset[str]] = frozenset()  # parameters of several values, as `lists` writes
-
-    is_about_runs: ClassVar[bool] = False  # its run is no result of its own
 
     @model_validator(mode="before")
     @classmethod

@@ -11,29 +11,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reprise import env, tracking
-from reprise.capture import environment, numerics
 from reprise.errors import DigestMismatchError, RecordError
 from reprise.process import interrupts
+from reprise.record.description import Checked, Facts, describe
 from reprise.record.digest import sha256_array
 from reprise.record.schema import (
     FILE_NAME,
-    Code,
     InputData,
-    Numerics,
     Outputs,
     RunRecord,
     Step,
-    as_text,
     run_key,
 )
-from reprise.runtime.finalizing import finalizing_run
+from reprise.runtime.begun import seeds
+from reprise.runtime.child_runs import open_nested_run, plan_step
+from reprise.runtime.finalizing import failure, finalizing_run
 from reprise.runtime.parameters import Parameters
-from reprise.tracking import Plan, make, plan_run, start_run
+from reprise.runtime.run_name import RunName
 
 if TYPE_CHECKING:
     import numpy as np
     from mlflow.entities import Run
 
+_SHORT_MS = 10_000
 _FREE = ("sklearn:", "runs:/")  # inputs that are no file of anybody's
 
 
@@ -48,6 +48,8 @@ class RunRecorder:
         What is on the record so far.
     keeps_models : bool
         Whether to store its model, or only the model's digest.
+    name : RunName
+        The engine's, where nobody else has named the run.
     """
 
     def __init__(
@@ -62,6 +64,9 @@ class RunRecorder:
         keeps_models: bool = True,
     ) -> None:
         self._run = run
+        self.checked: Checked | None = None  # what this run has found out about another
+        self.is_one_of_many = False  # then nothing is asked of the server for it alone
+        self.name = RunName("", {}, is_own=False)
         self.keeps_models = keeps_models
         self._verifies = verifies  # whether all that it reads must be on the record of that run
         self._original = original  # the record of the run that this one replays
@@ -163,6 +168,7 @@ class RunRecorder:
         """Log parameters that a script decides upon as it runs, and put them on the record."""
         texts = {name: str(value) for name, value in parameters.items()}
         tracking.log_params(self.run_id, texts)
+        self._tags |= self.name.with_parameters(texts)
         step = self.record.step
         step = step.model_copy(update={"parameters": {**step.parameters, **texts}})
         self._update(step=step, seeds={**self.record.seeds, **seeds(parameters)})
@@ -218,11 +224,25 @@ class RunRecorder:
             python=installed.python,
         )
 
-    def plan_child(self, parameters: Parameters, *, replay_of: str | None = None) -> tracking.Plan:
-        """Plan a child run for another process to make."""
+    def name_data(self, name: str) -> None:
+        """Name this run and its child runs by their data."""
+        self._tags |= self.name.of_data(name) | ({tracking.DATA_NAME: name} if name else {})
+
+    def rename(self, about: str) -> None:
+        """Name the run of a command by what it is about, unless its user has named it."""
+        self._tags |= self.name.about(about)
+
+    def plan_child(
+        self,
+        parameters: Parameters,
+        *,
+        replay_of: str | None = None,
+        varying: frozenset[str] = frozenset(),
+    ) -> tracking.Plan:
+        """Plan a child run for another process to make; its name has what varies among them."""
         counterpart = replay_of or (self._next_counterpart(parameters) if self.replays else None)
         tags = {tracking.REPLAY_OF: counterpart} if counterpart else {}
-        return plan_step(self._run, parameters, tags=tags)
+        return plan_step(self._run, parameters, tags=tags, data=self.name.data, varying=varying)
 
     def _next_counterpart(self, parameters: Parameters) -> str | None:
         """Return the child of the original run that a child of this run replays."""
@@ -307,8 +327,9 @@ class RunRecorder:
                 self.write_record()
             yield
             self._complete()
-        except BaseException:
+        except BaseException as error:
             with interrupts.deferred():
+                self._describe(failure(error))
                 self._flush()
                 if self._written is not self.record:
                     self.write_record()
@@ -320,8 +341,28 @@ class RunRecorder:
         key = self.key(self._parameters, self.record.inputs) if self._parameters else None
         if key:
             self._tags[tracking.KEY] = key
+        self._describe()
         self._flush()
         self.write_record()
+
+    def _describe(self, error: str = "") -> None:
+        """Describe the run for people, unless one of them has described it."""
+        if tracking.NOTE in self._tags:
+            return
+        facts = Facts(
+            self.run_id,
+            self.record,
+            metrics=self.metrics,
+            error=error,
+            checked=self.checked,
+            data=self.name.data,
+            is_bookkeeping=tracking.BOOKKEEPING in self._tags,
+        )
+        is_short = tracking.now() - self._run.info.start_time < _SHORT_MS
+        if self.is_one_of_many and is_short:  # nobody has seen it yet
+            self._tags[tracking.NOTE] = describe(facts)
+        else:
+            self._tags |= tracking.describing(self.run_id, describe(facts))
 
     def write_record(self) -> None:
         """Store the record as it is so far."""
@@ -340,56 +381,3 @@ class RunRecorder:
 
     def _update(self, **changes: Any) -> None:
         self.record = self.record.model_copy(update=changes)
-
-
-def begin_record(run: "Run", source: Code, step: Step, *, project: Path | None = None) -> RunRecord:
-    """Describe what a process is about to run with, in a project: None is the current folder."""
-    return RunRecord(
-        code=source,
-        step=step,
-        environment=environment.describe(
-            project or Path.cwd(), manager=run.data.tags.get(tracking.PROJECT_ENVIRONMENT)
-        ),
-        numerics=Numerics.model_validate(numerics.describe()),
-        seeds=seeds(step.parameters),
-        replays=run.data.tags.get(tracking.REPLAY_OF),
-    )
-
-
-def original_record(run: "Run", parameters: Parameters | None) -> tuple[RunRecord | None, bool]:
-    """Return the record of the original run, and whether the replay must have its inputs.
-
-    A run with other parameters than the old one's has other inputs where it says so itself.
-    """
-    replayed, tweaked = (run.data.tags.get(t) for t in (tracking.REPLAY_OF, tracking.TWEAK_OF))
-    if parameters is None or not (replayed or tweaked):
-        return None, False
-    record = tracking.find_record(replayed or tweaked or "")
-    if replayed or record is None:
-        return record, True
-    current = parameters.raw()
-    fields = type(parameters).model_fields
-    old = {n: as_text(fields[n].default) for n in parameters.locations}
-    old |= {n: v for n, v in record.step.raw_parameters.items() if n in old}
-    kept = all(current[name] == value for name, value in old.items())
-    return (record, True) if kept else (None, False)
-
-
-def seeds(typed: Mapping[str, Any]) -> dict[str, int]:
-    """Return the seeds among typed parameters."""
-    return {n: v for n, v in typed.items() if n == "seed" and isinstance(v, int)}
-
-
-def open_nested_run(parent: "Run", parameters: "Parameters") -> "Run":
-    """Make and enter a child run, as `mlflow run` would make it."""
-    created = make(plan_step(parent, parameters))
-    return start_run(created.info.run_id, nested=True)
-
-
-def plan_step(
-    parent: "Run", parameters: "Parameters", *, tags: Mapping[str, str] | None = None
-) -> Plan:
-    """Plan a child run of an entry point, named by the parameters that it is given."""
-    words = [f"{n}={v}" for n, v in parameters.given().items() if n not in parameters.locations]
-    name = " ".join([parameters.entry_point, *words])
-    return plan_run(parent, parameters.entry_point, parameters.raw(), name=name, tags=tags)

@@ -18,6 +18,7 @@ from reprise.observing import observe
 from reprise.observing.begin import begin
 from reprise.process import started
 from reprise.projects import project_file
+from reprise.record import naming
 from reprise.record.schema import RunRecord, Step
 from reprise.runtime import source_artifacts
 from reprise.scripts.script import script
@@ -82,6 +83,8 @@ class CaptureRecord:
         before = observe.Before.of(project, since_ns=since_ns)
         with code.capture(project) as captured:
             source, tags = source_artifacts.carry(run, captured, Path())
+        if step.entry_point and tracking.is_made_up(run.info.run_name):
+            tags |= {tracking.RUN_NAME: naming.of_step(step.entry_point, step.raw_parameters)}
         tracking.log(run_id, tags={**tracking.describe_source(run, source), **tags})
         variables = {**os.environ, **numerics.stale_variables()}
         python = Path(sys.executable)

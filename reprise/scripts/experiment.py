@@ -23,7 +23,8 @@ from reprise.data import sources
 from reprise.errors import CodeError, ParameterError
 from reprise.process import interrupts
 from reprise.record.schema import InputData, RunRecord
-from reprise.runtime import imported, recorder
+from reprise.runtime import imported, run_name
+from reprise.runtime.begun import begin_record
 from reprise.runtime.finalizing import finalizing_run
 from reprise.runtime.recorder import RunRecorder
 from reprise.scripts.config import checked, numbers, refuse_credentials, refuse_no_text
@@ -149,7 +150,7 @@ class Experiment:
             admit()
             found, tags = carry(run)
             step = script.step(self._process.made)
-            record = recorder.begin_record(run, found, step, project=script.project)
+            record = begin_record(run, found, step, project=script.project)
             recorded = RunRecorder(
                 run,
                 _as_it_was_read(record),
@@ -157,6 +158,7 @@ class Experiment:
                 tags=tracking.describe_source(run, found) | tags,
                 original=_original(run),
             )
+            recorded.name = run_name.of_script(run, script.entry_point)
             stack.enter_context(recorded.recorded())
             with interrupts.deferred():
                 self._run, self._open = recorded, stack.pop_all()

@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from reprise.console import add_row, cell, make_table, print_table, say
-from reprise.sweeps.outcome import succeeded
+from reprise.sweeps.outcome import succeeded, varying
 from reprise.tracking import short
 
 if TYPE_CHECKING:
@@ -97,8 +97,4 @@ def ranked(outcomes: "Sequence[Outcome]", name: str, *, ascending: bool) -> "lis
 
 def varying_parameters(outcomes: "Sequence[Outcome]") -> list[str]:
     """Return the names of parameters that differ between runs of the same step."""
-    seen: dict[tuple[str, str], set[str]] = {}
-    for outcome in outcomes:
-        for name, value in outcome.parameters.raw().items():
-            seen.setdefault((outcome.parameters.entry_point, name), set()).add(value)
-    return list(dict.fromkeys(name for (_, name), values in seen.items() if len(values) > 1))
+    return varying(outcome.parameters for outcome in outcomes)

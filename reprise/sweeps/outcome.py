@@ -1,6 +1,6 @@
 """How a planned run ended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reprise.errors import RunFailedError
@@ -17,6 +17,15 @@ class Outcome:
     seconds: float = 0.0
     error: str = ""  # empty where it finished
     made_before: bool = False
+
+
+def varying(planned: Iterable[Parameters]) -> list[str]:
+    """Return the names of parameters that differ between runs of the same step."""
+    seen: dict[tuple[str, str], set[str]] = {}
+    for parameters in planned:
+        for name, value in parameters.raw().items():
+            seen.setdefault((parameters.entry_point, name), set()).add(value)
+    return list(dict.fromkeys(name for (_, name), values in seen.items() if len(values) > 1))
 
 
 def succeeded(outcomes: Sequence[Outcome]) -> list[Outcome]:

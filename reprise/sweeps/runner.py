@@ -18,7 +18,7 @@ from reprise.record.schema import Code
 from reprise.replay import original_run, verdicts
 from reprise.runtime.parameters import Parameters
 from reprise.sweeps.executor import Executor, Result, Task
-from reprise.sweeps.outcome import Outcome
+from reprise.sweeps.outcome import Outcome, varying
 from reprise.sweeps.resume import close_dead, finished, plan_digest
 from reprise.trust import permissions
 
@@ -100,7 +100,10 @@ def run_all(
     list of Outcome
         In the order of the plan.
     """
-    tasks = [_task(parameters, parent.plan_child(parameters)) for parameters in planned]
+    axes = frozenset(varying(planned))
+    tasks = [
+        _task(parameters, parent.plan_child(parameters, varying=axes)) for parameters in planned
+    ]
     return _run(parent, executor, planned, tasks, on_end)
 
 
@@ -136,10 +139,11 @@ def run_missing(
     if named and not parent.replays:
         close_dead(parent, plan_digest(named))
     before = finished(parent, planned[0].entry_point, named) if named else {}
+    axes = frozenset(varying(planned))
     outcomes: dict[int, Outcome] = {}
     tasks: dict[int, Task] = {}
     for position, (parameters, key) in enumerate(zip(planned, keys, strict=True)):
-        plan = parent.plan_child(parameters)
+        plan = parent.plan_child(parameters, varying=axes)
         # A replay reproduces what the original sweep made, and else takes what that had found.
         is_replay = tracking.REPLAY_OF in plan.tags
         if key in before and not is_replay:

@@ -43,12 +43,14 @@ def make(
     RunFailedError
         If another process makes the same plan right now, or a model cannot be restored.
     """
+    train = splits.located(load_run_id, splits.TRAIN)
+    run.name_data(train.name)
     with Progress(len(sweep.runs), sweep.metric, ascending=sweep.ascending) as progress:
         outcomes = runner.run_missing(
             run,
             executor,
             sweep.runs,
-            keys=keys(run, sweep.runs, load_run_id),
+            keys=keys(run, sweep.runs, train.digest),
             keep_models=keep == "all",
             on_end=progress.ended,
         )
@@ -74,9 +76,8 @@ def lacking(keep: Keep, outcomes: Sequence[Outcome], best: Outcome | None) -> li
     return [best] if best and keep == "best" else []
 
 
-def keys(run: RunRecorder, runs: Sequence[Parameters], load_run_id: str) -> list[str | None]:
+def keys(run: RunRecorder, runs: Sequence[Parameters], digest: str) -> list[str | None]:
     """Name each run by what decides its results; None where that is not all known."""
-    _, digest = splits.located(load_run_id, splits.TRAIN)
     train = InputData(name=splits.TRAIN, uri="", sha256=digest)
     return [run.key(parameters, [train]) for parameters in runs]
 

@@ -45,6 +45,8 @@ from reprise.tracking.log import (
     note_metrics,
 )
 from reprise.tracking.logged import Logged, logged, process_context, runs_of_process
+from reprise.tracking.made_up import is_made_up
+from reprise.tracking.notes import describing
 from reprise.tracking.outbox import Outbox, deliver, is_taken, keeping, limit_waiting
 from reprise.tracking.references import find_named, is_bookkeeping, newest_first, short
 from reprise.tracking.registered import (
@@ -111,6 +113,7 @@ from reprise.tracking.tags import (
     BUNDLE,
     COMMIT,
     DATA_DIGEST,
+    DATA_NAME,
     DIRTY,
     ENTRY_POINT,
     ERROR,
@@ -127,6 +130,7 @@ from reprise.tracking.tags import (
     LONGEST_PATCH,
     MADE_BEFORE,
     MODEL_DIGEST,
+    NOTE,
     PARENT,
     PATCH,
     PROCESS,
@@ -134,6 +138,7 @@ from reprise.tracking.tags import (
     PROJECT_FOLDER,
     RECORDED_BY,
     REPLAY_OF,
+    RUN_NAME,
     SEEN,
     SOURCE_NAME,
     STORED_IN,
@@ -144,6 +149,7 @@ from reprise.tracking.tags import (
     VERDICT,
     describe_source,
     describe_step,
+    error_tag,
 )
 from reprise.tracking.writes import OWN_MODEL, now
 
@@ -155,6 +161,7 @@ __all__ = [
     "CHAMPION",
     "COMMIT",
     "DATA_DIGEST",
+    "DATA_NAME",
     "DIRTY",
     "ENTRY_POINT",
     "ERROR",
@@ -173,6 +180,7 @@ __all__ = [
     "LONGEST_PATCH",
     "MADE_BEFORE",
     "MODEL_DIGEST",
+    "NOTE",
     "NOT_COPIED",
     "OWN_MODEL",
     "PARENT",
@@ -182,6 +190,7 @@ __all__ = [
     "PROJECT_FOLDER",
     "RECORDED_BY",
     "REPLAY_OF",
+    "RUN_NAME",
     "SEEN",
     "SOURCE_NAME",
     "STORED_IN",
@@ -222,6 +231,7 @@ __all__ = [
     "deliver_quietly",
     "describe_source",
     "describe_step",
+    "describing",
     "download_model",
     "drop_note",
     "end",
@@ -230,6 +240,7 @@ __all__ = [
     "end_planned",
     "ensure_experiment",
     "environment",
+    "error_tag",
     "experiment_id",
     "experiment_name",
     "fetch_artifacts",
@@ -248,6 +259,7 @@ __all__ = [
     "holding",
     "is_bookkeeping",
     "is_gone",
+    "is_made_up",
     "is_run_given",
     "is_taken",
     "keeping",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reprise.process import scratch
+from reprise.record.description import of_model
 from reprise.record.schema import InputData
 from reprise.tracking.outbox import deliver, note
 from reprise.tracking.writes import Batch, End, Files, Inputs, ModelFiles, now
@@ -136,6 +137,7 @@ def log_model(
             name=name,
             params=params,
             model_type=model_type,
+            description=of_model(model_type, run_id, params),
         )
     )
 

@@ -249,6 +249,12 @@ def _timeout() -> str:
     return str(round(patience() / 3) or 1)
 
 
+def ask(question: Callable[[], T]) -> T | None:
+    """Return what the server answers; within `keeping`, None if it is away."""
+    outbox = _OUTBOX.get()
+    return question() if outbox is None else outbox.ask(question)
+
+
 def own(run_id: str) -> None:
     """Note that this process has made a run, or was given it."""
     outbox = _OUTBOX.get()

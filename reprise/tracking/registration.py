@@ -7,9 +7,10 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from reprise.console import say
+from reprise.record.description import of_version
 from reprise.tracking.search import get_run
 from reprise.tracking.server import client
-from reprise.tracking.tags import EVALUATED_BY, MODEL_DIGEST, TEST_DIGEST
+from reprise.tracking.tags import EVALUATED_BY, MODEL_DIGEST, TEST_DIGEST, VERDICT
 from reprise.tracking.writes import Write
 
 CANDIDATE = "candidate"
@@ -84,6 +85,7 @@ class Registration(Write):
             run_id=self.trained,
             model_id=self.model_id,
             tags=self._tags(),
+            description=self._description(),
         )
         first = min(self._versions(), key=lambda each: int(each.version), default=own)
         if first.version != own.version:
@@ -95,6 +97,16 @@ class Registration(Write):
         judged |= {EVALUATED_BY: self.evaluated_by} if self.evaluated_by else {}
         digest = self._digest()
         return judged | ({MODEL_DIGEST: digest} if digest else {})
+
+    def _description(self) -> str:
+        verdict = get_run(self.trained).data.tags.get(VERDICT, "")
+        return of_version(
+            self.trained,
+            metric=self.metric,
+            score=self.score,
+            test_digest=self.test_digest,
+            verdict=verdict,
+        )
 
     def _digest(self) -> str:
         digest: str = get_run(self.trained).data.tags.get(MODEL_DIGEST, "")

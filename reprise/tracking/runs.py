@@ -3,7 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mlflow
 from mlflow.entities import (
@@ -18,11 +18,13 @@ from mlflow.utils import mlflow_tags
 from reprise.backports import StrEnum
 from reprise.console import warn
 from reprise.errors import TrackingError
+from reprise.record.description import of_lost
 from reprise.record.project_run import ProjectRun
 from reprise.tracking import answers, spool
 from reprise.tracking.artifacts import LOCATIONS
 from reprise.tracking.heartbeat import holding
 from reprise.tracking.log import end, log
+from reprise.tracking.made_up import is_made_up
 from reprise.tracking.outbox import discard, own
 from reprise.tracking.search import find_runs, get_run, open_children
 from reprise.tracking.server import (
@@ -40,10 +42,12 @@ from reprise.tracking.tags import (
     GIT_COMMIT,
     GIT_REPOSITORY,
     KEY,
+    NOTE,
     PARENT,
     PROJECT_ENVIRONMENT,
     PROJECT_FOLDER,
     REPLAY_OF,
+    RUN_NAME,
     SOURCE_NAME,
     TWEAK_OF,
     error_tag,
@@ -68,7 +72,7 @@ def is_run_given() -> bool:
 
 
 def open_run(
-    *, ordered: ProjectRun | None = None, planned: "Plan | None" = None
+    *, ordered: ProjectRun | None = None, planned: "Plan | None" = None, name: str | None = None
 ) -> tuple[Run, Origin]:
     """Attach to the run that `mlflow run` made for this process, or make one.
 
@@ -80,6 +84,8 @@ def open_run(
         The run to make, as `mlflow run` would have made it.
     planned : Plan, optional
         The child run to make.
+    name : str, optional
+        Of a run that nobody has named.
 
     Raises
     ------
@@ -88,7 +94,8 @@ def open_run(
     """
     prepare_mlflow()
     if ordered:
-        run_id = create_project_run(current_experiment_id(), ordered)
+        named = replace(ordered, name=ordered.name or name)
+        run_id = create_project_run(current_experiment_id(), named)
         os.environ[GIVEN] = run_id
         own(run_id)
         return mlflow.start_run(run_id=run_id), Origin.GIVEN
@@ -98,12 +105,12 @@ def open_run(
         return run, Origin.PLANNED
     asked = os.environ.get(GIVEN)
     if asked:
-        refuse_ended(get_run(asked))
-    if asked:
+        given = get_run(asked)
+        refuse_ended(given)
         run = answers.run(start_run(asked), asked=asked)
-        hold(asked)
+        hold(asked, name=name if is_made_up(given.info.run_name) else None)
         return run, Origin.GIVEN
-    run = answers.run(start_run(None, tags=holding()))
+    run = answers.run(start_run(None, tags=holding(), name=name))
     own(run.info.run_id)
     return run, Origin.NEW
 
@@ -132,10 +139,10 @@ def move_given(experiment: str) -> None:
     os.environ.pop("MLFLOW_EXPERIMENT_NAME", None)
 
 
-def hold(run_id: str) -> None:
-    """Take over a run that was made for this process."""
+def hold(run_id: str, *, name: str | None = None) -> None:
+    """Take over a run that was made for this process, and give it a name where it needs one."""
     own(run_id)
-    log(run_id, tags=holding())
+    log(run_id, tags=holding() | ({RUN_NAME: name} if name else {}))
 
 
 def refuse_ended(run: Run) -> None:
@@ -155,14 +162,24 @@ def refuse_ended(run: Run) -> None:
 
 
 def start_run(
-    run_id: str | None, *, nested: bool = False, tags: Mapping[str, str] | None = None
+    run_id: str | None,
+    *,
+    nested: bool = False,
+    tags: Mapping[str, str] | None = None,
+    name: str | None = None,
 ) -> Run:
     """Start a run, with system metrics only if MLflow can measure them.
 
     With MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING, MLflow refuses to start a run if psutil is missing.
     """
     can_measure = None if importlib.util.find_spec("psutil") else False
-    return mlflow.start_run(run_id=run_id, nested=nested, tags=tags, log_system_metrics=can_measure)
+    return mlflow.start_run(
+        run_id=run_id,
+        nested=nested,
+        tags=tags,
+        run_name=name,
+        log_system_metrics=can_measure,
+    )
 
 
 @dataclass(frozen=True)
@@ -270,7 +287,7 @@ def create_script_run(experiment_id: str, entry_point: str, *, name: str, user: 
         **({SOURCE_NAME: entry_point, ENTRY_POINT: entry_point} if entry_point else {}),
         **holding(),
     }
-    run_name = name[:_LONGEST_NAME] or None
+    run_name = (name or entry_point)[:_LONGEST_NAME] or None
     return answers.run(client().create_run(experiment_id, tags=tags, run_name=run_name))
 
 
@@ -306,13 +323,21 @@ def close(run_id: str, status: str, error: str) -> bool:
 
     A run whose end waits in the spool of this machine is left to `reprise sync`.
     """
-    is_open = get_run(run_id).info.status in _OPEN and not _is_left_to_sync(run_id)
+    run = get_run(run_id)
+    is_open = run.info.status in _OPEN and not _is_left_to_sync(run_id)
     if is_open:
         if error:
-            log(run_id, tags={ERROR: error_tag(error)})
+            log(run_id, tags={ERROR: error_tag(error), **_described(run, error)})
         client().set_terminated(run_id, status)
     discard(run_id)
     return is_open
+
+
+def _described(run: Run, error: str) -> dict[str, str]:
+    """Return the tag that describes a run which nobody has described."""
+    if NOTE in run.data.tags:
+        return {}
+    return {NOTE: of_lost(run.data.tags.get(ENTRY_POINT, ""), error_tag(error))}
 
 
 def close_children(run_id: str, experiment_id: str, status: str, error: str) -> int:

@@ -29,6 +29,7 @@ from reprise.backports import Self
 from reprise.tracking import artifacts
 from reprise.tracking.search import logged_model
 from reprise.tracking.server import client
+from reprise.tracking.tags import NOTE
 
 _ATTEMPTS = 5
 OWN_MODEL = "own"  # in place of an id: the model that the run itself has logged
@@ -131,6 +132,7 @@ class ModelFiles(Write):
     name: str = ""
     params: Mapping[str, str] | None = None
     model_type: str = ""
+    description: str = ""
 
     def send(self, *, again: bool = False) -> None:
         """Make the logged model, send its files, and give it to the run."""
@@ -145,6 +147,7 @@ class ModelFiles(Write):
             source_run_id=self.run_id,
             params=dict(self.params or {}),
             model_type=self.model_type,
+            tags={NOTE: self.description} if self.description else None,
         )
         self._describe(logged.model_id, logged.artifact_location)
         artifacts.log_model_files(logged.model_id, self.path)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from reprise import tracking
+from reprise.data import splits
 from reprise.errors import ExperimentFileError, ParameterError, RepriseError, RunFailedError
 from reprise.sweeps import executors, runner, sweep
 from reprise.sweeps.outcome import Outcome
@@ -257,7 +258,7 @@ class TestKeys:
             for depth in (1, 2)
         ]
         with recording(SweepParameters()) as parent:
-            keys = sweep.keys(parent, parameters, loaded)
+            keys = sweep.keys(parent, parameters, splits.located(loaded, "train").digest)
 
         trained = []
         for each in parameters:
@@ -272,7 +273,7 @@ class TestKeys:
         known = record_of(SweepParameters()).code
 
         with recording(SweepParameters(), code=known.model_copy(update={"tree": None})) as parent:
-            assert sweep.keys(parent, [parameters], loaded) == [None]
+            assert sweep.keys(parent, [parameters], "a" * 64) == [None]
 
 
 class TestConclude:

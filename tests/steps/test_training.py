@@ -162,7 +162,7 @@ def test_the_model_predicts_from_the_table_as_pandas_reads_it(
     served = mlflow.pyfunc.load_model(f"models:/{model_store.model_id_of(run_id)}")
     found = served.predict(read(path))
 
-    holder, digest = splits.located(data, "train")
+    holder, digest, _ = splits.located(data, "train")
     part = splits.verified(holder, "train", digest)
     X, _ = dataset.features_and_labels(part)
     expected = model_store.load_model(run_id, recorded=None).predict(X)
@@ -358,7 +358,7 @@ def test_columns_of_the_rarer_types_of_parquet_are_predicted_from_as_pandas_read
     served = mlflow.pyfunc.load_model(f"models:/{model_store.model_id_of(run_id)}")
     found = served.predict(pd.read_parquet(path))
 
-    holder, digest = splits.located(data, "train")
+    holder, digest, _ = splits.located(data, "train")
     part = splits.verified(holder, "train", digest)
     places = [columns["decimal"].to_pylist().index(Decimal(v)) for v in part["decimal"].to_pylist()]
     assert found[places].tolist() == part["y"].to_pylist()
