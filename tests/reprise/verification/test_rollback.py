@@ -40,9 +40,7 @@ def test_before_the_first_there_was_none(twice, roll_back, champion):
     assert int(champion()) == 1
 
 
-def test_a_version_that_was_rolled_back_can_be_promoted_again(
-    self, twice, roll_back, promote, champion
-):
+def test_a_version_that_was_rolled_back_can_be_promoted_again(twice, roll_back, promote, champion):
     roll_back()
     promote(f"{NAME}/2")
 
