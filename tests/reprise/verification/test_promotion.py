@@ -16,6 +16,7 @@ from reprise.record.verdict import Verdict
 from reprise.replay import original_run
 from reprise.verification import promotion
 from reprise.verification.policy import Allowed, Equivalent, Policy
+from reprise.verification.verifying import Verifier
 
 
 class TestBetter:
@@ -84,6 +85,24 @@ class TestReplays:
         replays[candidate(0.5)] = (lost,)
 
         with pytest.raises(NotJudgedError, match="its commit is gone"):
+            promote()
+
+        assert champion() is None
+
+    def test_a_pickle_that_cannot_be_compared_promotes_nothing(
+        self, candidate, promote, champion, monkeypatch
+    ):
+        reproduced = Verifier._reproduced
+
+        def opaque(self, original):
+            found = reproduced(self, original)
+            changes = {"model_opaque": found.model_files, "model_files": {}}
+            return found.model_copy(update=changes)
+
+        monkeypatch.setattr(Verifier, "_reproduced", opaque)
+        candidate(0.5)
+
+        with pytest.raises(PromotionError, match=r"nobody can compare: model\.skops"):
             promote()
 
         assert champion() is None
