@@ -13,6 +13,7 @@ from reprise.record.verdict import Difference, Judgement, Verdict, worst
 from reprise.replay.original_run import OriginalRun
 from reprise.replay.verdicts import Replay
 from reprise.verification import model_files
+from reprise.verification.model_files import ModelFiles
 
 _BUNDLE = "the run's own bundle"  # where `checkout` says that code came from
 
@@ -43,6 +44,8 @@ class Evidence(BaseModel):
         When the replay had ended.
     model_files : dict of str to str
         SHA-256 of each file of the run's stored model, which the replay has made, too.
+    model_opaque : dict of str to str
+        The same of pickles whose bytes differ from the replay's, which cannot be compared.
     model_fault : str
         Why they are not known: a file of the model is another one than that of the replay.
     """
@@ -57,16 +60,17 @@ class Evidence(BaseModel):
     compared: tuple[Compared, ...]
     made: AwareDatetime
     model_files: dict[str, str] = {}
+    model_opaque: dict[str, str] = {}
     model_fault: str = ""
 
     @classmethod
     def of(cls, original: OriginalRun, replay: Replay) -> Self:
         """Return what a replay has just shown, and compare the stored models of both."""
         code = original.record.code
-        files, fault = {}, ""
+        files, fault = ModelFiles(), ""
         if replay.new_run_id and replay.verdict is not Verdict.NOT_REPLAYABLE:
             try:
-                files = model_files.verified(original.run_id, replay.new_run_id)
+                files = model_files.compare(original.run_id, replay.new_run_id)
             except RepriseError as error:
                 fault = str(error)
         return cls(
@@ -85,7 +89,8 @@ class Evidence(BaseModel):
                 for each in replay.family()
             ),
             made=datetime.now(UTC).replace(microsecond=0),
-            model_files=files,
+            model_files=files.verified,
+            model_opaque=files.opaque,
             model_fault=fault,
         )
 
@@ -116,6 +121,7 @@ class Evidence(BaseModel):
             for each in self.compared
             for fact in (*each.judgement.unknown, *each.judgement.not_compared)
         ]
+        left_out += [f"{name} of its model (opaque)" for name in self.model_opaque]
         if self.verdict is Verdict.NOT_REPLAYABLE:
             left_out.append("what could not be reproduced")
         return tuple(dict.fromkeys(left_out)) or (NOTHING,)

@@ -1,6 +1,8 @@
 """The files of a stored model: their digests, and whether a replay has made the same files."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reprise import digests, tracking
@@ -10,8 +12,24 @@ from reprise.record.digest import sha256_file
 from reprise.tracking import answers
 
 
-def verified(run_id: str, replayed_by: str) -> dict[str, str]:
-    """Return the SHA-256 of each file of a run's model, which its replay must have made, too.
+@dataclass(frozen=True)
+class ModelFiles:
+    """The SHA-256 of each file of a stored model, by name.
+
+    Attributes
+    ----------
+    verified : dict of str to str
+        Of those that the replay has made, too.
+    opaque : dict of str to str
+        Of pickles with other bytes than those of the replay: nobody can tell what that means.
+    """
+
+    verified: dict[str, str] = field(default_factory=dict)
+    opaque: dict[str, str] = field(default_factory=dict)
+
+
+def compare(run_id: str, replayed_by: str) -> ModelFiles:
+    """Compare the stored model of a run with that of its replay, file by file.
 
     Every file is compared by its content, the description and the requirements among them: who can
     replace a file of the model could else let it load other code.
@@ -20,11 +38,6 @@ def verified(run_id: str, replayed_by: str) -> dict[str, str]:
     ----------
     run_id, replayed_by : str
 
-    Returns
-    -------
-    dict of str to str
-        Empty, if the run has no model.
-
     Raises
     ------
     ModelError, DigestMismatchError, TrackingError
@@ -32,7 +45,7 @@ def verified(run_id: str, replayed_by: str) -> dict[str, str]:
     """
     model_id, made = tracking.logged_model(run_id), tracking.logged_model(replayed_by)
     if model_id is None:
-        return {}
+        return ModelFiles()
     if made is None:
         raise ModelError(
             f"expected a model of replay {replayed_by}, to compare that of run {run_id} with, "
@@ -44,19 +57,34 @@ def verified(run_id: str, replayed_by: str) -> dict[str, str]:
             for each in (model_id, made)
         )
         ids = {run_id: "<run>", replayed_by: "<run>", model_id: "<model>", made: "<model>"}
+        found = ModelFiles()
         for name in sorted(old.keys() | new.keys()):
-            recorded, found = (
-                digests.digest(files[name], name, replacing=ids).sha256 if name in files else "none"
-                for files in (new, old)
-            )
-            if recorded != found:
-                raise DigestMismatchError(
-                    f"{name} of model {model_id}",
-                    recorded=recorded,
-                    found=found,
-                    otherwise="train the model again",
-                )
-        return {name: sha256_file(path) for name, path in sorted(old.items())}
+            is_same = _is_same(name, old.get(name), new.get(name), ids, model_id=model_id)
+            (found.verified if is_same else found.opaque)[name] = sha256_file(old[name])
+        return found
+
+
+def _is_same(
+    name: str, old: Path | None, new: Path | None, ids: Mapping[str, str], *, model_id: str
+) -> bool:
+    """Return whether a file has the same content in both models; False: nobody can tell.
+
+    Raises
+    ------
+    DigestMismatchError
+        If it has another one, or one of the models lacks it.
+    """
+    a, b = (digests.digest(path, name, replacing=ids) if path else None for path in (old, new))
+    if a and b and a.sha256 == b.sha256:
+        return True
+    if a and b and a.is_opaque and b.is_opaque:
+        return False
+    raise DigestMismatchError(
+        f"{name} of model {model_id}",
+        recorded=b.sha256 if b else "none",
+        found=a.sha256 if a else "none",
+        otherwise="train the model again",
+    )
 
 
 def of_model(model_id: str) -> dict[str, str]:

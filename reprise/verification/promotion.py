@@ -176,6 +176,12 @@ def _judged(verifier: Verifier, version: RegisteredVersion, own: Evaluation | No
     verifier.on_stage(f"verifying the training of version {version.version}")
     training = verifier.verify(version.run_id, model_id=version.model_id)
     _refuse_unmet(training, f"the training of version {version.version} of {version.name}")
+    if training.evidence.model_opaque:
+        raise PromotionError(
+            f"expected files of version {version.version} that its replay has made, found pickles "
+            f"that nobody can compare: {', '.join(training.evidence.model_opaque)}. Store the "
+            "model in another format, such as skops."
+        )
     if not training.evidence.model_files:
         raise PromotionError(
             f"expected a run with a model, found run {version.run_id} of version "

@@ -128,12 +128,13 @@ def _of_files(evidence: Evidence, model_id: str | None, outcome: Outcome) -> Out
         files = model_files.of_model(model_id) if model_id else {}
     except RepriseError as error:
         return Outcome(Result.NOT_MET, (str(error),), outcome.left_out)
-    names = sorted(dict(files.items() ^ evidence.model_files.items()))
+    known = {**evidence.model_files, **evidence.model_opaque}
+    names = sorted(dict(files.items() ^ known.items()))
     if not names:
         return outcome
     reason = (
-        f"expected the files of model {model_id} that its replay has made, found others: "
-        f"{', '.join(names)}"
+        f"expected the files of model {model_id} as they were when it was reproduced, found "
+        f"others: {', '.join(names)}"
     )
     return Outcome(Result.NOT_MET, (reason,), outcome.left_out)
 

@@ -6,11 +6,18 @@ from pathlib import Path
 
 import pytest
 from asking import AskingParameters
+from evidences import compared, evidence
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from registered import DIGEST, NAME, file_of
 from repositories import commit_all, make_repository, publish
 
 from reprise import tracking
+from reprise.models import registry
+from reprise.models.evaluation import Evaluation
 from reprise.replay.prepare import Request
 from reprise.signatures import Signers
+from reprise.verification import model_files, promotion
+from reprise.verification.evidence import record_digest
 from reprise.verification.policy import Policy
 from reprise.verification.statements import Signing
 from reprise.verification.verifying import Verifier
@@ -66,6 +73,8 @@ EVALUATE = """\
 from pydantic import Field
 
 from reprise import tracking
+from reprise.models import registry
+from reprise.models.evaluation import Evaluation
 from reprise.models import model_store
 from reprise.models.evaluation import Evaluation
 from reprise.record.schema import InputData
@@ -177,3 +186,100 @@ def verify(recording, signing):
             return asking.verify(run_id, model_id=model_id)
 
     return verify
+
+
+@pytest.fixture
+def train(store, recording):
+    """Record a run that has trained a model with this digest, and stored a file of it."""
+
+    def train(digest=DIGEST):
+        with recording(AskingParameters()) as run:
+            made = store.client.create_logged_model(
+                store.experiment_id, name="model", source_run_id=run.run_id
+            )
+            store.client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
+            store.client.log_outputs(run.run_id, [LoggedModelOutput(made.model_id, step=0)])
+            run.log_model_digest(digest, is_logged=False)
+        file_of(store, run.run_id).parent.mkdir(parents=True)
+        file_of(store, run.run_id).write_text(digest)
+        return run.run_id
+
+    return train
+
+
+@pytest.fixture
+def judge(recording):
+    """Record a run that has judged the model of a run."""
+
+    def judge(trained, score, *, metric="accuracy", greater=True, test_digest="t1"):
+        judged = Evaluation(
+            run_id=trained,
+            model=tracking.read_record(trained).outputs.model,
+            metric=metric,
+            score=score,
+            greater_is_better=greater,
+            test_digest=test_digest,
+        )
+        with recording(AskingParameters()) as run:
+            judged.log(run)
+        return run.run_id, judged
+
+    return judge
+
+
+@pytest.fixture
+def candidate(train, judge):
+    """Train, judge and register a model, whose version is then the candidate."""
+
+    def candidate(score, *, digest=None, **how):
+        trained = train(digest or f"{score!r:0<64}")
+        evaluated_by, judged = judge(trained, score, **how)
+        registry.register(NAME, judged, evaluated_by=evaluated_by)
+        return trained
+
+    return candidate
+
+
+@pytest.fixture
+def replays(monkeypatch):
+    """What replays show, by the run: without an entry, the same results once more."""
+    shown = {}
+
+    def reproduced(_self, original):
+        found = shown.get(original.run_id, (compared(),))
+        logged = tracking.logged_model(original.run_id)
+        return evidence(
+            *found,
+            run_id=original.run_id,
+            record_sha256=record_digest(original),
+            model_files=model_files.of_model(logged) if logged else {},
+            replayed_by=None,
+        )
+
+    monkeypatch.setattr(Verifier, "_reproduced", reproduced)
+    return shown
+
+
+@pytest.fixture
+def verifier(recording, signing, plain_git):
+    """Who promotes: Ada, by the default policy."""
+    with recording(AskingParameters()) as parent:
+        yield Verifier(parent, Policy(), signing(), Request())
+
+
+@pytest.fixture
+def promote(verifier, replays):
+    def promote(address=NAME, *, why="", by=None):
+        return promotion.promote(by or verifier, address, who="Ada", why=why)
+
+    return promote
+
+
+@pytest.fixture
+def champion(store):
+    """The champion's version, or None."""
+
+    def champion():
+        return store.client.get_registered_model(NAME).aliases.get("champion")
+
+    return champion

@@ -6,9 +6,9 @@ from fractions import Fraction
 
 import pytest
 from asking import AskingParameters
+from evidences import evidence
 from hypothesis import given
 from hypothesis import strategies as st
-from test_judging import evidence
 
 from reprise.commands import calibrate, verify
 from reprise.commands.parameters import CalibrateParameters

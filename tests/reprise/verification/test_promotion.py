@@ -3,12 +3,10 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from asking import AskingParameters
-from mlflow.entities import LoggedModelOutput, LoggedModelStatus
-from test_judging import FAR, compared, evidence
+from evidences import FAR, compared
+from registered import NAME
 
 from reprise import tracking
 from reprise.errors import ModelError, NotJudgedError, PromotionError, TrackingError
@@ -16,116 +14,9 @@ from reprise.models import registry
 from reprise.models.evaluation import FILE_NAME, Evaluation
 from reprise.record.verdict import Verdict
 from reprise.replay import original_run
-from reprise.replay.prepare import Request
-from reprise.verification import history, model_files, promotion
-from reprise.verification.evidence import record_digest
+from reprise.verification import promotion
 from reprise.verification.policy import Allowed, Equivalent, Policy
 from reprise.verification.verifying import Verifier
-
-NAME = "iris"
-DIGEST = "d" * 64
-
-
-@pytest.fixture
-def train(store, recording):
-    """Record a run that has trained a model with this digest, and stored a file of it."""
-
-    def train(digest=DIGEST):
-        with recording(AskingParameters()) as run:
-            made = store.client.create_logged_model(
-                store.experiment_id, name="model", source_run_id=run.run_id
-            )
-            store.client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
-            store.client.log_outputs(run.run_id, [LoggedModelOutput(made.model_id, step=0)])
-            run.log_model_digest(digest, is_logged=False)
-        file_of(store, run.run_id).parent.mkdir(parents=True)
-        file_of(store, run.run_id).write_text(digest)
-        return run.run_id
-
-    return train
-
-
-@pytest.fixture
-def judge(recording):
-    """Record a run that has judged the model of a run."""
-
-    def judge(trained, score, *, metric="accuracy", greater=True, test_digest="t1"):
-        judged = Evaluation(
-            run_id=trained,
-            model=tracking.read_record(trained).outputs.model,
-            metric=metric,
-            score=score,
-            greater_is_better=greater,
-            test_digest=test_digest,
-        )
-        with recording(AskingParameters()) as run:
-            judged.log(run)
-        return run.run_id, judged
-
-    return judge
-
-
-@pytest.fixture
-def candidate(train, judge):
-    """Train, judge and register a model, whose version is then the candidate."""
-
-    def candidate(score, *, digest=None, **how):
-        trained = train(digest or f"{score!r:0<64}")
-        evaluated_by, judged = judge(trained, score, **how)
-        registry.register(NAME, judged, evaluated_by=evaluated_by)
-        return trained
-
-    return candidate
-
-
-@pytest.fixture
-def replays(monkeypatch):
-    """What replays show, by the run: without an entry, the same results once more."""
-    shown = {}
-
-    def reproduced(_self, original):
-        found = shown.get(original.run_id, (compared(),))
-        logged = tracking.logged_model(original.run_id)
-        return evidence(
-            *found,
-            run_id=original.run_id,
-            record_sha256=record_digest(original),
-            model_files=model_files.of_model(logged) if logged else {},
-            replayed_by=None,
-        )
-
-    monkeypatch.setattr(Verifier, "_reproduced", reproduced)
-    return shown
-
-
-@pytest.fixture
-def verifier(recording, signing, plain_git):
-    """Who promotes: Ada, by the default policy."""
-    with recording(AskingParameters()) as parent:
-        yield Verifier(parent, Policy(), signing(), Request())
-
-
-@pytest.fixture
-def promote(verifier, replays):
-    def promote(address=NAME, *, why="", by=None):
-        return promotion.promote(by or verifier, address, who="Ada", why=why)
-
-    return promote
-
-
-@pytest.fixture
-def champion(store):
-    """The champion's version, or None."""
-
-    def champion():
-        return store.client.get_registered_model(NAME).aliases.get("champion")
-
-    return champion
-
-
-def file_of(store, run_id):
-    model = store.client.get_logged_model(tracking.logged_model(run_id))
-    return Path(model.artifact_location.removeprefix("file://")) / "model.skops"
 
 
 class TestBetter:
@@ -194,6 +85,24 @@ class TestReplays:
         replays[candidate(0.5)] = (lost,)
 
         with pytest.raises(NotJudgedError, match="its commit is gone"):
+            promote()
+
+        assert champion() is None
+
+    def test_a_pickle_that_cannot_be_compared_promotes_nothing(
+        self, candidate, promote, champion, monkeypatch
+    ):
+        reproduced = Verifier._reproduced
+
+        def opaque(self, original):
+            found = reproduced(self, original)
+            changes = {"model_opaque": found.model_files, "model_files": {}}
+            return found.model_copy(update=changes)
+
+        monkeypatch.setattr(Verifier, "_reproduced", opaque)
+        candidate(0.5)
+
+        with pytest.raises(PromotionError, match=r"nobody can compare: model\.skops"):
             promote()
 
         assert champion() is None
@@ -311,91 +220,6 @@ class TestForged:
 
         with pytest.raises(NotJudgedError, match="could not be reproduced: expected a run of the"):
             promotion.promote(aged, NAME, who="Eve", why="")
-
-
-class TestRollBack:
-    @pytest.fixture
-    def twice(self, candidate, promote):
-        candidate(0.5)
-        promote(why="the first")
-        trained = candidate(0.75)
-        promote(why="better")
-        return trained
-
-    @pytest.fixture
-    def roll_back(self, verifier):
-        def roll_back(by=None):
-            return promotion.roll_back(by or verifier, NAME, who="Ada", why="false alarms")
-
-        return roll_back
-
-    def test_the_champion_before_is_the_champion_again(self, twice, roll_back, champion):
-        assert (roll_back().version, int(champion())) == (1, 1)
-
-    def test_before_the_first_there_was_none(self, twice, roll_back, champion):
-        roll_back()
-
-        with pytest.raises(PromotionError, match="before which there was none"):
-            roll_back()
-
-        assert int(champion()) == 1
-
-    def test_a_version_that_was_rolled_back_can_be_promoted_again(
-        self, twice, roll_back, promote, champion
-    ):
-        roll_back()
-        promote(f"{NAME}/2")
-
-        assert int(champion()) == 2
-        roll_back()
-        assert int(champion()) == 1
-
-    def test_without_promotions_there_is_nothing_to_roll_back(self, candidate, roll_back):
-        candidate(0.5)
-
-        with pytest.raises(PromotionError, match="found no champion"):
-            roll_back()
-
-    def test_files_that_have_changed_since_are_refused(self, store, twice, roll_back, champion):
-        first = store.client.get_model_version(NAME, "1").run_id
-        file_of(store, first).write_text("another model")
-
-        with pytest.raises(PromotionError, match="expected the files of version 1 of iris"):
-            roll_back()
-
-        assert int(champion()) == 2
-
-    def test_a_list_that_was_altered_is_refused(self, store, twice, roll_back, champion):
-        tags = store.client.get_registered_model(NAME).tags
-        altered = tags["reprise.promotion.0001"].replace('"version": 1', '"version": 9')
-        store.client.set_registered_model_tag(NAME, "reprise.promotion.0001", altered)
-
-        with pytest.raises(PromotionError, match="entry 2 does not follow upon the one before"):
-            roll_back()
-
-        assert int(champion()) == 2
-
-    def test_an_entry_without_a_signature_is_refused_where_one_is_demanded(
-        self, store, twice, roll_back, verifier, champion
-    ):
-        forged = history.Entry(
-            number=3,
-            action="promoted",
-            model=NAME,
-            version=2,
-            before=1,
-            who="Eve",
-            when=history.now(),
-            why="",
-        )
-        eve = replace(verifier.signing, key="")
-        entries = history.read(NAME, verifier.signing.signers)
-        history.append(entries, forged, eve)
-
-        with pytest.raises(PromotionError, match="entry 3 is unsigned"):
-            roll_back(replace(verifier, policy=Policy(require_signature=True)))
-
-        assert int(champion()) == 2
 
 
 class TestOwnEvaluation:

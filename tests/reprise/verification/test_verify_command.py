@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from asking import AskingParameters
-from test_judging import FAR, compared, evidence
+from evidences import FAR, compared, evidence
 
 from reprise import tracking
 from reprise.commands import verify

@@ -17,6 +17,8 @@ from reprise.verification.policy import Allowed, Policy
 from reprise.verification.statements import Signing
 from reprise.verification.verifying import Verifier
 
+DRILL = pytest.mark.drill("reprise/verification", "reprise/replay", "reprise/projects")
+
 
 def test_a_sound_run_meets_the_policy_and_leaves_signed_statements(store, trained, verify, keys):
     found = verify(trained)
@@ -62,6 +64,7 @@ def test_without_a_key_the_statement_is_unsigned(store, trained, verify):
     assert verify(trained, Policy(require_signature=True), key="").outcome.result is Result.NOT_MET
 
 
+@DRILL
 def test_a_run_that_differs_each_time_is_not_met_unless_the_policy_leaves_it_out(step, verify):
     run_id = step("train", noise="seconds")
     allowed = Policy(allow=(Allowed(metric="fit_seconds", reason="measures time"),))
@@ -91,6 +94,7 @@ class TestModel:
         assert "code.py of model" in verify(trained).outcome.reasons[0]
 
 
+@DRILL
 def test_clean_code_is_demanded_of_what_really_ran(project, step, verify):
     (project / "train.py").write_text((project / "train.py").read_text() + "# edited\n")
     run_id = step("train")

@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from test_judging import FAR, SEED, compared, evidence
+from evidences import FAR, SEED, compared, evidence
 
 from reprise.record.verdict import Verdict
 from reprise.signatures import UNSIGNED
