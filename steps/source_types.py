@@ -164,6 +164,23 @@ def as_read(table: pa.Table) -> dict[str, str]:
     return {name: kind.decode() for name, kind in described if kind is not None}
 
 
+def signature_types(features: pd.DataFrame, kinds: Mapping[str, str]) -> dict[str, str]:
+    """Return MLflow's types of columns for a signature.
+
+    A boolean with missing values is of any type: MLflow would make False of a null in a request.
+
+    Parameters
+    ----------
+    features : DataFrame of shape (n_samples, n_features)
+    kinds : mapping of str to str
+        As of `as_read`.
+    """
+    return {
+        name: _ANY if kind == "boolean" and features[name].isna().any() else kind
+        for name, kind in kinds.items()
+    }
+
+
 def differences(field: pa.Field) -> dict[str, Any]:
     """Return what pandas reads instead of a stored column, ready for JSON; empty: the same.
 

@@ -76,7 +76,7 @@ def train(
     predicted, probabilities = headlines.predict(model, X)
     source_readers.add_to(model, X, written)
     example = source_types.example(X.head(_EXAMPLE_ROWS), as_read, written)
-    log_model(run, model, example, column_types=as_read)
+    log_model(run, model, example, column_types=source_types.signature_types(X, as_read))
     run.log_predictions(predicted, probabilities)
     scores = headlines.score(model, y, predicted, probabilities)
     run.log_metrics({f"train_{name}": value for name, value in scores.items()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reprise.data import (
@@ -77,13 +78,15 @@ def read_table(
             form = formats.Format(inner.suffix, form.packing)
         kept.extend(formats.unused(form.suffix, options))
         with packing.unpacked(path, form.packing, name, allow_large=allow_large) as file:
-            table = _read(file, form.suffix, name, options, kept, allow_large=allow_large)
+            table, decimal = _read(file, form.suffix, name, options, kept, allow_large=allow_large)
         if form.suffix not in formats.TEXT:
             table = unmarked(table)
         if table.num_rows == 0:
             raise no_rows(name)
         if not allow_large:
             table_limits.refuse_expanding_dictionaries(table, name)
+        if decimal == ",":  # also where nobody said so, for the amounts that are left
+            options = replace(options, decimal=decimal)
         return cell_values.understood(column_names.renamed(table, kept), options, kept)
 
 
@@ -95,10 +98,17 @@ def _read(
     notices: list[Notice],
     *,
     allow_large: bool,
-) -> pa.Table:
+) -> tuple[pa.Table, str]:
+    """Return a table as it is in a file, and the decimal sign of the file's text."""
     if suffix in formats.TEXT:
         separator = formats.TEXT[suffix]
         return TextFile(path, name, separator, options, allow_large, notices).read()
+    return _typed(path, suffix, name, options, allow_large=allow_large), options.decimal
+
+
+def _typed(
+    path: Path, suffix: str, name: str, options: ReadOptions, *, allow_large: bool
+) -> pa.Table:
     if suffix in formats.WORKBOOKS:
         return workbooks.read(path, name=name, options=options, allow_large=allow_large)
     if suffix in formats.ARROW:

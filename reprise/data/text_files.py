@@ -50,8 +50,8 @@ class TextFile:
     allow_large: bool = False
     notices: list[Notice] = field(default_factory=list)
 
-    def read(self) -> pa.Table:
-        """Read the table; its names may be blank or equal.
+    def read(self) -> tuple[pa.Table, str]:
+        """Read the table, whose names may be blank or equal, and find the file's decimal sign.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class TextFile:
             raise DataError(
                 f"Expected to read {self.name}, found: {error}. Check the file."
             ) from error
-        return _with_decimals(self._named(table), dialect.decimal)
+        return _with_decimals(self._named(table), dialect.decimal), dialect.decimal
 
     def _table(self, dialect: Dialect) -> pa.Table:
         """Read the file as it is; if Arrow cannot, read what Python makes of its rows."""

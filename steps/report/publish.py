@@ -36,7 +36,7 @@ def show_and_check(run: RunRecorder, report: DataReport, *, strict: bool) -> Non
         If it has one. The report is logged all the same.
     """
     show(report)
-    run.log_digest(DIGEST, report.digest())
+    run.log_digest(DIGEST, report.digest)
     refused = [each.notice for each in report.warnings if not each.notice.is_asked_for]
     if not (strict and refused):
         return
@@ -98,7 +98,7 @@ def _is_logged(run_id: str, report: DataReport) -> bool:
 
 def _log(run: RunRecorder, report: DataReport, *, private: bool) -> None:
     """Log both files; a replay sends only what its original run has sent."""
-    if private or not run.may_store({DIGEST: report.digest()}):
+    if private or not run.may_store({DIGEST: report.digest}):
         return
     run.log_text(JSON_NAME, report.to_json())
     run.log_text(PAGE_NAME, to_html(report))

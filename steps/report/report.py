@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from reprise.record.digest import canonical_json, sha256_json
@@ -80,15 +81,15 @@ class DataReport:
         """Return the report as canonical JSON, for scripts."""
         return canonical_json({"source": self.source, **self.facts()})
 
+    @cached_property
     def digest(self) -> str:
-        """Return the SHA-256 of what the report says of the table, however it was read.
+        """The SHA-256 of what the report says of the table, however it was read.
 
         Equal content has an equal digest: without the address, the reason for the target, and what
-        was noticed in reading.
+        was noticed in reading; nor the split, which is in the digests of both parts.
         """
-        facts = self.facts()
+        facts = {name: value for name, value in self.facts().items() if name != "split"}
         warnings = [each for each in facts["warnings"] if each["kind"] != _READING]
-        del facts["split"]  # the digests of both parts say it
         target = facts["target"]["name"]
         return sha256_json({**facts, "target": target, "warnings": warnings})
 

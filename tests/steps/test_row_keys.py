@@ -22,7 +22,9 @@ from reprise import tracking
 from reprise.data import splits
 from reprise.errors import DataError, ParameterError
 from reprise.runtime import recorder
+from reprise.sweeps.experiment_file import ExperimentFile
 from steps import dataset, evaluate, folds, load_data, models, row_keys, training
+from steps.main import planned
 from steps.parameters import EvaluateParameters, LoadDataParameters, TrainDecisionTreeParameters
 from steps.report.screen import heading
 
@@ -240,6 +242,17 @@ class TestTheColumn:
 def test_group_and_time_together_are_refused_before_anything_is_read():
     with pytest.raises(ParameterError, match="time must be the name of a column, or empty; empty"):
         LoadDataParameters.parse({"group": "patient", "time": "day"})
+
+
+@pytest.mark.parametrize("option", ["group", "time"])
+def test_an_experiment_file_may_say_it(option):
+    file = ExperimentFile(
+        data={"source": "visits.csv", option: "visit, first"}, steps=[{"step": "train_dt"}]
+    )
+
+    loading, _, _ = planned(file)
+
+    assert loading == LoadDataParameters(source="visits.csv", **{option: "visit, first"})
 
 
 def test_times_in_text_are_refused_with_the_option_that_reads_them(load, frame):

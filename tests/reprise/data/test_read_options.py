@@ -186,6 +186,16 @@ class TestNumbers:
         assert again["a"].to_pylist() == [*(i + 0.5 for i in range(9)), None]
         assert none == []
 
+    def test_have_the_decimal_sign_of_the_file_where_no_option_says_it(self, read):
+        rows = [f"{i},5%;1.{i + 100},50 €;{i},25" for i in range(20)]
+
+        table, notices = read("\n".join(["a;b;c", *rows]), percent=True, currency=True)
+
+        assert table["a"].to_pylist()[:2] == [0.005, 0.015]
+        assert table["b"].to_pylist()[:2] == [1100.5, 1101.5]
+        assert table["c"].to_pylist()[:2] == [0.25, 1.25]
+        assert ["numbers are text" in notice for notice in notices] == [False]
+
     def test_before_words_in_capitals_are_no_amounts(self, read):
         _, notices = read("a,b\n10.04 LTS,x\n12.04 LTS,y\n")
 
