@@ -1,6 +1,7 @@
 """How the user has started this process, to suggest commands that start the same way.
 
-Whoever types `mlflow run . --env-manager uv` is told to go on with that, in the same experiment.
+Who types `mlflow run` with an environment manager reads commands with that one, in the same
+experiment.
 """
 
 import contextlib
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _REPRISE = "reprise run"
+_MLFLOW = "mlflow run ."
 _BACKEND = "reprise"
-_LOCAL = "--env-manager local"
+_LOCAL = "local"  # what MLflow does not say of a run
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ class Door:
     def about(self, verb: str, *run_ids: str) -> str:
         """Write the command that does something about one run, or about two."""
         short = [tracking.short(run_id) for run_id in run_ids]
-        if self.start == _REPRISE:
-            return " ".join(["reprise", verb, *map(word, short)])
+        if self.start.startswith(_REPRISE):
+            place = [f"--experiment {word(self.experiment)}"] if self.experiment else []
+            return " ".join(["reprise", verb, *map(word, short), *place])
         return self.run(verb, dict(zip(("run_id", "other"), short, strict=False)))
 
 
@@ -91,12 +94,12 @@ def _start(run: "Run", ordered: ProjectRun | None, *, is_given: bool) -> str:
     if not is_given:
         return _REPRISE
     if tags.get(tracking.BACKEND) == _BACKEND:
-        return "mlflow run . -b reprise"
+        return f"{_MLFLOW} -b {_BACKEND}"
     if tracking.PROCESS in tags:  # `reprise run` has made it
         return _REPRISE
-    if manager == "conda":
-        return "mlflow run ."
-    return f"mlflow run . {f'--env-manager {word(manager)}' if manager else _LOCAL}"
+    if manager == "conda":  # MLflow's own choice
+        return _MLFLOW
+    return f"{_MLFLOW} --env-manager {word(manager or _LOCAL)}"
 
 
 def _experiment(experiment_id: str) -> str:

@@ -229,7 +229,11 @@ def _settled(run: "Run", model: type[Parameters], raw: Mapping[str, str]) -> dic
     """Put full ids of runs into the parameters of a run that somebody else has made."""
     info = run.info
     return named_runs.settled(
-        model, raw, places=lambda: experiments.places(info.experiment_id), apart_from=info.run_id
+        model,
+        raw,
+        places=lambda: experiments.places(info.experiment_id),
+        apart_from=info.run_id,
+        is_recorded=tracking.TWEAK_OF in run.data.tags,
     )
 
 
