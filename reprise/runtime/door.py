@@ -56,18 +56,20 @@ class Door:
         return self.run(verb, dict(zip(("run_id", "other"), short, strict=False)))
 
 
-_USED: ContextVar[tuple[str, str]] = ContextVar("door", default=(_REPRISE, ""))
+_USED: ContextVar[Door | None] = ContextVar("door", default=None)
 
 
 def used() -> Door:
     """Return how this process was started, and where its run is."""
-    start, experiment_id = _USED.get()
-    return Door(start, _experiment(experiment_id) if experiment_id else "")
+    return _USED.get() or Door()
 
 
 @contextlib.contextmanager
 def through(run: "Run", *, ordered: ProjectRun | None, is_given: bool) -> Iterator[None]:
     """Know inside a block how this process was started.
+
+    The server is asked for the experiment's name now: at the end, when a step has computed and its
+    results are safe, it may be away.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ def through(run: "Run", *, ordered: ProjectRun | None, is_given: bool) -> Iterat
         Whether another process has made the run.
     """
     start = _start(run, ordered, is_given=is_given)
-    token = _USED.set((start, str(run.info.experiment_id)))
+    token = _USED.set(Door(start, _experiment(str(run.info.experiment_id))))
     try:
         yield
     finally:
@@ -104,5 +106,7 @@ def _start(run: "Run", ordered: ProjectRun | None, *, is_given: bool) -> str:
 
 def _experiment(experiment_id: str) -> str:
     """Return the name of an experiment, unless it is where runs go by themselves."""
+    if experiment_id == experiments.DEFAULT:
+        return ""
     name = tracking.experiment_name(experiment_id)
-    return "" if name in (experiments.own_name(Path.cwd()), "Default") else name
+    return "" if name == experiments.own_name(Path.cwd()) else name
