@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LOG_WIDTH = 120
+_LONG_NUMBER = 8  # characters
 _NARROWEST = 12  # columns in which a text can be read that is wrapped
 _LONGEST_CELL = 200  # characters
 
@@ -118,6 +119,16 @@ def add_row(table: "Table", *texts: object, end_section: bool = False) -> None:
 def rounded(value: float) -> str:
     """Write a number for people: six digits at most; files have all of them."""
     return f"{value:.6g}"
+
+
+def brief_number(text: str) -> str:
+    """Write a number with many digits, as a random search draws it, for people; else the text."""
+    if len(text) <= _LONG_NUMBER or "." not in text or not text.lstrip("-")[:1].isdigit():
+        return text
+    try:
+        return rounded(float(text))
+    except ValueError:
+        return text
 
 
 def cell(text: object) -> "Text":

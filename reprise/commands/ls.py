@@ -64,7 +64,11 @@ def show(runs: "Sequence[Run]", *, title: str, preferred: Sequence[str] = ()) ->
     )
     for run in runs:
         tags, params = run.data.tags, run.data.params
-        given = " ".join(f"{n}={v}" for n, v in params.items() if (_step(run), n) in varying)
+        given = " ".join(
+            f"{name}={console.brief_number(value)}"
+            for name, value in params.items()
+            if (_step(run), name) in varying
+        )
         values = (run.data.metrics.get(name, math.nan) for name in metrics)
         status = "" if run.info.status == "FINISHED" else str(run.info.status).lower()
         console.add_row(

@@ -1,6 +1,7 @@
 """How the user has started this process, to suggest commands that start the same way.
 
-Whoever types `mlflow run . --env-manager uv` is told to go on with that, in the same experiment.
+Who types `mlflow run` with an environment manager reads commands with that one, in the same
+experiment.
 """
 
 import contextlib
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _REPRISE = "reprise run"
+_MLFLOW = "mlflow run ."
 _BACKEND = "reprise"
-_LOCAL = "--env-manager local"
+_LOCAL = "local"  # what MLflow does not say of a run
 
 
 @dataclass(frozen=True)
@@ -48,23 +50,26 @@ class Door:
     def about(self, verb: str, *run_ids: str) -> str:
         """Write the command that does something about one run, or about two."""
         short = [tracking.short(run_id) for run_id in run_ids]
-        if self.start == _REPRISE:
-            return " ".join(["reprise", verb, *map(word, short)])
+        if self.start.startswith(_REPRISE):
+            place = [f"--experiment {word(self.experiment)}"] if self.experiment else []
+            return " ".join(["reprise", verb, *map(word, short), *place])
         return self.run(verb, dict(zip(("run_id", "other"), short, strict=False)))
 
 
-_USED: ContextVar[tuple[str, str]] = ContextVar("door", default=(_REPRISE, ""))
+_USED: ContextVar[Door | None] = ContextVar("door", default=None)
 
 
 def used() -> Door:
     """Return how this process was started, and where its run is."""
-    start, experiment_id = _USED.get()
-    return Door(start, _experiment(experiment_id) if experiment_id else "")
+    return _USED.get() or Door()
 
 
 @contextlib.contextmanager
 def through(run: "Run", *, ordered: ProjectRun | None, is_given: bool) -> Iterator[None]:
     """Know inside a block how this process was started.
+
+    The server is asked for the experiment's name now: at the end, when a step has computed and its
+    results are safe, it may be away.
 
     Parameters
     ----------
@@ -76,7 +81,7 @@ def through(run: "Run", *, ordered: ProjectRun | None, is_given: bool) -> Iterat
         Whether another process has made the run.
     """
     start = _start(run, ordered, is_given=is_given)
-    token = _USED.set((start, str(run.info.experiment_id)))
+    token = _USED.set(Door(start, _experiment(str(run.info.experiment_id))))
     try:
         yield
     finally:
@@ -91,15 +96,17 @@ def _start(run: "Run", ordered: ProjectRun | None, *, is_given: bool) -> str:
     if not is_given:
         return _REPRISE
     if tags.get(tracking.BACKEND) == _BACKEND:
-        return "mlflow run . -b reprise"
+        return f"{_MLFLOW} -b {_BACKEND}"
     if tracking.PROCESS in tags:  # `reprise run` has made it
         return _REPRISE
-    if manager == "conda":
-        return "mlflow run ."
-    return f"mlflow run . {f'--env-manager {word(manager)}' if manager else _LOCAL}"
+    if manager == "conda":  # MLflow's own choice
+        return _MLFLOW
+    return f"{_MLFLOW} --env-manager {word(manager or _LOCAL)}"
 
 
 def _experiment(experiment_id: str) -> str:
     """Return the name of an experiment, unless it is where runs go by themselves."""
+    if experiment_id == experiments.DEFAULT:
+        return ""
     name = tracking.experiment_name(experiment_id)
-    return "" if name in (experiments.own_name(Path.cwd()), "Default") else name
+    return "" if name == experiments.own_name(Path.cwd()) else name

@@ -4,6 +4,7 @@ It attaches to the run, checks the parameters, puts the code on the record, and 
 the user's into one line, a FAILED run and a non-zero exit code.
 """
 
+import contextlib
 import os
 import shlex
 import sys
@@ -142,7 +143,10 @@ def _record(
             reporter.report(run_id=run.info.run_id)
             if ordered:
                 announce_run(model.entry_point, run.info.run_id)
-            with door.through(run, ordered=ordered, is_given=origin == tracking.Origin.GIVEN):
+            is_given = origin == tracking.Origin.GIVEN
+            with contextlib.ExitStack() as stack:
+                if not planned:  # its run is one of many, and suggests nothing
+                    stack.enter_context(door.through(run, ordered=ordered, is_given=is_given))
                 metrics = _do(run, origin, model, main, arguments, task)
     reporter.report(run_id=run.info.run_id, metrics=metrics)
 
@@ -234,7 +238,11 @@ def _settled(run: "Run", model: type[Parameters], raw: Mapping[str, str]) -> dic
     """Put full ids of runs into the parameters of a run that somebody else has made."""
     info = run.info
     return named_runs.settled(
-        model, raw, places=lambda: experiments.places(info.experiment_id), apart_from=info.run_id
+        model,
+        raw,
+        places=lambda: experiments.places(info.experiment_id),
+        apart_from=info.run_id,
+        is_recorded=tracking.TWEAK_OF in run.data.tags,
     )
 
 

@@ -9,6 +9,8 @@ from reprise.record.reference import EXPECTED, NamedRun, Reference, ReferenceKin
 from reprise.runtime import experiments
 from reprise.runtime.parameters import Parameters
 
+_BY_TEXT = (ReferenceKind.NAME, ReferenceKind.BEGINNING)
+
 
 def settled(
     model: type[Parameters],
@@ -16,6 +18,7 @@ def settled(
     *,
     places: Callable[[], Sequence[str]] = lambda: [experiments.looked_in()],
     apart_from: str = "",
+    is_recorded: bool = False,
 ) -> dict[str, str]:
     """Return raw parameters in which every run is named by its full id.
 
@@ -29,6 +32,9 @@ def settled(
         Returns the experiments in which runs are looked for, in order; asked only where needed.
     apart_from : str
         Id of the run that asks.
+    is_recorded : bool
+        Whether values come from a record: a file that is not there any more is then no run's name,
+        which anybody could give to a run.
 
     Raises
     ------
@@ -39,7 +45,8 @@ def settled(
     """
     found = {}
     for name, named in model.parse(raw).named_runs().items():
-        if _is_full(named.text):
+        kind = _kind(named.text)
+        if kind is ReferenceKind.ID or (is_recorded and named.may_be_other and kind in _BY_TEXT):
             continue
         try:
             run_id = _first(named, places(), apart_from)
@@ -79,8 +86,8 @@ def _first(named: NamedRun, places: Sequence[str], apart_from: str) -> str | Non
     return tracking.find_named(named, places[-1], apart_from=apart_from)
 
 
-def _is_full(text: str) -> bool:
+def _kind(text: str) -> ReferenceKind:
     try:
-        return Reference.parse(text).kind is ReferenceKind.ID
+        return Reference.parse(text).kind
     except ValueError:  # a parameter that may be something else
-        return False
+        return ReferenceKind.NAME

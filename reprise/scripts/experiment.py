@@ -148,6 +148,7 @@ class Experiment:
             run = self._make(name, given=given)
             stack.enter_context(finalizing_run(run))
             admit()
+            console.announce_run(name or script.entry_point, run.info.run_id)
             found, tags = carry(run)
             step = script.step(self._process.made)
             record = begin_record(run, found, step, project=script.project)

@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
-from reprise.console import add_row, cell, make_table, print_table, say
+from reprise.console import add_row, brief_number, cell, make_table, print_table, say
 from reprise.sweeps.outcome import succeeded, varying
 from reprise.tracking import short
 
@@ -57,7 +57,7 @@ def leaderboard(
             table,
             short(outcome.run_id),
             *([outcome.parameters.entry_point + _failed(outcome)] if len(steps) > 1 else []),
-            *(raw.get(name, "") for name in varying),
+            *(brief_number(raw.get(name, "")) for name in varying),
             *(f"{metrics[name]:.4f}" if name in metrics else "" for name in shown),
         )
     print_table(table)

@@ -30,7 +30,7 @@ class Team:
             done.run_id
             for done in at_once(
                 lambda: project.step("load_data", source=self.tables[0]),
-                lambda: project.step("train_dt", max_depth="banana"),
+                lambda: project.mlflow_run("-e", "train_dt", "-P", "max_depth=banana"),
             )
         )
         self.ids["trained"], self.ids["of a file"] = (

@@ -89,6 +89,8 @@ class Way:
         for place, word in self.places.items():
             text = text.replace(place, word)
         text = _ID.sub(lambda found: self.ids.setdefault(found[0], f"<id {len(self.ids)}>"), text)
+        for run_id, word in self.ids.items():  # where people read it
+            text = re.sub(rf"\b{run_id[:8]}\b", word, text)
         for pattern, word in _MADE_UP:
             text = pattern.sub(word, text)
         return re.sub("[ ━─]+", " ", text)  # a table is as wide as its names
@@ -203,6 +205,9 @@ def test_what_is_printed_is_the_same(ways, name):
 @each_call
 def test_the_run_and_its_record_are_the_same(ways, name):
     forked, true = ended(ways, name)
+    if name == "a refusal":
+        assert forked.run_id == true.run_id == ""
+        return
 
     assert differences(ways[0].run(forked.run_id), ways[1].run(true.run_id)) == []
     # The record names the loaded BLAS libraries: those of the warm process among them.

@@ -183,7 +183,7 @@ def made(team, new_origin, repository, source, package, stored, tmp_path_factory
         keep("package", author.step("train_dt", environment=path, cv=0))
         edit(author, "first.py", CLOCK)
         keep("clock", author.step("train_dt", cv=0))
-        keep("failed", author.step("train_dt", data="nowhere.csv"), 2)
+        keep("failed", author.mlflow_run("-e", "train_dt", "-P", "data=nowhere.csv"), 1)
 
     def of_others():
         keep("web", other.step("load_data", source=source.url))

@@ -275,4 +275,4 @@ def test_every_command_to_type_is_one_of_the_command_reprise():
 
     assert ("summary.py", "reprise run -e") in found
     others = [hint for hint in found if hint[1].startswith("mlflow run ")]
-    assert {name for name, _ in others} == {"door.py"}  # for who has typed it
+    assert others == [("door.py", "mlflow run .")]  # for who has typed it

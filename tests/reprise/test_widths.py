@@ -92,6 +92,24 @@ def test_numbers_are_rounded_for_people(value, text):
     assert console.rounded(value) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("0.0012345678901234", "0.00123457"),
+        ("-1.2345678901234e-10", "-1.23457e-10"),
+        ("1.0", "1.0"),
+        ("1234567890123", "1234567890123"),
+        ("1.2345.67890", "1.2345.67890"),
+        ("0123456789abcdef", "0123456789abcdef"),
+        ("2024-01-01T00:00", "2024-01-01T00:00"),
+        ("nan of a kind", "nan of a kind"),
+        ("infinity and more", "infinity and more"),
+    ],
+)
+def test_a_number_that_was_drawn_is_rounded_in_a_table_and_a_text_is_not(text, shown):
+    assert console.brief_number(text) == shown
+
+
 def test_there_is_no_colour_where_nobody_wants_it(printed, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
 

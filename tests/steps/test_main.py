@@ -9,6 +9,7 @@ from reprise.sweeps.outcome import Outcome, succeeded
 from steps import main
 from steps.main import planned
 from steps.parameters import (
+    TRAINING_STEPS,
     EvaluateParameters,
     LoadDataParameters,
     MainParameters,
@@ -116,10 +117,7 @@ WRONG = {
     "a step that trains nothing": (
         "steps: [{step: load_data}]",
         ExperimentFileError,
-        (
-            "expected a step out of train_lr, train_dt, train_ridge, train_rf, train_gb, "
-            "train_dummy; found 'load_data'"
-        ),
+        f"expected a step out of {', '.join(TRAINING_STEPS)}; found 'load_data'",
     ),
     "a wrong value at the end of a grid": (
         "steps: [{step: train_dt, parameters: {max_depth: [1, 2, deep]}}]",

@@ -57,6 +57,12 @@ def test_the_experiment_is_named_if_it_is_not_where_runs_go_by_themselves(store,
     assert used(experiment_id="0").run("evaluate") == "reprise run -e evaluate"
 
 
+def test_a_replay_goes_to_the_experiment_of_the_run(store, used):
+    command = used(experiment_id=store.experiment_id).about("reproduce", RUN)
+
+    assert command == "reprise reproduce 01234567 --experiment tests"
+
+
 def test_a_hostile_tag_is_quoted(used):
     found = used(is_given=True, mlflow__project__env="uv; rm -rf ~\x1b")
 

@@ -165,6 +165,15 @@ def test_a_replay_takes_nothing_for_a_name(store, launched, monkeypatch):
     assert seen == ["churn.csv"]
 
 
+def test_a_file_on_a_record_that_is_gone_is_no_runs_name(store):
+    run = store.client.create_run(store.experiment_id, run_name="churn.csv")
+    store.client.set_terminated(run.info.run_id)
+    raw = {"run_id": NOBODY, "data": "churn.csv"}
+
+    assert named_runs.settled(LookParameters, raw)["data"] == run.info.run_id
+    assert named_runs.settled(LookParameters, raw, is_recorded=True) == raw
+
+
 # Experiments
 
 

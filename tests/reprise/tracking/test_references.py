@@ -1,6 +1,9 @@
 """The run that a user names is found, or candidates are listed."""
 
+from types import SimpleNamespace
+
 import pytest
+from mlflow.store.entities import PagedList
 
 from reprise import tracking
 from reprise.errors import ParameterError, TrackingError
@@ -241,3 +244,38 @@ def test_the_run_that_asks_is_not_found(store, made):
     for text in ("latest", "latest:mine", "a"):
         named = NamedRun(text)
         assert tracking.find_named(named, store.experiment_id, apart_from=own) == run_id
+
+
+class LyingClient:
+    """A server that gives something else in the place of every id."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def search_experiments(self, **_):
+        return PagedList([], None)
+
+    def search_runs(self, *_, **__):
+        info = SimpleNamespace(run_id=self.text, experiment_id="0", start_time=0, end_time=0)
+        return PagedList([SimpleNamespace(info=info)], None)
+
+    def get_model_version_by_alias(self, *_):
+        return SimpleNamespace(run_id=self.text)
+
+    def get_model_version(self, *_):
+        return SimpleNamespace(run_id=self.text)
+
+    def get_logged_model(self, _):
+        return SimpleNamespace(source_run_id=self.text)
+
+
+@pytest.mark.parametrize("text", ["../../etc", "runs:/x", "--option", "\x1b[2J", "a" * 31])
+@pytest.mark.parametrize(
+    "name",
+    ["latest", "best:m", "abcdef", "a name", "models:/x@y", "models:/x/1", "models:/m-0a"],
+)
+def test_an_answer_that_is_no_id_is_refused(monkeypatch, name, text):
+    monkeypatch.setattr(references, "client", lambda: LyingClient(text))
+
+    with pytest.raises(TrackingError, match="expected the id of a run, 32 hex digits"):
+        tracking.find_named(NamedRun(name), "0")
