@@ -17,8 +17,7 @@ from typing import Any
 from reprise.capture import numerics
 from reprise.capture.environment import LOCK
 from reprise.commands import handover, observed_run, running
-from reprise.errors import CodeError, ParameterError, ProjectError
-from reprise.git import git
+from reprise.errors import ParameterError, ProjectError
 from reprise.process import scratch
 from reprise.process.launcher import Ended, Launcher, programs
 from reprise.projects import address, entry_points, environments, locks, settings, typed
@@ -240,7 +239,7 @@ def start_command(words: Sequence[str], **wishes: str | None) -> None:
     planned = ProjectRun(
         entry_point=step.entry_point,
         raw_parameters={},
-        source=_source(here, folder),
+        source=running.source(here, folder),
         backend=how.backend,
         name=how.name or naming.of_command(step.entry_point, shlex.join(typed.arguments(step))),
     )
@@ -283,7 +282,7 @@ def run(order: Order, how: How) -> str:
         planned = ProjectRun(
             entry_point=order.entry_point,
             raw_parameters=command.logged_parameters,
-            source=_source(order.address, folder),
+            source=running.source(order.address, folder),
             backend=how.backend,
             environment=None if python == Path(sys.executable) else "uv",
             name=how.name,
@@ -388,14 +387,3 @@ def _interpreter(order: Order, folder: Path, how: How) -> Path:
             "its environment with its own tool, and run there, such as: uv run reprise run."
         )
     return environments.locked_interpreter(folder, allow_build=how.allowed(_ALLOW_BUILD))
-
-
-def _source(project: Address, folder: Path) -> str:
-    """Name a project as MLflow does: a local folder by its repository and its place there."""
-    if project.local is None or project.fragment:
-        return project.shown
-    try:
-        root, prefix = git(folder, "rev-parse", "--show-toplevel", "--show-prefix").splitlines()
-    except CodeError:  # it is in none
-        return str(folder)
-    return f"file://{root}#{prefix.removesuffix('/')}" if prefix else f"file://{root}"

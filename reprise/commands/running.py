@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from reprise.console import announce_run
-from reprise.errors import RepriseError
+from reprise.errors import CodeError, RepriseError
+from reprise.git import git
 from reprise.process import interrupts
+from reprise.projects.address import Address
 from reprise.record.project_run import ProjectRun
 
 
@@ -37,3 +40,14 @@ def _close(run_id: str, status: str, reason: str) -> None:
 
     with interrupts.deferred():
         tracking.close(run_id, status, reason)
+
+
+def source(project: Address, folder: Path) -> str:
+    """Name a project as MLflow does: a local folder by its repository and its place there."""
+    if project.local is None or project.fragment:
+        return project.shown
+    try:
+        root, prefix = git(folder, "rev-parse", "--show-toplevel", "--show-prefix").splitlines()
+    except CodeError:  # it is in none
+        return str(folder)
+    return f"file://{root}#{prefix.removesuffix('/')}" if prefix else f"file://{root}"

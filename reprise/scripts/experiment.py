@@ -29,7 +29,7 @@ from reprise.runtime.finalizing import finalizing_run
 from reprise.runtime.recorder import RunRecorder
 from reprise.scripts.config import checked, numbers, refuse_credentials, refuse_no_text
 from reprise.scripts.exit_handler import ExitHandler
-from reprise.scripts.script import Carry, current
+from reprise.scripts.script import Carry, as_it_was_read, current
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,7 +154,7 @@ class Experiment:
             record = begin_record(run, found, step, project=script.project)
             recorded = RunRecorder(
                 run,
-                _as_it_was_read(record),
+                as_it_was_read(record),
                 parameters=None,
                 tags=tracking.describe_source(run, found) | tags,
                 original=_original(run),
@@ -377,14 +377,6 @@ class Experiment:
             if notice := self._outbox.notice():
                 console.warn(notice)
             self._outbox.close()
-
-
-def _as_it_was_read(record: RunRecord) -> RunRecord:
-    """Correct the variables of a record to the values that libraries read before the pins."""
-    variables = record.numerics.variables | numerics.stale_variables()
-    return record.model_copy(
-        update={"numerics": record.numerics.model_copy(update={"variables": variables})}
-    )
 
 
 def _original(run: "Run") -> RunRecord | None:

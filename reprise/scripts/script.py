@@ -15,11 +15,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from reprise import env, tracking
-from reprise.capture import code, imports
+from reprise.capture import code, imports, numerics
 from reprise.errors import CodeError
 from reprise.process import protocol, started
 from reprise.process.task import StepTask
-from reprise.record.schema import Code, Step
+from reprise.record.schema import Code, RunRecord, Step
 from reprise.runtime import source_artifacts
 
 if TYPE_CHECKING:
@@ -247,3 +247,11 @@ def _is_installed(path: Path) -> bool:
     """Return whether a file is part of Python or of a package, as a notebook server's is."""
     folders = sysconfig.get_paths()
     return any(path.is_relative_to(Path(folders[name]).resolve()) for name in _INSTALLED)
+
+
+def as_it_was_read(record: RunRecord) -> RunRecord:
+    """Correct the variables of a record to the values that libraries read before the pins."""
+    variables = record.numerics.variables | numerics.stale_variables()
+    return record.model_copy(
+        update={"numerics": record.numerics.model_copy(update={"variables": variables})}
+    )
