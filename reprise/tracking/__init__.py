@@ -56,7 +56,6 @@ from reprise.tracking.registered import (
     model_tags,
     set_alias,
     set_model_tag,
-    versions_of_run,
 )
 from reprise.tracking.registration import CANDIDATE, CHAMPION, Registration
 from reprise.tracking.runs import (
@@ -309,5 +308,4 @@ __all__ = [
     "using_server",
     "versions_named",
     "versions_of",
-    "versions_of_run",
 ]

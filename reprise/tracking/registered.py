@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -11,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from reprise.errors import TrackingError
 from reprise.tracking import answers
 from reprise.tracking.registration import CHAMPION
-from reprise.tracking.server import all_pages, client, shown_address
+from reprise.tracking.server import client, shown_address
 
 _ADDRESS = re.compile(r"(?:models:/)?([^/:@]+)(?:@([A-Za-z][\w-]*)|/([0-9]{1,9}))?")
 _SOURCE = re.compile(r"models:/(m-[0-9A-Za-z]{1,64})")
@@ -111,13 +110,6 @@ def model_tags(name: str) -> dict[str, str]:
 def set_model_tag(name: str, tag: str, value: str) -> None:
     """Set a tag of a registered model."""
     client().set_registered_model_tag(name, tag, value)
-
-
-def versions_of_run(run_id: str, name: str) -> list[RegisteredVersion]:
-    """Return the versions of a registered model that were made from a run, the newest last."""
-    search = partial(client().search_model_versions, f"run_id = '{answers.run_id(run_id)}'")
-    found = [_checked(each) for each in all_pages(search) if each.name == name]
-    return sorted(found, key=lambda each: each.version)
 
 
 def _checked(found: ModelVersion) -> RegisteredVersion:
