@@ -78,7 +78,6 @@ def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
     log_plots(judged, run, seed=parameters.seed)
     metric = check_minimum(scores, parameters, trained)
     evaluation = Evaluation(
-        run_id=trained,
         model=run.record.inputs[0].sha256,
         metric=metric,
         score=scores[metric],
@@ -87,7 +86,7 @@ def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
     )
     evaluation.log(run)
     if parameters.register_as and not run.replays:
-        register(parameters, run, evaluation, model_id=model_id)
+        register(parameters, run, trained, evaluation, model_id=model_id)
     start = door.used()
     commands = {"make ui": "see its plots"}
     if parameters.register_as:
@@ -100,11 +99,18 @@ def main(parameters: EvaluateParameters, run: RunRecorder) -> None:
 
 
 def register(
-    parameters: EvaluateParameters, run: RunRecorder, evaluation: Evaluation, *, model_id: str
+    parameters: EvaluateParameters,
+    run: RunRecorder,
+    trained: str,
+    evaluation: Evaluation,
+    *,
+    model_id: str,
 ) -> None:
     """Register the model as the candidate, and promote it if requested."""
     name = str(parameters.register_as)
-    is_taken = registry.register(name, evaluation, evaluated_by=run.run_id, model_id=model_id)
+    is_taken = registry.register(
+        name, trained, evaluation, evaluated_by=run.run_id, model_id=model_id
+    )
     if parameters.promote and is_taken:
         from reprise.verification import promotion
 

@@ -20,10 +20,10 @@ FILE_NAME = "evaluation.json"
 class Evaluation(BaseModel):
     """The score of a model on test data, which a replay of the evaluation must equal.
 
+    It names no run: below a replay of a whole experiment, another run has trained the same model.
+
     Attributes
     ----------
-    run_id : str
-        Of the run that has trained the model.
     model : str
         Digest of the model's fitted arrays.
     metric : str
@@ -35,7 +35,6 @@ class Evaluation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    run_id: str
     model: str
     metric: str
     score: Annotated[float, Field(allow_inf_nan=False)]

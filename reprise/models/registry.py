@@ -5,7 +5,9 @@ from reprise.models.evaluation import Evaluation
 from reprise.models.model_store import model_id_of
 
 
-def register(name: str, evaluation: Evaluation, *, evaluated_by: str, model_id: str = "") -> bool:
+def register(
+    name: str, trained: str, evaluation: Evaluation, *, evaluated_by: str, model_id: str = ""
+) -> bool:
     """Register a judged model as `candidate`.
 
     Content that is registered already is not registered twice: its version is the candidate again.
@@ -13,8 +15,10 @@ def register(name: str, evaluation: Evaluation, *, evaluated_by: str, model_id: 
     Parameters
     ----------
     name : str
+    trained : str
+        Id of the run that has trained the model.
     evaluation : Evaluation
-        How the model was judged, and which run has trained it.
+        How it was judged.
     evaluated_by : str
         Id of the run that has judged it.
     model_id : str, optional
@@ -25,7 +29,6 @@ def register(name: str, evaluation: Evaluation, *, evaluated_by: str, model_id: 
     bool
         Whether the server has taken it; else `reprise sync` delivers it.
     """
-    trained = evaluation.run_id
     registration = tracking.Registration(
         trained,
         name=name,

@@ -237,7 +237,7 @@ def _refuse_other_model(
     if evaluation.model != made:
         raise PromotionError(
             f"expected an evaluation of model {made} of run {version.run_id}, found one of model "
-            f"{evaluation.model} of run {evaluation.run_id}. Evaluate it again."
+            f"{evaluation.model}. Evaluate it again."
         )
 
 

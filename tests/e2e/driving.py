@@ -226,6 +226,15 @@ def unquoted(parameters: Mapping[str, str]) -> dict[str, str]:
     return {name: "".join(shlex.split(value)) for name, value in parameters.items()}
 
 
+def without_ids(tags: Mapping[str, str], run_id: str) -> dict[str, str]:
+    """Return tags in which a run's description neither names the run nor has its mark."""
+    found = dict(tags)
+    if "mlflow.note.content" in found:
+        note = re.sub(r"<!--.*?-->", "", found["mlflow.note.content"], flags=re.DOTALL)
+        found["mlflow.note.content"] = note.replace(run_id, "<id>").replace(run_id[:8], "<id>")
+    return found
+
+
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
     """Make calls two at a time, and return what they return, in order."""
     with ThreadPoolExecutor(AT_A_TIME) as pool:

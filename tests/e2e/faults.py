@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from driving import web_server
+from driving import web_server, without_ids
 
 Fault = Callable[[str], str | None]  # by method and path of a request: what happens to it
 _STATUSES = {"500": 500, "503": 503, "429": 429, "401": 401, "403": 403}
@@ -175,7 +175,9 @@ class Disturbed:
             "status": run.info.status,
             "params": run.data.params,
             "metrics": {name: [each.value for each in points[name]] for name in points},
-            "tags": {n: v for n, v in run.data.tags.items() if n not in _OF_THE_RUN},
+            "tags": without_ids(
+                {n: v for n, v in run.data.tags.items() if n not in _OF_THE_RUN}, run_id
+            ),
             "inputs": [each.dataset.digest for each in run.inputs.dataset_inputs],
             "artifacts": sorted(_names(client.list_artifacts, run_id)),
             "models": [

@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 
 import pytest
-from driving import Ended, Project, at_once
+from driving import Ended, Project, at_once, without_ids
 
 EXPERIMENT = {
     "data": {"source": "iris"},
@@ -110,7 +110,7 @@ class Way:
         kept = run.data.tags.keys() - _TIMED_TAGS
         if run.data.tags["mlflow.project.entryPoint"] in ("compare", "reproduce"):
             kept -= {"reprise.key"}  # of the ids that they are about
-        tags = {name: run.data.tags[name] for name in kept}
+        tags = without_ids({name: run.data.tags[name] for name in kept}, run_id)
         seconds = {n for n in run.data.metrics if n.endswith("seconds")}
         found = {
             "status": run.info.status,

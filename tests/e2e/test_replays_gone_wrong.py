@@ -388,7 +388,8 @@ def test_a_tweak_is_compared_without_a_verdict(team, tweaks):
     for replay in tweaks:
         assert replay.done.exit_code == 0, replay.done.stderr
         assert "Verdict" not in replay.done.stdout
-        assert team.artifacts(replay.done.run_id) == ["comparison.json", "provenance.json"]
+        files = ["comparison.json", "provenance.json", "report.html"]
+        assert team.artifacts(replay.done.run_id) == files
         for run_id in (replay.verdict["run_id"], replay.verdict["replayed_by"]):
             assert "reprise.verdict" not in team.tags(run_id)
         assert (

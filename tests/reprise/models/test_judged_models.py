@@ -7,7 +7,6 @@ from reprise.models.evaluation import Evaluation
 
 def judged(score, **changes):
     fields = {
-        "run_id": "a" * 32,
         "model": "b" * 64,
         "metric": "accuracy",
         "score": score,

@@ -31,10 +31,9 @@ def train(store):
     return train
 
 
-def judged(run_id, score, *, metric="accuracy", greater=True, test_digest="t1"):
+def judged(score, *, metric="accuracy", greater=True, test_digest="t1"):
     """How the model of a run was judged."""
     return Evaluation(
-        run_id=run_id,
         model="d" * 64,
         metric=metric,
         score=score,
@@ -48,8 +47,9 @@ def register(train):
     """Register the model of a new run, and return whether the server has taken it."""
 
     def register(score, *, run_id=None, evaluated_by="e" * 32, **how):
-        evaluation = judged(run_id or train(), score, **how)
-        return registry.register("iris", evaluation, evaluated_by=evaluated_by)
+        evaluation = judged(score, **how)
+        trained = run_id or train()
+        return registry.register("iris", trained, evaluation, evaluated_by=evaluated_by)
 
     return register
 
@@ -165,7 +165,7 @@ def test_the_same_content_under_another_name_is_another_version(store, train):
     run_id = train("d" * 64)
 
     for name in ("iris", "flowers"):
-        registry.register(name, judged(run_id, 0.5), evaluated_by="e" * 32)
+        registry.register(name, run_id, judged(0.5), evaluated_by="e" * 32)
 
     assert versions(store) == [1]
     assert len(store.client.search_model_versions("name='flowers'")) == 1

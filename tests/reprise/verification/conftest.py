@@ -101,7 +101,6 @@ def main(parameters, run):
     score = float((model.predict(X) == [0, 1, 1, 0]).mean())
     run.log_metrics({"test_accuracy": score})
     Evaluation(
-        run_id=parameters.run_id,
         model=record.outputs.model,
         metric="accuracy",
         score=score,
@@ -213,7 +212,6 @@ def judge(recording):
 
     def judge(trained, score, *, metric="accuracy", greater=True, test_digest="t1"):
         judged = Evaluation(
-            run_id=trained,
             model=tracking.read_record(trained).outputs.model,
             metric=metric,
             score=score,
@@ -234,7 +232,7 @@ def candidate(train, judge):
     def candidate(score, *, digest=None, **how):
         trained = train(digest or f"{score!r:0<64}")
         evaluated_by, judged = judge(trained, score, **how)
-        registry.register(NAME, judged, evaluated_by=evaluated_by)
+        registry.register(NAME, trained, judged, evaluated_by=evaluated_by)
         return trained
 
     return candidate

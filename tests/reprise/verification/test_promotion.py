@@ -110,8 +110,9 @@ class TestReplays:
     def test_an_evaluation_that_differs_promotes_nothing(
         self, train, judge, promote, champion, replays
     ):
-        evaluated_by, judged = judge(train(), 0.5)
-        registry.register(NAME, judged, evaluated_by=evaluated_by)
+        trained = train()
+        evaluated_by, judged = judge(trained, 0.5)
+        registry.register(NAME, trained, judged, evaluated_by=evaluated_by)
         replays[evaluated_by] = (compared(FAR),)
 
         with pytest.raises(PromotionError, match="identical replay of the evaluation of version 1"):
@@ -226,8 +227,9 @@ class TestOwnEvaluation:
     def test_what_this_process_has_judged_itself_needs_no_evaluation(
         self, train, judge, verifier, replays, champion
     ):
-        _, judged = judge(train(), 0.5)
-        registry.register(NAME, judged, evaluated_by="0" * 32)
+        trained = train()
+        _, judged = judge(trained, 0.5)
+        registry.register(NAME, trained, judged, evaluated_by="0" * 32)
 
         promotion.promote(verifier, NAME, who="Ada", why="", judged=judged)
 
@@ -239,7 +241,7 @@ def test_a_real_training_and_evaluation_are_reproduced(store, step, verifier, ch
     trained = step("train", depth=2)
     evaluated_by = step("evaluate", run_id=trained)
     judged = Evaluation.read(evaluated_by, original_run.read(evaluated_by).record)
-    registry.register(NAME, judged, evaluated_by=evaluated_by)
+    registry.register(NAME, trained, judged, evaluated_by=evaluated_by)
 
     entry = promotion.promote(verifier, NAME, who="Ada", why="the first")
 
