@@ -232,7 +232,7 @@ class VerifyParameters(Verifying):
         str | None,
         Field(
             json_schema_extra={
-                "expected": f"for each run {reference.EXPECTED}; or empty",
+                "expected": f"names of runs, or empty; {reference.EXPECTED}",
                 "arguments": True,  # of the command
             }
         ),

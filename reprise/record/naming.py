@@ -57,9 +57,9 @@ def of_data(uri: str) -> str:
     return _short(path.replace("\\", "/").rstrip("/").rpartition("/")[2])
 
 
-def _value(value: str) -> str:
-    run = _RUN.fullmatch(value)
-    return run[1] if run else _short(value)
+def _value(value: object) -> str:
+    run = _RUN.fullmatch(str(value))
+    return run[1] if run else _short(str(value))
 
 
 def _short(text: str) -> str:

@@ -362,7 +362,8 @@ class RunRecorder:
         if self.is_one_of_many and is_short:  # nobody has seen it yet
             self._tags[tracking.NOTE] = describe(facts)
         else:
-            self._tags |= tracking.describing(self.run_id, describe(facts))
+            known = self._run.data.tags.get(tracking.NOTE)
+            self._tags |= tracking.describing(self.run_id, describe(facts), known=known)
 
     def write_record(self) -> None:
         """Store the record as it is so far."""

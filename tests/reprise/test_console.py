@@ -275,4 +275,5 @@ def test_every_command_to_type_is_one_of_the_command_reprise():
 
     assert ("summary.py", "reprise run -e") in found
     others = [hint for hint in found if hint[1].startswith("mlflow run ")]
-    assert others == [("door.py", "mlflow run .")]  # for who has typed it
+    by_hand = ("recipe.py", "mlflow run --env-manager=local . -e")  # for who has no Reprise
+    assert others == [by_hand, ("door.py", "mlflow run .")]  # which a user has typed

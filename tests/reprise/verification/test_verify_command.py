@@ -98,7 +98,7 @@ def test_a_run_is_verified_once_however_often_it_is_named(store, command, capsys
         ({}, "expected run ids, --experiment or --model, found none of them"),
         ({"runs": "0" * 32, "model": "iris"}, "found runs and model. Give one."),
         ({"model": "iris", "sample": "2"}, "expected --experiment with --sample"),
-        ({"runs": "no-id"}, "runs must be run ids"),
+        ({"runs": "ftp://x"}, "runs must be names of runs"),
     ],
 )
 def test_what_is_unclear_is_refused_before_there_is_a_run(store, command, given, problem):
