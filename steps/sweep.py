@@ -123,7 +123,7 @@ def named(source: str, run: "RunRecorder") -> str:
     run_id = tracking.find_named(may_be_run, run.experiment_id, apart_from=run.run_id)
     if run_id is None:
         return source
-    _, digest, _ = splits.located(run_id, splits.TRAIN)
+    digest = splits.located(run_id, splits.TRAIN).digest
     run.add_input(InputData(name="data", uri=f"runs:/{run_id}", sha256=digest), context="data")
     return run_id
 

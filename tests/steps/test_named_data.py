@@ -19,7 +19,9 @@ ID = "0123456789abcdef0123456789abcdef"
 @pytest.fixture
 def loaded(store, monkeypatch):
     """A run that has loaded data; its id."""
-    monkeypatch.setattr(splits, "located", lambda run_id, _: (run_id, "d" * 64))
+    monkeypatch.setattr(
+        splits, "located", lambda run_id, _: splits.Located(run_id, "d" * 64, "iris")
+    )
     return store.make_run(tags={tracking.ENTRY_POINT: "load_data"})
 
 
