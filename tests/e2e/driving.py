@@ -227,11 +227,12 @@ def unquoted(parameters: Mapping[str, str]) -> dict[str, str]:
 
 
 def without_ids(tags: Mapping[str, str], run_id: str) -> dict[str, str]:
-    """Return tags in which a run's description neither names the run nor has its mark."""
+    """Return tags in which a description names no run by its first digits, and has no mark."""
     found = dict(tags)
     if "mlflow.note.content" in found:
         note = re.sub(r"<!--.*?-->", "", found["mlflow.note.content"], flags=re.DOTALL)
-        found["mlflow.note.content"] = note.replace(run_id, "<id>").replace(run_id[:8], "<id>")
+        note = note.replace(run_id, "<id>")
+        found["mlflow.note.content"] = re.sub(r"\b[0-9a-f]{8}\b", "<id>", note)
     return found
 
 

@@ -142,16 +142,23 @@ def evaluated(disturbed, trained):
     return holds_of_evaluation(step, run_id, "undisturbed")
 
 
+def _judged(tags):
+    """The tags of a version, but for those that name the run which has judged it."""
+    named = ("reprise.evaluated_by", "mlflow.note.content")
+    return {name: value for name, value in tags.items() if name not in named}
+
+
 def holds_of_evaluation(step, run_id, name):
     """Return what the server holds of an evaluation, and of the model that it registers."""
     client, holds = step.project.client, step.holds(run_id)
     assert holds["params"].pop("register_as") == name
     assert holds["tags"].pop("reprise.key")  # of the parameters, too
+    assert r"test\_accuracy" in holds["tags"].pop("mlflow.note.content")  # it names the model
     versions = client.search_model_versions(f"name='{name}'")
     aliases = client.get_registered_model(name).aliases
     return {
         **holds,
-        "versions": [(each.version, each.run_id, each.tags) for each in versions],
+        "versions": [(each.version, each.run_id, _judged(each.tags)) for each in versions],
         "aliases": {alias: str(version) for alias, version in aliases.items()},
     }
 

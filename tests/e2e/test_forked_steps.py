@@ -56,6 +56,7 @@ _MADE_UP = (
     (re.compile(r"/tmp\w{8}\b"), "/<temporary>"),
 )
 # Logged by the clock; of the store or the machine's moment.
+_RECORD_DIGEST = re.compile(r"(`runs:/[0-9a-f<>id]+`, SHA-256) `[0-9a-f]+`")  # of one with ids
 _TIMED_TAGS = {"mlflow.log-model.history", "e2e.call", "reprise.process", "reprise.seen"}
 
 
@@ -111,6 +112,7 @@ class Way:
         if run.data.tags["mlflow.project.entryPoint"] in ("compare", "reproduce"):
             kept -= {"reprise.key"}  # of the ids that they are about
         tags = without_ids({name: run.data.tags[name] for name in kept}, run_id)
+        tags = {n: _RECORD_DIGEST.sub(r"\1", value) for n, value in tags.items()}
         seconds = {n for n in run.data.metrics if n.endswith("seconds")}
         found = {
             "status": run.info.status,

@@ -115,7 +115,7 @@ def served(run_id):
 
 
 def stored(data, part="train"):
-    holder, digest = splits.located(data, part)
+    holder, digest, _ = splits.located(data, part)
     return dataset.features_and_labels(splits.verified(holder, part, digest))[0]
 
 
