@@ -86,6 +86,19 @@ def test_runs_that_never_left_are_not_made_again(store, rich, exported):
     assert len(store.runs()) == 1
 
 
+def test_who_asks_by_the_id_that_a_run_had_is_told_the_new_one(
+    store, elsewhere, exported, imported
+):
+    run = store.make_run()
+    found = imported(exported(run))
+
+    with (
+        tracking.using_server(elsewhere.tracking_uri),
+        pytest.raises(TrackingError, match=f"it was imported as run {found.ids[run]}"),
+    ):
+        tracking.get_run(run)
+
+
 def test_equal_runs_give_equal_bytes(rich, exported):
     assert exported(rich).read_bytes() == exported(rich).read_bytes()
 
