@@ -331,7 +331,8 @@ class TestDataSchema:
 
 
 class TestShow:
-    def test_markup_and_control_characters_are_shown_as_text(self, record_of, capsys):
+    def test_markup_and_control_characters_are_shown_as_text(self, record_of, capsys, monkeypatch):
+        monkeypatch.delenv("COLUMNS", raising=False)  # which processes of the tests may have
         words = "[red]x[/red] [/] \x1b[31m"
         side = Side(run_id="1", name=words, status="FAILED", error=words)
         a, b = (
