@@ -7,14 +7,14 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
+from reprise.record.reference import DIGITS, short
 from reprise.urls import without_logins_within
 from reprise.visible import visible
 
 BETWEEN = " · "
 _LONGEST = 120  # characters of a name
 _LONGEST_VALUE = 40  # of a parameter's value, and of the name of data
-_DIGITS = 8  # of an id
-_RUN = re.compile(r"(?:runs:/)?([0-9a-f]{8})[0-9a-f]{24}")
+_RUN = re.compile(r"(?:runs:/)?([0-9a-f]{32})")
 
 
 def of_step(entry_point: str, parameters: Mapping[str, str], *, data: str = "") -> str:
@@ -40,7 +40,7 @@ def of_command(entry_point: str, about: str) -> str:
 
 def of_run(entry_point: str, run_id: str) -> str:
     """Name a run in the name of another one: `fit 3f0f2f1c`."""
-    return f"{_short(entry_point)} {_one_line(run_id)[:_DIGITS]}".strip()
+    return f"{_short(entry_point)} {_one_line(run_id)[:DIGITS]}".strip()
 
 
 def of_data(uri: str) -> str:
@@ -59,7 +59,7 @@ def of_data(uri: str) -> str:
 
 def _value(value: object) -> str:
     run = _RUN.fullmatch(str(value))
-    return run[1] if run else _short(str(value))
+    return short(run[1]) if run else _short(str(value))
 
 
 def _short(text: str) -> str:

@@ -16,6 +16,7 @@ EXPECTED = (
     "`runs:/<id>` or `models:/<name>@<alias>`"
 )
 SHORTEST = 6  # digits of an id
+DIGITS = 8  # of an id, where people read it
 _RUNS, _MODELS = "runs:/", "models:/"
 _LONGEST = 250  # characters of a run's name
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -103,6 +104,11 @@ def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
     if found is None:
         raise ValueError(EXPECTED)
     return found
+
+
+def short(run_id: str) -> str:
+    """Return the digits of an id that people read; they name the run, too."""
+    return run_id[:DIGITS] if _ID.fullmatch(run_id) else run_id
 
 
 def checked(text: str) -> str:

@@ -1,5 +1,6 @@
 """The only room that talks to MLflow tracking; other rooms use the names in this module."""
 
+from reprise.record.reference import short
 from reprise.tracking.artifacts import (
     artifact,
     artifact_at,
@@ -17,10 +18,7 @@ from reprise.tracking.exported import (
     datasets_of,
     fetch_artifacts,
     history,
-    model_of,
     models_of,
-    versions_named,
-    versions_of,
 )
 from reprise.tracking.gone import GONE, close_gone, close_gone_quietly, held_runs
 from reprise.tracking.heartbeat import beating, holding, is_gone
@@ -48,7 +46,7 @@ from reprise.tracking.logged import Logged, logged, process_context, runs_of_pro
 from reprise.tracking.made_up import is_made_up
 from reprise.tracking.notes import describing
 from reprise.tracking.outbox import Outbox, deliver, is_taken, keeping, limit_waiting
-from reprise.tracking.references import find_named, is_bookkeeping, newest_first, short
+from reprise.tracking.references import find_named, is_bookkeeping, newest_first
 from reprise.tracking.registered import (
     RegisteredVersion,
     find_alias,
@@ -150,6 +148,7 @@ from reprise.tracking.tags import (
     describe_step,
     error_tag,
 )
+from reprise.tracking.versions import model_of, versions_named, versions_of
 from reprise.tracking.writes import OWN_MODEL, now
 
 __all__ = [

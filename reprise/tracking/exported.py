@@ -1,23 +1,19 @@
 """Runs as they are read for an archive: all that a server says of them."""
 
-import re
 from collections.abc import Iterator, Sequence
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow.entities import LoggedModel, Metric, Run
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from reprise.errors import TrackingError
 from reprise.tracking import answers
 from reprise.tracking.artifacts import _artifacts
-from reprise.tracking.server import all_pages, client, first_line
+from reprise.tracking.server import client, first_line
 from reprise.tracking.tags import PROCESS, SEEN
 
-_LOGGED_MODEL = re.compile(r"models:/(m-[0-9A-Za-z]{1,64})")
 _FIELDS = ("name", "digest", "source_type", "source", "schema", "profile")  # of a dataset
 NOT_COPIED = frozenset({PROCESS, SEEN})  # tags that are of the process which made a run
 
@@ -43,40 +39,6 @@ def datasets_of(run: Run) -> Iterator[tuple[str, dict[str, str]]]:
         yield str(context), {name: value for name, value in values.items() if value is not None}
 
 
-def versions_of(run_id: str) -> list[ModelVersion]:
-    """Return the registered versions of models of a run, by name and number."""
-    search = partial(client().search_model_versions, f"run_id = '{answers.run_id(run_id)}'")
-    try:
-        found = [*all_pages(search)]
-    except UnsupportedModelRegistryStoreURIException:  # a store of runs alone
-        return []
-    return sorted(found, key=lambda version: (version.name, int(version.version)))
-
-
-def model_of(version: ModelVersion) -> str | None:
-    """Return the id of the logged model that a registered version was made from, or None."""
-    found = _LOGGED_MODEL.fullmatch(str(version.source))
-    return found[1] if found else version.model_id
-
-
-def versions_named(name: str) -> list[ModelVersion]:
-    """Return the versions of a registered model.
-
-    Raises
-    ------
-    TrackingError
-        If there is no such model, or it has no version.
-    """
-    quoted = name.replace("'", "\\'")
-    found = [*all_pages(partial(client().search_model_versions, f"name = '{quoted}'"))]
-    if not found:
-        raise TrackingError(
-            f"expected the name of a registered model, found {name!r}, which has no version. "
-            "Copy the name from the MLflow UI."
-        )
-    return sorted(found, key=lambda version: int(version.version))
-
-
 def fetch_artifacts(run_id: str, folder: Path, *, leave_out: Sequence[str] = ()) -> None:
     """Fetch all artifacts of a run into a folder, but those below some names.
 
@@ -85,11 +47,18 @@ def fetch_artifacts(run_id: str, folder: Path, *, leave_out: Sequence[str] = ())
     TrackingError
         If one cannot be read.
     """
-    try:
+    with reading_artifacts(run_id):
         store = _artifacts(run_id)
         for item in store.list_artifacts():
             if item.path not in leave_out:
                 answers.downloaded(store.download_artifacts(item.path, str(folder)), folder)
+
+
+@contextmanager
+def reading_artifacts(run_id: str) -> Iterator[None]:
+    """Name the run, in a block, whose artifacts cannot be read."""
+    try:
+        yield
     except (MlflowException, OSError) as error:
         raise TrackingError(
             f"expected the artifacts of run {run_id}, found some that cannot be read: "

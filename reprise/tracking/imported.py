@@ -17,10 +17,10 @@ from mlflow.models.model import MLMODEL_FILE_NAME
 from reprise.errors import ArchiveError
 from reprise.tracking import answers
 from reprise.tracking.artifacts import LOCATIONS
-from reprise.tracking.exported import model_of, versions_of
 from reprise.tracking.heartbeat import holding
 from reprise.tracking.server import client
 from reprise.tracking.tags import IMPORTED_AS, IMPORTED_FROM
+from reprise.tracking.versions import ensure_registered, model_of, versions_of
 from reprise.tracking.writes import Batch, End, Inputs, ModelFiles
 from reprise.trust import limits
 from reprise.trust.documents import parse_yaml, read_text
@@ -126,11 +126,7 @@ def register_imported(run_id: str, model_id: str, *, name: str, tags: Mapping[st
     """
     if any(each.name == name and model_of(each) == model_id for each in versions_of(run_id)):
         return
-    try:
-        client().create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
+    ensure_registered(name)
     source = f"models:/{model_id}"
     client().create_model_version(name, source, run_id=run_id, model_id=model_id, tags=dict(tags))
 

@@ -8,17 +8,16 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from mlflow.entities import Dataset, Run
-from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from reprise.errors import TrackingError
 from reprise.process import scratch
 from reprise.tracking import answers
 from reprise.tracking.artifacts import _artifacts, _model_artifacts
-from reprise.tracking.exported import versions_of
+from reprise.tracking.exported import reading_artifacts
 from reprise.tracking.search import get_run
-from reprise.tracking.server import all_pages, client, first_line
+from reprise.tracking.server import all_pages, client
 from reprise.tracking.tags import RECORDED_BY, SYSTEM_METRICS
+from reprise.tracking.versions import versions_of
 
 _CONTEXT = "MLFLOW_RUN_CONTEXT"
 
@@ -90,13 +89,8 @@ def logged(run_id: str, *, models: Sequence[str] = ()) -> Iterator[Logged]:
     names = [name for name in run.data.metrics if not name.startswith(SYSTEM_METRICS)]
     points = {name: _points(run_id, name) for name in sorted(names)}
     with scratch.folder() as folder:
-        try:
+        with reading_artifacts(run_id):
             _fetch(run, models, Path(folder))
-        except (MlflowException, OSError) as error:
-            raise TrackingError(
-                f"expected the artifacts of run {run_id}, found some that cannot be read: "
-                f"{first_line(error)} Check the store of artifacts."
-            ) from None
         yield Logged(run, points, Path(folder), _registered(run_id))
 
 

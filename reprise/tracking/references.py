@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, NoReturn
 from mlflow.exceptions import MlflowException
 
 from reprise.errors import ParameterError, TrackingError
-from reprise.record.reference import SHORTEST, NamedRun, Reference, ReferenceKind
+from reprise.record.reference import DIGITS, SHORTEST, NamedRun, Reference, ReferenceKind
 from reprise.tracking import answers
 from reprise.tracking.server import all_pages, client, experiment_name, shown_address
 from reprise.tracking.tags import BOOKKEEPING, ENTRY_POINT, PARENT, REPLAY_OF, TWEAK_OF
+from reprise.tracking.versions import version_at
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-DIGITS = 8  # of an id, where people read it
-_FULL = re.compile(r"[0-9a-f]{32}")
 _PAGE = 100  # runs
 _MOST_SHOWN = 5  # candidates
 _MOST_CANDIDATES = 100
@@ -73,11 +72,6 @@ def is_bookkeeping(run: "Run") -> bool:
     if BOOKKEEPING in tags or REPLAY_OF in tags:
         return True
     return tags.get(ENTRY_POINT) in _ENTRY_POINTS
-
-
-def short(run_id: str) -> str:
-    """Return the digits of an id that people read; they name the run, too."""
-    return run_id[:DIGITS] if _FULL.fullmatch(run_id) else run_id
 
 
 def newest_first(experiment_ids: Sequence[str], filter_string: str = "") -> "Iterator[Run]":
@@ -132,23 +126,24 @@ def _best(reference: Reference, steps: Sequence[str], experiment_id: str, apart_
 
 def _of_model(reference: Reference) -> str:
     """Return the run that logged a version of a registered model, or a logged model."""
-    address = reference.value.removeprefix("models:/")
-    name, at, alias = address.partition("@")
-    _, slash, version = address.partition("/")
+    name, at, alias = reference.value.removeprefix("models:/").partition("@")
+    name, _, number = name.partition("/")
+    missing = TrackingError(
+        f"expected a registered model on {shown_address()}, found {reference.text}, which does "
+        "not exist. Look up its name, version or alias in the MLflow UI."
+    )
     try:
-        if at:
-            found = client().get_model_version_by_alias(name, alias).run_id
-        elif slash:
-            found = client().get_model_version(address.partition("/")[0], version).run_id
+        if at or number:
+            version = version_at(name, alias=alias, number=number)
+            if version is None:
+                raise missing
+            found = version.run_id
         else:
-            found = client().get_logged_model(answers.model_id(address)).source_run_id
+            found = client().get_logged_model(answers.model_id(name)).source_run_id
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-        raise TrackingError(
-            f"expected a registered model on {shown_address()}, found {reference.text}, which "
-            "does not exist. Look up its name, version or alias in the MLflow UI."
-        ) from None
+        raise missing from None
     if not found:
         raise TrackingError(
             f"expected a model that a run has logged, found {reference.text}, which names no run. "

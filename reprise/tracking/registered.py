@@ -11,9 +11,9 @@ from reprise.errors import TrackingError
 from reprise.tracking import answers
 from reprise.tracking.registration import CHAMPION
 from reprise.tracking.server import client, shown_address
+from reprise.tracking.versions import is_missing, model_in, version_at
 
 _ADDRESS = re.compile(r"(?:models:/)?([^/:@]+)(?:@([A-Za-z][\w-]*)|/([0-9]{1,9}))?")
-_SOURCE = re.compile(r"models:/(m-[0-9A-Za-z]{1,64})")
 
 
 @dataclass(frozen=True)
@@ -57,30 +57,20 @@ def find_version(address: str, *, alias: str = CHAMPION) -> RegisteredVersion:
             "Correct it."
         )
     name, asked, number = parts.groups()
-    try:
-        if number:
-            found = client().get_model_version(name, number)
-        else:
-            found = client().get_model_version_by_alias(name, asked or alias)
-    except MlflowException as error:
-        if not _is_missing(error):
-            raise
+    found = version_at(name, alias=asked or alias, number=number or "")
+    if found is None:
         what = f"version {number}" if number else f"version with the alias {asked or alias}"
         raise TrackingError(
             f"expected a {what} of the registered model {name} on {shown_address()}, found none. "
             "Register a model of that name first."
-        ) from None
+        )
     return _checked(found)
 
 
 def find_alias(name: str, alias: str) -> RegisteredVersion | None:
     """Return the version of a registered model that has an alias, or None."""
-    try:
-        return _checked(client().get_model_version_by_alias(name, alias))
-    except MlflowException as error:
-        if _is_missing(error):
-            return None
-        raise
+    found = version_at(name, alias=alias)
+    return None if found is None else _checked(found)
 
 
 def set_alias(name: str, alias: str, version: int) -> None:
@@ -99,7 +89,7 @@ def model_tags(name: str) -> dict[str, str]:
     try:
         return dict(client().get_registered_model(name).tags)
     except MlflowException as error:
-        if not _is_missing(error):
+        if not is_missing(error):
             raise
         raise TrackingError(
             f"expected a registered model on {shown_address()}, found none with the name {name}. "
@@ -114,8 +104,8 @@ def set_model_tag(name: str, tag: str, value: str) -> None:
 
 def _checked(found: ModelVersion) -> RegisteredVersion:
     """Return a version after a check of its ids."""
-    source = _SOURCE.fullmatch(str(found.source))
-    if source is None or not found.run_id:
+    model_id = model_in(str(found.source))
+    if model_id is None or not found.run_id:
         raise TrackingError(
             f"expected a version that was made from the logged model of a run, found version "
             f"{found.version} of {found.name}, made from {found.source}. Register it from its run."
@@ -124,13 +114,6 @@ def _checked(found: ModelVersion) -> RegisteredVersion:
         name=str(found.name),
         version=int(found.version),
         run_id=answers.run_id(found.run_id),
-        model_id=answers.model_id(source[1]),
+        model_id=answers.model_id(model_id),
         tags={str(name): str(value) for name, value in found.tags.items()},
-    )
-
-
-def _is_missing(error: MlflowException) -> bool:
-    text = str(error).lower()
-    return error.error_code == "RESOURCE_DOES_NOT_EXIST" or (
-        error.error_code == "INVALID_PARAMETER_VALUE" and "alias" in text and "not found" in text
     )

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
 from reprise.console import say
 from reprise.record.description import of_version
 from reprise.tracking.search import get_run
 from reprise.tracking.server import client
 from reprise.tracking.tags import EVALUATED_BY, MODEL_DIGEST, TEST_DIGEST, VERDICT
+from reprise.tracking.versions import ensure_registered, version_at
 from reprise.tracking.writes import Write
 
 CANDIDATE = "candidate"
@@ -56,7 +56,7 @@ class Registration(Write):
         first = min(self._versions(), key=lambda each: int(each.version), default=None)
         if first is None:
             return None
-        latest = champion(self.name)
+        latest = version_at(self.name, alias=CHAMPION)
         is_champion = latest is not None and latest.version == first.version
         if not (is_champion and EVALUATED_BY in first.tags):  # that stays as it was judged
             for name, value in self._tags().items():
@@ -74,11 +74,7 @@ class Registration(Write):
 
     def _made(self) -> ModelVersion:
         """Make a version; of several that processes make at once, the first one stays."""
-        try:
-            client().create_registered_model(self.name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
+        ensure_registered(self.name)
         own = client().create_model_version(
             self.name,
             source=f"models:/{self.model_id}",
@@ -111,13 +107,3 @@ class Registration(Write):
     def _digest(self) -> str:
         digest: str = get_run(self.trained).data.tags.get(MODEL_DIGEST, "")
         return digest if digest.isalnum() else ""  # it is part of a query
-
-
-def champion(name: str) -> ModelVersion | None:
-    """Return the version of a registered model that is its champion, or None."""
-    try:
-        return client().get_model_version_by_alias(name, CHAMPION)
-    except MlflowException as error:
-        if "alias" in str(error).lower() and "not found" in str(error).lower():
-            return None
-        raise

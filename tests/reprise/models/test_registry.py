@@ -11,6 +11,7 @@ from reprise.errors import ModelError, UndeliveredError
 from reprise.models import registry
 from reprise.models.evaluation import Evaluation
 from reprise.tracking import registration, spool
+from reprise.tracking import versions as registry_versions
 
 
 @pytest.fixture
@@ -114,10 +115,10 @@ def test_a_registry_that_does_not_answer_makes_no_champion(monkeypatch):
         def get_model_version_by_alias(self, *_):
             raise MlflowException("database is locked")
 
-    monkeypatch.setattr(registration, "client", Refusing)
+    monkeypatch.setattr(registry_versions, "client", Refusing)
 
     with pytest.raises(MlflowException, match="locked"):
-        registration.champion("iris")
+        registry_versions.version_at("iris", alias="champion")
 
 
 def versions(store):

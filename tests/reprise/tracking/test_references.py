@@ -8,7 +8,7 @@ from mlflow.store.entities import PagedList
 from reprise import tracking
 from reprise.errors import ParameterError, TrackingError
 from reprise.record.reference import NamedRun
-from reprise.tracking import references
+from reprise.tracking import references, versions
 
 NOBODY = "0" * 32
 EACH_BEFORE_THE_OTHER = range(1, 100)
@@ -275,7 +275,8 @@ class LyingClient:
     ["latest", "best:m", "abcdef", "a name", "models:/x@y", "models:/x/1", "models:/m-0a"],
 )
 def test_an_answer_that_is_no_id_is_refused(monkeypatch, name, text):
-    monkeypatch.setattr(references, "client", lambda: LyingClient(text))
+    for module in (references, versions):
+        monkeypatch.setattr(module, "client", lambda: LyingClient(text))
 
     with pytest.raises(TrackingError, match="expected the id of a run, 32 hex digits"):
         tracking.find_named(NamedRun(name), "0")
