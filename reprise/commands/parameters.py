@@ -18,7 +18,8 @@ from reprise.runtime.fields import (
 from reprise.runtime.parameters import Parameters
 
 
-def _names(text: str | None) -> tuple[str, ...]:
+def names(text: str | None) -> tuple[str, ...]:
+    """Return the names in a comma-separated text."""
     return tuple(filter(None, (name.strip() for name in (text or "").split(","))))
 
 
@@ -44,6 +45,48 @@ Changes = Annotated[
         }
     ),
     AfterValidator(_of_pairs),
+]
+
+
+_EXAMPLE_REPOSITORY = "https://example.org/team/project.git"
+RunRepository = Annotated[
+    RepositoryAddress,
+    Field(
+        description="URL of one more git repository whose code may be run; "
+        "empty: only the current one",
+        examples=[_EXAMPLE_REPOSITORY],
+    ),
+]
+ReadRepository = Annotated[
+    RepositoryAddress,
+    Field(
+        description="URL of one more git repository to read code from; empty: only the current one",
+        examples=[_EXAMPLE_REPOSITORY],
+    ),
+]
+AllowBuild = Annotated[
+    str | None,
+    Field(
+        description="packages of the run's environment that may be built from source, which runs "
+        "their code: names, comma-separated; true: all; empty: wheels only",
+        examples=["some-package"],
+    ),
+]
+AllowPackages = Annotated[
+    str | None,
+    Field(
+        description="packages that may be installed for a replay although only the record names "
+        "them: names, comma-separated; true: all; empty: those of the commit and of this "
+        "environment",
+        examples=["some-package"],
+    ),
+]
+AllowLargeSource = Annotated[
+    bool,
+    Field(
+        description="true: also a source, or a bundle of code, that is larger than "
+        "reprise/trust/limits.py allows",
+    ),
 ]
 
 
@@ -78,41 +121,12 @@ class ReproduceParameters(CommandParameters):
         "recorded",
         description="recorded: the run's own code; current: the code in this folder",
     )
-    allow_repository: RepositoryAddress = Field(
-        None,
-        description="URL of one more git repository whose code may be run; "
-        "empty: only the current one",
-        examples=["https://example.org/team/project.git"],
-    )
-
-    allow_build: str | None = Field(
-        None,
-        description="packages of the run's environment that may be built from source, which runs "
-        "their code: names, comma-separated; true: all; empty: wheels only",
-        examples=["some-package"],
-    )
-    allow_packages: str | None = Field(
-        None,
-        description="packages that may be installed for a replay although only the record names "
-        "them: names, comma-separated; true: all; empty: those of the commit and of this "
-        "environment",
-        examples=["some-package"],
-    )
+    allow_repository: RunRepository = None
+    allow_build: AllowBuild = None
+    allow_packages: AllowPackages = None
     experiment: ExperimentName = None
     allow_path: AllowPath = None
-    allow_large: bool = Field(
-        False,
-        description="true: also a source, or a bundle of code, that is larger than "
-        "reprise/trust/limits.py allows",
-    )
-
-    def packages_to_build(self) -> tuple[str, ...]:
-        """Return the names of `allow_build`."""
-        return _names(self.allow_build)
-
-    def packages_to_install(self) -> tuple[str, ...]:
-        """Return the names of `allow_packages`."""
-        return _names(self.allow_packages)
+    allow_large: AllowLargeSource = False
 
     def changes(self) -> dict[str, str]:
         """Return the parameters to change, with their new raw values."""
@@ -126,11 +140,7 @@ class CompareParameters(CommandParameters):
 
     run_id: RunId = Field(description="a run", examples=[EXAMPLE_ID])
     other: RunId = Field(description="the run to compare it with", examples=[EXAMPLE_ID])
-    allow_repository: RepositoryAddress = Field(
-        None,
-        description="URL of one more git repository to read code from; empty: only the current one",
-        examples=["https://example.org/team/project.git"],
-    )
+    allow_repository: ReadRepository = None
     experiment: ExperimentName = None
 
 
@@ -146,12 +156,7 @@ class AuditParameters(CommandParameters):
     )
     replay: int = Field(0, ge=0, description="how many of the runs to reproduce")
     seed: Seed = Field(0, description="seed for the choice of the runs to reproduce")
-    allow_repository: RepositoryAddress = Field(
-        None,
-        description="URL of one more git repository whose code may be run; "
-        "empty: only the current one",
-        examples=["https://example.org/team/project.git"],
-    )
+    allow_repository: RunRepository = None
     allow_path: AllowPath = None
 
     def wanted_experiment(self) -> str | None:
@@ -168,38 +173,11 @@ def _of_runs(words: str | None) -> str | None:
 class Replaying(CommandParameters):
     """What replays may read and run, of commands that make several."""
 
-    allow_repository: RepositoryAddress = Field(
-        None,
-        description="URL of one more git repository whose code may be run; "
-        "empty: only the current one",
-        examples=["https://example.org/team/project.git"],
-    )
-    allow_build: str | None = Field(
-        None,
-        description="packages that may be built from source, which runs their code: names, "
-        "comma-separated; true: all; empty: wheels only",
-        examples=["some-package"],
-    )
-    allow_packages: str | None = Field(
-        None,
-        description="packages that may be installed although only a record names them: names, "
-        "comma-separated; true: all; empty: those of the commit and of this environment",
-        examples=["some-package"],
-    )
+    allow_repository: RunRepository = None
+    allow_build: AllowBuild = None
+    allow_packages: AllowPackages = None
     allow_path: AllowPath = None
-    allow_large: bool = Field(
-        False,
-        description="true: also a source, or a bundle of code, that is larger than "
-        "reprise/trust/limits.py allows",
-    )
-
-    def packages_to_build(self) -> tuple[str, ...]:
-        """Return the names of `allow_build`."""
-        return _names(self.allow_build)
-
-    def packages_to_install(self) -> tuple[str, ...]:
-        """Return the names of `allow_packages`."""
-        return _names(self.allow_packages)
+    allow_large: AllowLargeSource = False
 
 
 class Verifying(Replaying):
@@ -328,7 +306,7 @@ class LogParameters(Parameters):
     )
 
 
-class ShowParameters(CommandParameters):
+class ShowParameters(Parameters):
     """Show what a run depended on and what it gave, as its record says."""
 
     entry_point: ClassVar[str] = "show"
@@ -343,11 +321,7 @@ class WhyParameters(Parameters):
 
     run_id: RunId = Field(description="a run", examples=[EXAMPLE_ID])
     other: RunId = Field(description="the run to compare it with", examples=[EXAMPLE_ID])
-    allow_repository: RepositoryAddress = Field(
-        None,
-        description="URL of one more git repository to read code from; empty: only the current one",
-        examples=["https://example.org/team/project.git"],
-    )
+    allow_repository: ReadRepository = None
 
 
 class RestoreParameters(Parameters):
@@ -362,11 +336,7 @@ class RestoreParameters(Parameters):
     folder: str | None = Field(
         None, description="a new folder instead, without git's own", examples=["before"]
     )
-    allow_repository: RepositoryAddress = Field(
-        None,
-        description="URL of one more git repository to read code from; empty: only the current one",
-        examples=["https://example.org/team/project.git"],
-    )
+    allow_repository: ReadRepository = None
 
 
 class LsParameters(Parameters):

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from reprise.commands import permitted
 from reprise.commands.parameters import ReproduceParameters
 from reprise.process.launcher import Launcher
 from reprise.projects import libraries
@@ -21,8 +22,7 @@ def main(parameters: ReproduceParameters, run: "RunRecorder", *, warm: Launcher)
     from reprise.commands.compare import code_difference
     from reprise.record.digest import sha256_text
     from reprise.record.schema import InputData
-    from reprise.replay import original_run, prepare, replay, report, verdicts
-    from reprise.trust import permissions
+    from reprise.replay import original_run, replay, report, verdicts
 
     earlier = original_run.read(parameters.run_id)
     run.add_input(
@@ -33,15 +33,11 @@ def main(parameters: ReproduceParameters, run: "RunRecorder", *, warm: Launcher)
         ),
         context="run",
     )
-    request = prepare.Request(
+    request = permitted.request(
+        parameters,
         changes=parameters.changes(),
         current_code=parameters.code == "current",
         tolerance=parameters.tolerance,
-        allowed=parameters.allow_repository,
-        allow_build=parameters.packages_to_build(),
-        allow_packages=parameters.packages_to_install(),
-        paths=permissions.named_places(parameters.allow_path),
-        allow_large=parameters.allow_large,
     )
     with console.working() as on_stage:
         outcome = replay.reproduce(run, earlier, request, warm=warm, on_stage=on_stage)

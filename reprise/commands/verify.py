@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from reprise.commands import permitted
 from reprise.commands.options import words
 from reprise.commands.parameters import ABOUT_OTHERS, Replaying, Verifying, VerifyParameters
 from reprise.errors import NotJudgedError, PolicyError, TrackingError
@@ -61,16 +62,8 @@ class Replays:
 def replaying(parameters: Replaying) -> "Iterator[Replays]":
     """Yield how replays are made in one warm process, as parameters of a command say."""
     from reprise import console
-    from reprise.replay.prepare import Request
-    from reprise.trust import permissions
 
-    request = Request(
-        allowed=parameters.allow_repository,
-        allow_build=parameters.packages_to_build(),
-        allow_packages=parameters.packages_to_install(),
-        paths=permissions.named_places(parameters.allow_path),
-        allow_large=parameters.allow_large,
-    )
+    request = permitted.request(parameters)
     with contextlib.ExitStack() as stack:
         on_stage = stack.enter_context(console.working())
         launcher = Launcher(Path(sys.executable), libraries.needed(), os.environ, reused=True)
