@@ -4,7 +4,7 @@ import os
 
 import pytest
 from plain_git import daemon, settings
-from repositories import DATE
+from repositories import DATE, make_repository, publish
 
 
 @pytest.fixture
@@ -19,6 +19,14 @@ def plain_git(monkeypatch, tmp_path, tmp_path_factory):
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_DATE", DATE)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository whose main branch origin has."""
+    folder = make_repository(tmp_path / "project")
+    publish(folder, tmp_path / "origin.git")
+    return folder
 
 
 @pytest.fixture

@@ -11,13 +11,6 @@ POINTER = "version https://git-lfs.github.com/spec/v1\\noid sha256:1\\nsize 1\\n
 
 
 @pytest.fixture
-def repository(tmp_path):
-    folder = make_repository(tmp_path / "project")
-    publish(folder, tmp_path / "origin.git")
-    return folder
-
-
-@pytest.fixture
 def library(tmp_path):
     publish(make_repository(tmp_path / "library"), tmp_path / "library.git")
     return tmp_path / "library.git"

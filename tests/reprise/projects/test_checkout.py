@@ -21,14 +21,6 @@ pytestmark = pytest.mark.usefixtures("plain_git")
 
 
 @pytest.fixture
-def repository(tmp_path):
-    """A repository whose main branch origin has."""
-    folder = make_repository(tmp_path / "project")
-    publish(folder, tmp_path / "origin.git")
-    return folder
-
-
-@pytest.fixture
 def bring_back(bundles):
     """Check the code of a run out; return where it came from, and its files."""
 

@@ -1,20 +1,12 @@
 """The code of a run comes back as a branch or a folder, and nothing of the user's changes."""
 
 import pytest
-from repositories import clone, commit_all, fingerprint, git, make_repository, publish
+from repositories import clone, commit_all, fingerprint, git
 
 from reprise.errors import CheckoutError, CodeError, ParameterError
 from reprise.projects import checkout, restoring
 
 pytestmark = pytest.mark.usefixtures("plain_git")
-
-
-@pytest.fixture
-def repository(tmp_path):
-    """A repository whose main branch origin has."""
-    folder = make_repository(tmp_path / "project")
-    publish(folder, tmp_path / "origin.git")
-    return folder
 
 
 @pytest.fixture
