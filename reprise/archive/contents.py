@@ -12,7 +12,7 @@ from typing_extensions import Self
 from reprise.errors import ArchiveError
 from reprise.record.digest import canonical_json
 from reprise.trust import limits
-from reprise.trust.documents import DocumentError, parse_json
+from reprise.trust.documents import DocumentError, bad_field, parse_json
 
 FORMAT_VERSION: Literal[1] = 1
 CONTENTS = "data/contents.json"
@@ -55,9 +55,7 @@ class Document(BaseModel):
         try:
             return cls.model_validate(parse_json(text))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
-            reason = f"a bad field {field}: {first['msg']}"
+            reason = bad_field(error)
         except (DocumentError, ValueError, RecursionError) as error:
             reason = str(error)
         raise ArchiveError(

@@ -4,7 +4,6 @@ A run is made first and its content sent later, so that a run's texts can name t
 others. It is complete when it names the archive in a tag; one that was interrupted is continued.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from reprise.console import tracked
 from reprise.errors import ArchiveError
 from reprise.process import user_cache
 from reprise.projects import wheels
+from reprise.record.digest import sha256_text
 from reprise.record.schema import FILE_NAME
 from reprise.trust import limits
 from reprise.trust.documents import DocumentError, read_text
@@ -38,12 +38,15 @@ class Imported:
         The runs that were made or completed, and those that were there; the ids that they had.
     experiments : dict of str to str
         Ids of the experiments that have them, by name.
+    places : dict of str to str
+        Id of the experiment of each run, by the id that it had.
     """
 
     ids: dict[str, str] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
     there: list[str] = field(default_factory=list)
     experiments: dict[str, str] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
 
 
 def import_runs(archive: Unpacked, *, experiment: str = "") -> Imported:
@@ -62,7 +65,7 @@ def import_runs(archive: Unpacked, *, experiment: str = "") -> Imported:
     TrackingError
         If an experiment of that name was deleted.
     """
-    server = hashlib.sha256(tracking.kept_address().encode()).hexdigest()[:16]
+    server = sha256_text(tracking.kept_address())[:16]
     with user_cache.alone(user_cache.folder() / "imports" / f"{server}.lock"):
         for run in archive.runs.values():
             _refuse_damaged(archive, run)
@@ -87,8 +90,10 @@ def _places(archive: Unpacked, experiment: str) -> Imported:
             original = tags.get(tracking.IMPORTED_FROM)
             if original is not None:
                 (there if tracking.IMPORTED_AS in tags else begun)[original] = run_id
+                found.places[original] = experiment_id
     for run in archive.runs.values():
         where = found.experiments[experiment or run.experiment]
+        found.places.setdefault(run.run_id, where)
         known = there.get(run.run_id)
         (found.made if known is None else found.there).append(run.run_id)
         found.ids[run.run_id] = (
@@ -102,7 +107,6 @@ def _places(archive: Unpacked, experiment: str) -> Imported:
 def _complete(archive: Unpacked, run: Run, found: Imported) -> None:
     """Send all that a run has logged, and end it as it had ended."""
     run_id, ids = found.ids[run.run_id], found.ids
-    experiment_id = tracking.get_run(run_id).info.experiment_id
     tracking.log_imported(
         run_id,
         params=renamed_values(run.params, ids),
@@ -120,7 +124,7 @@ def _complete(archive: Unpacked, run: Run, found: Imported) -> None:
             models[model.model_id] = tracking.log_imported_model(
                 run_id,
                 _files(archive, model),
-                experiment_id=experiment_id,
+                experiment_id=found.places[run.run_id],
                 name=model.name,
                 kind=model.model_type,
                 params=model.params,

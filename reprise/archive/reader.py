@@ -22,11 +22,9 @@ from reprise.errors import ArchiveError
 from reprise.process import scratch
 from reprise.record.digest import sha256_bytes
 from reprise.signatures import Signature, Signers
-from reprise.trust import documents, limits
+from reprise.trust import documents, limits, zips
 
 _PIECE = 1 << 20  # bytes
-_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_ENCRYPTED = 0x1
 _SMALL = 16 * limits.MIB  # unpacked: harmless whatever the ratio is
 _SPARE = 256 * limits.MIB  # of the disk, for others
 _ALTERED = "The archive is damaged or was altered: get it again."
@@ -137,7 +135,7 @@ def _checked(
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG) or member.is_dir():
             raise _refused("regular files", f"{member.filename!a}, which is none")
-        if member.compress_type not in _PACKINGS or member.flag_bits & _ENCRYPTED:
+        if not zips.is_deflated(member):
             raise _refused("files packed by deflate", f"{member.filename!a}, which is not")
         if member.filename in found:
             raise _refused("each file once", f"{member.filename!a} twice")

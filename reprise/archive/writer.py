@@ -13,7 +13,7 @@ from reprise import signatures
 from reprise.archive import bag
 from reprise.backports import Self
 from reprise.errors import ArchiveError
-from reprise.record.digest import sha256_text
+from reprise.record.digest import sha256_bytes, sha256_text
 
 _PIECE = 1 << 20  # bytes
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip archive can have
@@ -63,7 +63,7 @@ class Writer:
         content = text.encode()
         with self._member(name) as file:
             file.write(content)
-        self._add(name, hashlib.sha256(content).hexdigest(), len(content))
+        self._add(name, sha256_bytes(content), len(content))
 
     def file(self, name: str, path: Path) -> None:
         """Add a file."""

@@ -6,12 +6,10 @@ from collections import Counter
 from pathlib import PurePosixPath
 from typing import IO
 
-from reprise.trust import limits
+from reprise.trust import limits, zips
 from reprise.trust.documents import size_text
 
 _ARRAY, _ARCHIVE = b"\x93NUMPY", b"PK"  # first bytes of their files
-_ENCRYPTED = 0x1
-_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _SMALL = 1 * limits.MIB  # any ratio is harmless for members of this size
 
 
@@ -48,7 +46,7 @@ def _refuse_member(member: zipfile.ZipInfo) -> None:
     path = PurePosixPath(member.filename)
     if path.is_absolute() or ".." in path.parts or "\\" in member.filename:
         raise ValueError(f"a member that leads out of the archive: {member.filename!r}")
-    if member.compress_type not in _PACKINGS or member.flag_bits & _ENCRYPTED:
+    if not zips.is_deflated(member):
         raise ValueError(f"a member packed in another way than deflate: {member.filename!r}")
     ratio = member.file_size / max(member.compress_size, 1)
     if member.file_size > _SMALL and ratio > limits.ARCHIVE_RATIO:

@@ -19,7 +19,7 @@ from reprise.backports import Self
 from reprise.errors import RecordError
 from reprise.record.digest import canonical_json, sha256_json
 from reprise.trust import limits
-from reprise.trust.documents import parse_json
+from reprise.trust.documents import bad_field, parse_json
 
 ALLOW_UNTRACKED = "allow_untracked"  # of steps that capture their source; changes no result
 ALLOW_LARGE = "allow_large"  # of steps that read input from others; changes no result
@@ -208,10 +208,8 @@ class RunRecord(_Frozen):
         try:
             return cls.model_validate(values | {"format_version": _OF_STEPS})
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
             raise RecordError(
-                f"expected a complete {FILE_NAME}, found a bad field {where}: {first['msg']}. "
+                f"expected a complete {FILE_NAME}, found {bad_field(error)}. "
                 "The artifact is damaged."
             ) from None
 

@@ -98,8 +98,9 @@ def _ready(
     model: type[P], arguments: Sequence[str], check: Callable[[P], None] | None
 ) -> list[str]:
     """Check the parameters, put full ids of runs into them, and choose the experiment."""
-    wanted = model.parse(parse_argv(arguments)).wanted_experiment()
-    raw = named_runs.settled(model, parse_argv(arguments))
+    raw = parse_argv(arguments)
+    wanted = model.parse(raw).wanted_experiment()
+    raw = named_runs.settled(model, raw)
     if check:
         check(model.parse(raw))
     experiments.choose(wanted)

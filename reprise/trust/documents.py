@@ -9,11 +9,14 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from reprise.trust import limits
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 # Escapes a hundred at a time: without a limit each would be remembered, to go back to.
 _QUOTES_AND_BRACKETS = re.compile(r'(?:\\.){1,100}|["\[{\]}]', re.DOTALL)
@@ -155,6 +158,12 @@ def parse_json(
         raise DocumentError(f"more than {size_text(largest)}")
     _refuse_deep(text, deepest)
     return json.loads(text, object_pairs_hook=_without_repeated_keys)
+
+
+def bad_field(error: "ValidationError") -> str:
+    """Return, in words, the first field of a document that is none of its kind's."""
+    first = error.errors()[0]
+    return f"a bad field {'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def _refuse_deep(text: str, deepest: int) -> None:
